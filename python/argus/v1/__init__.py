@@ -1,0 +1,1 @@
+"""Stubs of the public API `argus.v1`, generated from `proto/argus/v1`."""
