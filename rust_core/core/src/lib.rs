@@ -1,0 +1,8 @@
+//! What Argus decides: tokens, session records, rotation. No I/O, no clock, no Python.
+
+pub mod deadlines;
+pub mod functions;
+pub mod ids;
+pub mod record;
+pub mod rotation;
+pub mod token;

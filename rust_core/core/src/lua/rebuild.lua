@@ -1,0 +1,79 @@
+-- Rebuilds from PostgreSQL, each a compare-and-set: only on the node that asked for it (same lineage), and only where
+-- no current value is. What an older process left is merged where it knows more.
+
+-- Puts what an older process knew of a session into what PostgreSQL knows.
+local function merge_session(new, old)
+  if old.state == ENDED then
+    return old -- ended if either says so; the first end stays what it was
+  elseif new.state == ENDED or old.family ~= new.family then
+    return new -- families are in PostgreSQL before they are here
+  end
+  if old.generation >= new.generation then
+    new.generation, new.made, new.by_rotation = old.generation, old.made, old.by_rotation
+    new.attempt, new.print = old.attempt, old.print
+  end
+  if old.state == CONTESTED then
+    new.state = CONTESTED
+  end
+  return new
+end
+
+-- rebuild: KEYS session  ARGS expected lineage, record or tombstone, ttl
+-- status: 0 written, 1 another lineage, 2 a current one exists.
+register('rebuild', WRITES, function(keys, arguments, node)
+  if arguments[1] ~= node then
+    return 1
+  end
+  local current, _, old = current_session(keys[1], node)
+  if current then
+    return 2
+  end
+  local session = parse_session(arguments[2])
+  if old then
+    session = merge_session(session, old)
+  end
+  session.lineage = node
+  local value
+  if session.state == ENDED then
+    value = pack_tombstone(node, session.reason, session.ended_at)
+  else
+    value = pack_session(session)
+  end
+  set_for(keys[1], value, tonumber(arguments[3]))
+  return 0
+end)
+
+-- Sign-ins in flight are not in PostgreSQL yet: their holds and claims outlive a rebuild of the index.
+local function replace_index(index, arguments, first, count)
+  for _, member in ipairs(redis.call('ZRANGE', index, 0, -1)) do
+    if not string.find(member, '^[!~]') then
+      redis.call('ZREM', index, member)
+    end
+  end
+  for position = first, first + 2 * (count - 1), 2 do
+    redis.call('ZADD', index, arguments[position + 1], arguments[position])
+  end
+end
+
+-- rebuild_user: KEYS user, index  ARGS expected lineage, user record, n, (sid, created) × n
+-- status: 0 written, 1 another lineage, 2 a current one exists.
+-- A change that was set meanwhile (set_user) is newer than what was read; a not-before only rises.
+register('rebuild_user', WRITES, function(keys, arguments, node)
+  if arguments[1] ~= node then
+    return 1
+  end
+  local old = parse_user(redis.call('GET', keys[1]))
+  if old and old.lineage == node then
+    return 2
+  end
+  local user = parse_user(arguments[2])
+  if old then
+    user.not_before = math.max(user.not_before, old.not_before)
+    if old.sets_disabled then
+      user.disabled = old.disabled
+    end
+  end
+  replace_index(keys[2], arguments, 4, tonumber(arguments[3]))
+  redis.call('SET', keys[1], pack_user(node, user.disabled, user.not_before))
+  return 0
+end)

@@ -1,0 +1,250 @@
+//! Strict JSON: one reading of a text, or none.
+//!
+//! Limits are held before anything is built, so that a hostile text costs one pass over its bytes.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::map::Entry;
+use serde_json::{Map, Number, Value};
+
+/// A JSON object.
+pub type Object = Map<String, Value>;
+
+/// Deepest nesting of objects and arrays.
+pub const MAX_DEPTH: usize = 16;
+
+/// Most digits of a number, those of fraction and exponent included.
+pub const MAX_DIGITS: usize = 20;
+
+/// The text is not strict JSON with an object at the top.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a strict JSON object")]
+pub struct NotStrictJson;
+
+/// Reads an object.
+///
+/// # Errors
+///
+/// [`NotStrictJson`] for bytes that are not UTF-8, a byte order mark, anything but an object at the top or anything
+/// after it, a member named twice at any level, NaN or infinity, or more than [`MAX_DEPTH`] or [`MAX_DIGITS`].
+pub fn parse_object(bytes: &[u8]) -> Result<Object, NotStrictJson> {
+    let text = std::str::from_utf8(bytes).map_err(|_| NotStrictJson)?;
+    if !is_within_limits(text) {
+        return Err(NotStrictJson);
+    }
+    match serde_json::from_str::<Strict>(text) {
+        Ok(Strict(Value::Object(object))) => Ok(object),
+        Ok(_) | Err(_) => Err(NotStrictJson),
+    }
+}
+
+/// Whether depth and digits are within limits. Right for valid JSON; of other text it may say either, and the parser
+/// refuses that.
+fn is_within_limits(text: &str) -> bool {
+    let (mut depth, mut digits) = (0_usize, 0_usize);
+    let (mut in_string, mut is_escaped) = (false, false);
+    for byte in text.bytes() {
+        if in_string {
+            in_string = is_escaped || byte != b'"';
+            is_escaped = !is_escaped && byte == b'\\';
+            continue;
+        }
+        match byte {
+            b'"' => in_string = true,
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        match byte {
+            b'0'..=b'9' => digits += 1,
+            b'.' | b'e' | b'E' | b'+' | b'-' => {}
+            _ => digits = 0,
+        }
+        if depth > MAX_DEPTH || digits > MAX_DIGITS {
+            return false;
+        }
+    }
+    true
+}
+
+/// A value without members named twice.
+struct Strict(Value);
+
+impl<'de> Deserialize<'de> for Strict {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(StrictVisitor).map(Strict)
+    }
+}
+
+struct StrictVisitor;
+
+impl<'de> Visitor<'de> for StrictVisitor {
+    type Value = Value;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("JSON without duplicate members")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
+        Number::from_f64(value)
+            .map(Value::Number)
+            .ok_or_else(|| E::custom("not a finite number"))
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::String(value.to_owned()))
+    }
+
+    fn visit_string<E: Error>(self, value: String) -> Result<Value, E> {
+        Ok(Value::String(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {
+        let mut array = Vec::new();
+        while let Some(Strict(element)) = elements.next_element()? {
+            array.push(element);
+        }
+        Ok(Value::Array(array))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let mut object = Object::new();
+        while let Some(name) = members.next_key::<String>()? {
+            let Entry::Vacant(place) = object.entry(name) else {
+                return Err(A::Error::custom("a member is named twice"));
+            };
+            let Strict(value) = members.next_value()?;
+            place.insert(value);
+        }
+        Ok(Value::Object(object))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn is_strict(text: &str) -> bool {
+        parse_object(text.as_bytes()).is_ok()
+    }
+
+    #[test]
+    fn one_object_and_nothing_else() {
+        assert!(is_strict("{}"));
+        assert!(is_strict(
+            " {\"a\" : [1, -2, 0.5, null, true, \"\\u00e9\\\"{\"]}\r\n"
+        ));
+        for text in [
+            "",
+            " ",
+            "[]",
+            "1",
+            "\"x\"",
+            "null",
+            "{}{}",
+            "{} x",
+            "{\"a\":1,}",
+            "{'a':1}",
+            "{/**/}",
+            "\u{feff}{}",
+        ] {
+            assert!(!is_strict(text), "{text:?}");
+        }
+        assert_eq!(parse_object(b"{\"a\":\"\xff\"}"), Err(NotStrictJson));
+    }
+
+    #[test]
+    fn no_member_is_named_twice_at_any_level() {
+        assert!(is_strict(r#"{"a":{"a":1},"b":[{"a":1},{"a":1}]}"#));
+        for text in [
+            r#"{"a":1,"a":1}"#,
+            r#"{"a":{"b":1,"b":2}}"#,
+            r#"{"a":[{"b":1,"b":2}]}"#,
+            r#"{"a":1,"\u0061":1}"#,
+        ] {
+            assert!(!is_strict(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_finite_and_short() {
+        assert!(is_strict(
+            r#"{"a":18446744073709551615,"b":[12345678901234567890,12345678901234567890],"c":1.7e308}"#
+        ));
+        assert!(is_strict(r#"{"a":"123456789012345678901234567890"}"#));
+        for text in [
+            r#"{"a":123456789012345678901}"#,
+            r#"{"a":0.12345678901234567890}"#,
+            r#"{"a":1e999}"#,
+            r#"{"a":NaN}"#,
+            r#"{"a":-Infinity}"#,
+            r#"{"a":01}"#,
+            r#"{"a":+1}"#,
+        ] {
+            assert!(!is_strict(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn strings_are_unicode() {
+        assert!(is_strict(r#"{"a":"\ud83d\ude00"}"#));
+        assert!(!is_strict(r#"{"a":"\ud83d"}"#));
+        assert!(!is_strict("{\"a\":\"\n\"}"));
+    }
+
+    #[test]
+    fn nesting_ends_at_the_limit() {
+        let nested = |depth: usize| {
+            format!(
+                "{{\"a\":{}{}}}",
+                "[".repeat(depth - 1),
+                "]".repeat(depth - 1)
+            )
+        };
+        assert!(is_strict(&nested(MAX_DEPTH)));
+        assert!(!is_strict(&nested(MAX_DEPTH + 1)));
+        assert!(!is_strict(&"{\"a\":".repeat(100_000)));
+        let brackets_in_a_string = format!("{{\"a\":\"\\\\\\\"{}\"}}", "[{".repeat(MAX_DEPTH));
+        assert!(is_strict(&brackets_in_a_string));
+    }
+
+    proptest! {
+        /// Whatever serde_json writes with short numbers, the strict reader reads back.
+        #[test]
+        fn reads_what_is_written(members in prop::collection::btree_map(".*", (any::<i32>(), ".*", any::<bool>()), 0..6)) {
+            let object: Object = members
+                .into_iter()
+                .map(|(name, value)| (name, serde_json::json!([value.0, value.1, value.2, (), {"a": {}}])))
+                .collect();
+            let text = serde_json::to_vec(&object).unwrap();
+            prop_assert_eq!(parse_object(&text), Ok(object));
+        }
+
+        /// Arbitrary bytes never panic, and what is read, serde_json reads alike.
+        #[test]
+        fn never_panics(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            if let Ok(object) = parse_object(&bytes) {
+                prop_assert_eq!(serde_json::from_slice::<Object>(&bytes).unwrap(), object);
+            }
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Public keys as JSON (RFC 7517) and their thumbprints (RFC 7638).
+
+use aws_lc_rs::digest;
+use serde_json::{Value, json};
+
+use super::base64url;
+use super::json::{self, Object};
+use super::keys::{Algorithm, KeyRefused, VerifyingKey};
+
+/// The members of a JWK that make the key, in base64url.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PublicMembers {
+    /// `kty` RSA.
+    Rsa {
+        /// Modulus.
+        n: String,
+        /// Exponent.
+        e: String,
+    },
+    /// `kty` OKP, `crv` Ed25519.
+    Ed25519 {
+        /// Public key.
+        x: String,
+    },
+}
+
+impl PublicMembers {
+    pub(super) fn rsa(modulus: &[u8], exponent: &[u8]) -> Self {
+        Self::Rsa {
+            n: base64url::encode(modulus),
+            e: base64url::encode(exponent),
+        }
+    }
+
+    pub(super) fn ed25519(public_key: &[u8]) -> Self {
+        Self::Ed25519 {
+            x: base64url::encode(public_key),
+        }
+    }
+
+    /// RFC 7638 thumbprint with SHA-256.
+    #[must_use]
+    pub fn thumbprint(&self) -> String {
+        // Members in the order of their names, no white space; base64url needs no escapes.
+        let canonical = match self {
+            Self::Rsa { n, e } => format!(r#"{{"e":"{e}","kty":"RSA","n":"{n}"}}"#),
+            Self::Ed25519 { x } => format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#),
+        };
+        base64url::encode(digest::digest(&digest::SHA256, canonical.as_bytes()).as_ref())
+    }
+
+    pub(super) fn jwk(&self, algorithm: Algorithm, kid: &str) -> String {
+        let alg = algorithm.name();
+        match self {
+            Self::Rsa { n, e } => json!({"kty": "RSA", "use": "sig", "alg": alg, "kid": kid, "n": n, "e": e}),
+            Self::Ed25519 { x } => {
+                json!({"kty": "OKP", "use": "sig", "alg": alg, "kid": kid, "crv": "Ed25519", "x": x})
+            }
+        }
+        .to_string()
+    }
+}
+
+/// Reads a public JWK that verifies: RSA for RS256 or Ed25519 for `EdDSA`.
+///
+/// # Errors
+///
+/// [`KeyRefused`] for any other kind (symmetric ones above all), `use` other than `sig`, `key_ops` without `verify`, an
+/// `alg` that is not the kind's, RSA below 2048 bits or with an even exponent.
+pub fn verifying_key(jwk: &str) -> Result<VerifyingKey, KeyRefused> {
+    let object = json::parse_object(jwk.as_bytes()).map_err(|_| KeyRefused::Malformed)?;
+    let key = match text(&object, "kty") {
+        Some("RSA") => VerifyingKey::rsa(&bytes(&object, "n")?, &bytes(&object, "e")?)?,
+        Some("OKP") if text(&object, "crv") == Some("Ed25519") => {
+            VerifyingKey::ed25519(&bytes(&object, "x")?)?
+        }
+        _ => return Err(KeyRefused::Unsupported),
+    };
+    let is_absent_or =
+        |name, expected| !object.contains_key(name) || text(&object, name) == Some(expected);
+    let verifies = match object.get("key_ops") {
+        None => true,
+        Some(Value::Array(operations)) => operations.iter().any(|operation| operation == "verify"),
+        Some(_) => false,
+    };
+    if !verifies || !is_absent_or("use", "sig") || !is_absent_or("alg", key.algorithm().name()) {
+        return Err(KeyRefused::Unsupported);
+    }
+    Ok(key)
+}
+
+fn text<'a>(object: &'a Object, name: &str) -> Option<&'a str> {
+    object.get(name).and_then(Value::as_str)
+}
+
+fn bytes(object: &Object, name: &str) -> Result<Vec<u8>, KeyRefused> {
+    text(object, name)
+        .and_then(|text| base64url::decode(text).ok())
+        .ok_or(KeyRefused::Malformed)
+}

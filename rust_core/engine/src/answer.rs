@@ -1,0 +1,151 @@
+//! From a method's name and bytes to an outcome and bytes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prost::Message;
+use tokio::time::timeout;
+
+use crate::batch::batch;
+use crate::call::{Call, Shared, seconds};
+use crate::caller::{Caller, NoCaller, Unknown};
+use crate::introspect::introspect;
+use crate::proto::HotMethod;
+use crate::proto::access::{
+    BATCH_VERIFY_ACCESS_TOKENS, HOT_METHODS, INTROSPECT_TOKEN, REFRESH_TOKEN, VERIFY_ACCESS_TOKEN,
+};
+use crate::proto::internal::{FlowNeed, NeedsFlow};
+use crate::refresh::refresh;
+use crate::snapshot::Snapshot;
+use crate::status::{Refusal, Stop};
+use crate::verify::verify;
+
+/// Longest time that a call may take, whatever its deadline.
+const LONGEST: Duration = Duration::from_secs(10);
+
+/// A call as it came in.
+#[derive(Clone, Copy)]
+pub(crate) struct Incoming<'a> {
+    /// Full name of the method.
+    pub(crate) path: &'a str,
+    /// Encoded request.
+    pub(crate) request: &'a [u8],
+    /// Metadata `authorization`.
+    pub(crate) authorization: Option<&'a str>,
+    /// Request id.
+    pub(crate) request_id: &'a str,
+    /// Time left for it.
+    pub(crate) deadline_ms: i64,
+}
+
+/// Answers a call within its deadline, and counts it.
+pub(crate) async fn answer(shared: &Arc<Shared>, incoming: Incoming<'_>) -> Result<Vec<u8>, Stop> {
+    let Some(method) = HOT_METHODS
+        .iter()
+        .find(|method| method.path == incoming.path)
+    else {
+        return Err(Refusal::unimplemented().into());
+    };
+    let left = u64::try_from(incoming.deadline_ms).unwrap_or_default();
+    let longest = LONGEST.min(Duration::from_millis(left));
+    let late = || Err(Refusal::deadline_exceeded().into());
+    let outcome = if longest.is_zero() {
+        late()
+    } else {
+        timeout(longest, admit(shared, method, incoming))
+            .await
+            .unwrap_or_else(|_| late())
+    };
+    let label = match &outcome {
+        Ok(_) => "OK",
+        Err(Stop::Refused(refusal)) => refusal.reason_name(),
+        Err(Stop::Flow(need)) => need.need().as_str_name(),
+    };
+    shared.counters.call(method.name, label);
+    outcome
+}
+
+/// Authenticates the caller, checks its scope, and answers.
+async fn admit(
+    shared: &Arc<Shared>,
+    method: &HotMethod,
+    incoming: Incoming<'_>,
+) -> Result<Vec<u8>, Stop> {
+    let snapshot = shared
+        .snapshot
+        .load_full()
+        .ok_or_else(|| Refusal::unavailable("snapshot"))?;
+    let now_ms = shared.clock.now_ms();
+    let caller = Caller::authenticate(&snapshot, incoming.authorization, seconds(now_ms)).map_err(
+        |none| match none {
+            NoCaller::Refused(refusal) => refusal.into(),
+            NoCaller::Unknown(Unknown { tenant_id, name })
+                if shared.unknowns.may_ask(&name, incoming.request_id, now_ms) =>
+            {
+                let mut need = NeedsFlow {
+                    tenant_id,
+                    ..NeedsFlow::default()
+                };
+                need.set_need(FlowNeed::Snapshot);
+                Stop::from(need)
+            }
+            NoCaller::Unknown(_) => Refusal::caller_token_invalid().into(),
+        },
+    )?;
+    caller.check(method.scope, false)?;
+    let call = Call {
+        shared: Arc::clone(shared),
+        snapshot,
+        caller: Arc::new(caller),
+        request_id: incoming.request_id.to_owned(),
+        now: seconds(now_ms),
+    };
+    dispatch(&call, method, incoming.request).await
+}
+
+async fn dispatch(call: &Call, method: &HotMethod, request: &[u8]) -> Result<Vec<u8>, Stop> {
+    Ok(match *method {
+        VERIFY_ACCESS_TOKEN => verify(call, &decode(request)?).await?.encode_to_vec(),
+        BATCH_VERIFY_ACCESS_TOKENS => batch(call, decode(request)?).await?.encode_to_vec(),
+        REFRESH_TOKEN => refresh(call, &decode(request)?).await?.encode_to_vec(),
+        INTROSPECT_TOKEN => introspect(call, &decode(request)?).await?.encode_to_vec(),
+        _ => return Err(Refusal::unimplemented().into()),
+    })
+}
+
+fn decode<M: Message + Default>(request: &[u8]) -> Result<M, Refusal> {
+    M::decode(request).map_err(|_| {
+        Refusal::field(
+            "request",
+            "cannot be decoded; send the method's request message",
+        )
+    })
+}
+
+/// Authenticates the caller of a method that Python serves.
+pub(crate) fn authenticate(
+    shared: &Shared,
+    authorization: Option<&str>,
+    scope: &str,
+    system_tenant_only: bool,
+) -> Result<Vec<u8>, Refusal> {
+    let snapshot: Arc<Snapshot> = shared
+        .snapshot
+        .load_full()
+        .ok_or_else(|| Refusal::unavailable("snapshot"))?;
+    let now_ms = shared.clock.now_ms();
+    let caller = Caller::authenticate(&snapshot, authorization, seconds(now_ms)).map_err(
+        |none| match none {
+            NoCaller::Refused(refusal) => refusal,
+            // The snapshot follows within a second: a retry knows more, unless there is nothing to know.
+            NoCaller::Unknown(Unknown { name, .. })
+                if shared.unknowns.may_ask(&name, "", now_ms) =>
+            {
+                Refusal::unavailable("snapshot")
+            }
+            NoCaller::Unknown(_) => Refusal::caller_token_invalid(),
+        },
+    )?;
+    caller.check(scope, system_tenant_only)?;
+    Ok(caller.to_message().encode_to_vec())
+}

@@ -1,0 +1,56 @@
+//! `BatchVerifyAccessTokens`: many tokens in one call, each with a status of its own.
+
+use tokio::task::JoinSet;
+
+use crate::call::Call;
+use crate::limits::MAX_LIST;
+use crate::proto::v1::{
+    BatchVerifyAccessTokensRequest, BatchVerifyAccessTokensResponse, BatchVerifyAccessTokensResult,
+    VerifyAccessTokenResponse,
+};
+use crate::status::{Refusal, Stop};
+use crate::verify::verify;
+
+/// Answers one request; its items run side by side. If one of them needs a flow, so does the batch.
+pub(crate) async fn batch(
+    call: &Call,
+    request: BatchVerifyAccessTokensRequest,
+) -> Result<BatchVerifyAccessTokensResponse, Stop> {
+    let count = request.requests.len();
+    if !(1..=MAX_LIST).contains(&count) {
+        return Err(
+            Refusal::field("requests", &format!("must have 1 to {MAX_LIST} entries")).into(),
+        );
+    }
+    let mut items = JoinSet::new();
+    for (position, item) in request.requests.into_iter().enumerate() {
+        let call = call.clone();
+        items.spawn(async move { (position, verify(&call, &item).await) });
+    }
+    let mut results = vec![BatchVerifyAccessTokensResult::default(); count];
+    while let Some(joined) = items.join_next().await {
+        let (position, outcome) = joined.map_err(|_| Refusal::internal(&call.request_id))?;
+        results[position] = match outcome {
+            Ok(verified) => good(verified),
+            Err(Stop::Refused(refusal)) => refused(&refusal),
+            Err(flow @ Stop::Flow(_)) => return Err(flow),
+        };
+    }
+    Ok(BatchVerifyAccessTokensResponse { results })
+}
+
+fn good(verified: VerifyAccessTokenResponse) -> BatchVerifyAccessTokensResult {
+    BatchVerifyAccessTokensResult {
+        verified: Some(verified),
+        ..BatchVerifyAccessTokensResult::default()
+    }
+}
+
+fn refused(refusal: &Refusal) -> BatchVerifyAccessTokensResult {
+    BatchVerifyAccessTokensResult {
+        code: refusal.code(),
+        reason: refusal.reason.into(),
+        verified: None,
+        metadata: refusal.metadata_map(),
+    }
+}

@@ -1,0 +1,212 @@
+//! One call under way: what it may use, and how it says no.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use argus_core::deadlines;
+use argus_core::ids::{SessionId, not_before_key};
+use argus_core::record::Lineage;
+use argus_core::token::FaultClass;
+
+use crate::caller::{CONTEXT_ASSERT, Caller, Unknown};
+use crate::clock::Clock;
+use crate::counters::Counters;
+use crate::effects::EffectQueue;
+use crate::policy::Policy;
+use crate::proto::internal::{Effect, FlowNeed, NeedsFlow};
+use crate::proto::v1::ClientContext;
+use crate::snapshot::{Client, Snapshot, Tenant};
+use crate::status::{Refusal, Stop};
+use crate::store::{SessionKeys, Store, StoreError};
+use crate::unknowns::Unknowns;
+
+/// What all calls share.
+pub(crate) struct Shared {
+    /// Time.
+    pub(crate) clock: Clock,
+    /// Redis.
+    pub(crate) store: Store,
+    /// What is known from `PostgreSQL`.
+    pub(crate) snapshot: ArcSwapOption<Snapshot>,
+    /// What must reach `PostgreSQL`.
+    pub(crate) effects: EffectQueue,
+    /// Counts.
+    pub(crate) counters: Counters,
+    /// Names that the snapshot did not know.
+    pub(crate) unknowns: Unknowns,
+}
+
+/// One call of an authenticated caller.
+#[derive(Clone)]
+pub(crate) struct Call {
+    /// What all calls share.
+    pub(crate) shared: Arc<Shared>,
+    /// The snapshot that the whole call goes by.
+    pub(crate) snapshot: Arc<Snapshot>,
+    /// Who calls.
+    pub(crate) caller: Arc<Caller>,
+    /// Request id.
+    pub(crate) request_id: String,
+    /// Now. Seconds since 1970.
+    pub(crate) now: u32,
+}
+
+/// Whom a call is about; empty where it is not known.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Subject {
+    /// User.
+    pub(crate) user_id: String,
+    /// Session.
+    pub(crate) session_id: String,
+    /// Client of the token.
+    pub(crate) client_id: String,
+    /// Address of the user's device.
+    pub(crate) ip_address: String,
+}
+
+impl Call {
+    /// The caller's tenant: a token of one tenant never reaches another's data.
+    pub(crate) fn tenant(&self) -> &Tenant {
+        &self.caller.tenant
+    }
+
+    /// The context of a request, where the caller's word for it is taken.
+    pub(crate) fn context<'a>(
+        &self,
+        context: Option<&'a ClientContext>,
+    ) -> Option<&'a ClientContext> {
+        context.filter(|_| self.caller.has(CONTEXT_ASSERT))
+    }
+
+    /// Names of the keys of a session's check.
+    pub(crate) fn keys(&self, session_id: &SessionId, subject: &Subject) -> SessionKeys {
+        let tenant_id = &self.tenant().id;
+        SessionKeys {
+            session: session_id.redis_key(),
+            user: self.snapshot.keyspace.user_key(tenant_id, &subject.user_id),
+            tenant: not_before_key(tenant_id, None),
+            client: not_before_key(tenant_id, Some(&subject.client_id)),
+        }
+    }
+
+    /// The client of a token, if it may have tokens.
+    pub(crate) fn client(&self, subject: &Subject) -> Result<Arc<Client>, Stop> {
+        let Some(client) = self.tenant().client(&subject.client_id) else {
+            let name = format!("client/{}/{}", self.tenant().id, subject.client_id);
+            return Err(self
+                .unknown(&name)
+                .unwrap_or_else(|| self.refuse_token("client", subject)));
+        };
+        if client.is_disabled {
+            return Err(self.refuse_token("client_disabled", subject));
+        }
+        Ok(Arc::clone(client))
+    }
+
+    /// The policy of a session: of its own revision, tightened by what is in force for its client now.
+    pub(crate) fn policy(&self, revision: u32, client: &Client) -> Result<Policy, Stop> {
+        let find = |revision: u32| {
+            self.tenant().policy(revision).ok_or_else(|| {
+                let name = format!("policy/{}/{revision}", self.tenant().id);
+                self.unknown(&name)
+                    .unwrap_or_else(|| Refusal::unavailable("policy").into())
+            })
+        };
+        Ok(find(revision)?.tightened(find(client.policy_revision)?))
+    }
+
+    /// A new reading of the snapshot, if that was not tried for this name just now.
+    pub(crate) fn unknown(&self, name: &str) -> Option<Stop> {
+        let now_ms = self.shared.clock.now_ms();
+        let may_ask = self.shared.unknowns.may_ask(name, &self.request_id, now_ms);
+        may_ask.then(|| {
+            self.need(FlowNeed::Snapshot, &Subject::default(), Lineage::default())
+                .into()
+        })
+    }
+
+    /// Refuses a token whose verification failed; if only its key is unknown, the snapshot is read anew first.
+    pub(crate) fn fault(
+        &self,
+        fault: FaultClass,
+        unknown: Option<Unknown>,
+        subject: &Subject,
+    ) -> Stop {
+        let asked = unknown.and_then(|unknown| self.unknown(&unknown.name));
+        asked.unwrap_or_else(|| self.refuse_token(fault.name(), subject))
+    }
+
+    /// The one answer to every token that is not good here; the class goes into the audit event.
+    pub(crate) fn refuse_token(&self, class: &str, subject: &Subject) -> Stop {
+        self.note(subject, "token.refused", class);
+        Refusal::token_invalid().into()
+    }
+
+    /// What a failing Redis means to the call.
+    pub(crate) fn store_failed(&self, error: StoreError) -> Stop {
+        match error {
+            StoreError::Away(kind) => {
+                self.shared.counters.redis_failure(kind);
+                Refusal::unavailable("redis").into()
+            }
+            StoreError::FunctionsMissing => self
+                .need(FlowNeed::Functions, &Subject::default(), Lineage::default())
+                .into(),
+        }
+    }
+
+    /// What must be done before the call can be answered.
+    pub(crate) fn need(&self, need: FlowNeed, subject: &Subject, lineage: Lineage) -> NeedsFlow {
+        NeedsFlow {
+            need: need.into(),
+            tenant_id: self.tenant().id.clone(),
+            user_id: subject.user_id.clone(),
+            session_id: subject.session_id.clone(),
+            client_id: subject.client_id.clone(),
+            lineage: lineage.to_vec(),
+            answer: Vec::new(),
+            effect: None,
+        }
+    }
+
+    /// An audit event of a failure, queued.
+    pub(crate) fn note(&self, subject: &Subject, event: &str, reason: &str) {
+        let mut effect = self.effect(subject, self.shared.clock.now_ms());
+        set_event(&mut effect, event, "failure", reason);
+        self.push(effect);
+    }
+
+    /// An effect of this call with nothing in it yet.
+    pub(crate) fn effect(&self, subject: &Subject, time_ms: i64) -> Effect {
+        Effect {
+            tenant_id: self.tenant().id.clone(),
+            user_id: subject.user_id.clone(),
+            session_id: subject.session_id.clone(),
+            client_id: subject.client_id.clone(),
+            time_ms,
+            request_id: self.request_id.clone(),
+            caller: self.caller.client.id.clone(),
+            ip_address: subject.ip_address.clone(),
+            ..Effect::default()
+        }
+    }
+
+    /// Queues an effect.
+    pub(crate) fn push(&self, effect: Effect) {
+        if !self.shared.effects.push(effect) {
+            self.shared.counters.dropped_effect();
+        }
+    }
+}
+
+/// Makes an effect an audit event, too.
+pub(crate) fn set_event(effect: &mut Effect, event: &str, outcome: &str, reason: &str) {
+    event.clone_into(&mut effect.event);
+    outcome.clone_into(&mut effect.outcome);
+    reason.clone_into(&mut effect.reason);
+}
+
+/// Whole seconds of a time in milliseconds.
+pub(crate) fn seconds(now_ms: i64) -> u32 {
+    deadlines::seconds(now_ms)
+}

@@ -1,0 +1,115 @@
+//! What must reach `PostgreSQL` later: lower bounds, activity, audit events. Python drains the queue in batches.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::proto::internal::Effect;
+
+/// The queue of effects, oldest first.
+#[derive(Debug)]
+pub(crate) struct EffectQueue {
+    effects: Mutex<VecDeque<Effect>>,
+    capacity: usize,
+}
+
+impl EffectQueue {
+    /// A queue that holds so many effects.
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self {
+            effects: Mutex::new(VecDeque::new()),
+            capacity,
+        }
+    }
+
+    /// Adds an effect; false if it was dropped because the queue is full. Bounds are never dropped: rotation stops
+    /// while the queue is full, so they are at most as many as there are calls under way.
+    pub(crate) fn push(&self, effect: Effect) -> bool {
+        let mut effects = self.lock();
+        let fits = effects.len() < self.capacity || effect.family != 0;
+        if fits {
+            effects.push_back(effect);
+        }
+        fits
+    }
+
+    /// Whether what a rotation must write would be written soon: the queue has room and its oldest effect has not
+    /// waited for longer than a grace.
+    pub(crate) fn is_flowing(&self, now_ms: i64, grace_seconds: u32) -> bool {
+        let (queued, age_ms) = self.queued(now_ms);
+        queued < self.capacity && age_ms <= i64::from(grace_seconds) * 1000
+    }
+
+    /// How many effects wait, and for how long the oldest has.
+    pub(crate) fn queued(&self, now_ms: i64) -> (usize, i64) {
+        let effects = self.lock();
+        let age = effects.front().map_or(0, |oldest| now_ms - oldest.time_ms);
+        (effects.len(), age.max(0))
+    }
+
+    /// Takes the oldest out.
+    pub(crate) fn drain(&self, limit: usize) -> Vec<Effect> {
+        let mut effects = self.lock();
+        let count = limit.min(effects.len());
+        effects.drain(..count).collect()
+    }
+
+    /// Puts a batch back in front, in its order.
+    pub(crate) fn put_back(&self, batch: Vec<Effect>) {
+        let mut effects = self.lock();
+        for effect in batch.into_iter().rev() {
+            effects.push_front(effect);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Effect>> {
+        self.effects.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn effect(time_ms: i64, family: u32) -> Effect {
+        Effect {
+            time_ms,
+            family,
+            ..Effect::default()
+        }
+    }
+
+    #[test]
+    fn a_full_queue_drops_events_but_no_bounds_and_stops_rotation() {
+        let queue = EffectQueue::new(1);
+        assert!(queue.is_flowing(0, 30));
+        assert!(queue.push(effect(0, 1)));
+        assert!(!queue.is_flowing(0, 30));
+        assert!(!queue.push(effect(0, 0)));
+        assert!(queue.push(effect(0, 1)));
+        assert_eq!(queue.queued(0).0, 2);
+    }
+
+    #[test]
+    fn a_queue_that_waits_longer_than_a_grace_stops_rotation() {
+        let queue = EffectQueue::new(10);
+        assert!(queue.push(effect(1_000, 1)));
+        assert!(queue.is_flowing(31_000, 30));
+        assert!(!queue.is_flowing(31_001, 30));
+    }
+
+    #[test]
+    fn a_returned_batch_is_in_front_in_its_order() {
+        let queue = EffectQueue::new(10);
+        for time_ms in 1..=3 {
+            assert!(queue.push(effect(time_ms, 1)));
+        }
+        let batch = queue.drain(2);
+        queue.put_back(batch);
+        let times: Vec<i64> = queue
+            .drain(10)
+            .iter()
+            .map(|effect| effect.time_ms)
+            .collect();
+        assert_eq!(times, [1, 2, 3]);
+    }
+}

@@ -1,0 +1,273 @@
+//! The engine as Python, and later the front door, sees it.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use prost::Message as _;
+use tokio::runtime::{Builder, Handle, Runtime};
+
+use crate::answer::{Incoming, answer, authenticate};
+use crate::call::{Shared, seconds};
+use crate::clock::Clock;
+use crate::counters::Counters;
+use crate::effects::EffectQueue;
+use crate::issue::{self, IssueFailure};
+use crate::proto::internal::{Effects, IssueClientTokenInput, IssueRequest};
+use crate::read;
+use crate::snapshot::{Snapshot, SnapshotError};
+use crate::status::{Refusal, Stop};
+use crate::store::Store;
+use crate::unknowns::Unknowns;
+
+const OK: u8 = 0;
+const STATUS: u8 = 1;
+const NEEDS_FLOW: u8 = 2;
+
+/// Threads that serve the connection to Redis and the items of batches.
+const WORKERS: usize = 2;
+
+/// How an engine is opened.
+pub struct Options {
+    /// URL of Redis: `redis://` or `rediss://`.
+    pub redis_url: String,
+    /// Longest wait for an answer of Redis.
+    pub redis_timeout: Duration,
+    /// Certificate authorities for `rediss://`; `None`: the system's.
+    pub redis_ca_pem: Option<Vec<u8>>,
+    /// Most effects that wait.
+    pub effect_capacity: usize,
+    /// Time.
+    pub clock: Clock,
+}
+
+/// An engine could not be opened. The text holds no URL: a password may be in it.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The URL or the certificates are not good.
+    #[error(
+        "redis_url or redis_ca_pem cannot be used; say redis://[user:password@]host[:port][/database]"
+    )]
+    Redis,
+    /// The system gave no threads.
+    #[error("the engine's threads could not be started: {0}")]
+    Threads(#[from] std::io::Error),
+}
+
+/// Answers the hot RPCs.
+pub struct Engine {
+    shared: Arc<Shared>,
+    handle: Handle,
+    runtime: Mutex<Option<Runtime>>,
+}
+
+impl Engine {
+    /// An engine over a Redis; connects at the first call.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`].
+    pub fn open(options: Options) -> Result<Self, OpenError> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(WORKERS)
+            .thread_name("argus-engine")
+            .enable_all()
+            .build()?;
+        let store = {
+            let _inside = runtime.enter();
+            Store::open(
+                &options.redis_url,
+                options.redis_timeout,
+                options.redis_ca_pem,
+            )
+        };
+        let shared = Shared {
+            clock: options.clock,
+            store: store.map_err(|_| OpenError::Redis)?,
+            snapshot: ArcSwapOption::empty(),
+            effects: EffectQueue::new(options.effect_capacity),
+            counters: Counters::default(),
+            unknowns: Unknowns::default(),
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+            handle: runtime.handle().clone(),
+            runtime: Mutex::new(Some(runtime)),
+        })
+    }
+
+    /// Takes a snapshot in the place of the one before.
+    ///
+    /// # Errors
+    ///
+    /// [`SnapshotError`]; the one before stays in force.
+    pub fn load(&self, snapshot: &[u8]) -> Result<(), SnapshotError> {
+        let before = self.shared.snapshot.load();
+        let snapshot = Snapshot::decode(snapshot, before.as_deref())?;
+        self.shared.snapshot.store(Some(Arc::new(snapshot)));
+        Ok(())
+    }
+
+    /// Version of the snapshot; 0 before the first.
+    #[must_use]
+    pub fn snapshot_version(&self) -> u64 {
+        self.shared
+            .snapshot
+            .load()
+            .as_ref()
+            .map_or(0, |snapshot| snapshot.version)
+    }
+
+    /// Answers a hot RPC: (0, response), (1, `google.rpc.Status`) or (2, `argus.internal.v1.NeedsFlow`), encoded.
+    #[must_use]
+    pub fn answer(
+        &self,
+        path: &str,
+        request: &[u8],
+        authorization: Option<&str>,
+        request_id: &str,
+        deadline_ms: i64,
+    ) -> (u8, Vec<u8>) {
+        if self.is_closed() {
+            return (STATUS, Refusal::unavailable("engine").encode());
+        }
+        let incoming = Incoming {
+            path,
+            request,
+            authorization,
+            request_id,
+            deadline_ms,
+        };
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            self.handle.block_on(answer(&self.shared, incoming))
+        }));
+        match outcome {
+            Ok(Ok(response)) => (OK, response),
+            Ok(Err(Stop::Refused(refusal))) => (STATUS, refusal.encode()),
+            Ok(Err(Stop::Flow(need))) => (NEEDS_FLOW, need.encode_to_vec()),
+            Err(_) => (STATUS, Refusal::internal(request_id).encode()),
+        }
+    }
+
+    /// Authenticates the caller of an RPC that Python serves: (0, `argus.internal.v1.Caller`) or (1,
+    /// `google.rpc.Status`), encoded. Never touches Redis.
+    #[must_use]
+    pub fn authenticate(
+        &self,
+        authorization: Option<&str>,
+        scope: &str,
+        system_tenant_only: bool,
+    ) -> (u8, Vec<u8>) {
+        match authenticate(&self.shared, authorization, scope, system_tenant_only) {
+            Ok(caller) => (OK, caller),
+            Err(refusal) => (STATUS, refusal.encode()),
+        }
+    }
+
+    /// Encoded `argus.v1.TokenSet` for an encoded `argus.internal.v1.IssueRequest`.
+    ///
+    /// # Errors
+    ///
+    /// [`IssueFailure`].
+    pub fn issue(&self, request: &[u8]) -> Result<Vec<u8>, IssueFailure> {
+        let request = IssueRequest::decode(request).map_err(|_| undecodable("IssueRequest"))?;
+        Ok(issue::session(&*self.snapshot()?, &request)?.encode_to_vec())
+    }
+
+    /// Encoded `argus.v1.TokenSet` for an encoded `argus.internal.v1.IssueClientTokenInput`.
+    ///
+    /// # Errors
+    ///
+    /// [`IssueFailure`].
+    pub fn issue_client_token(&self, request: &[u8]) -> Result<Vec<u8>, IssueFailure> {
+        let request = IssueClientTokenInput::decode(request)
+            .map_err(|_| undecodable("IssueClientTokenInput"))?;
+        Ok(issue::client_token(&*self.snapshot()?, &request)?.encode_to_vec())
+    }
+
+    /// (0, encoded `argus.internal.v1.TokenClaims`) or (1, class of the fault).
+    #[must_use]
+    pub fn read_token(&self, token: &str) -> (u8, Vec<u8>) {
+        let Ok(snapshot) = self.snapshot() else {
+            return (STATUS, b"key".to_vec());
+        };
+        match read::read(&snapshot, token, seconds(self.shared.clock.now_ms())) {
+            Ok(claims) => (OK, claims.encode_to_vec()),
+            Err(fault) => (STATUS, fault.as_bytes().to_vec()),
+        }
+    }
+
+    /// Takes effects out of the queue: encoded `argus.internal.v1.Effects`.
+    #[must_use]
+    pub fn drain_effects(&self, limit: usize) -> Vec<u8> {
+        let effects = self.shared.effects.drain(limit);
+        Effects { effects }.encode_to_vec()
+    }
+
+    /// Puts a batch back in front.
+    ///
+    /// # Errors
+    ///
+    /// [`prost::DecodeError`] if it is not one.
+    pub fn return_effects(&self, effects: &[u8]) -> Result<(), prost::DecodeError> {
+        self.shared
+            .effects
+            .put_back(Effects::decode(effects)?.effects);
+        Ok(())
+    }
+
+    /// How many effects wait, and for how many milliseconds the oldest has.
+    #[must_use]
+    pub fn effects_queued(&self) -> (usize, i64) {
+        self.shared.effects.queued(self.shared.clock.now_ms())
+    }
+
+    /// A tenant's published key set as JSON.
+    #[must_use]
+    pub fn jwks(&self, tenant_id: &str) -> Option<Vec<u8>> {
+        let snapshot = self.shared.snapshot.load();
+        Some(snapshot.as_ref()?.tenant(tenant_id)?.jwks.clone())
+    }
+
+    /// Counts since the start, by `name{label=value}`.
+    #[must_use]
+    pub fn counters(&self) -> BTreeMap<String, u64> {
+        self.shared.counters.all()
+    }
+
+    /// Ends the engine's threads; calls are then answered with `UNAVAILABLE`.
+    pub fn close(&self) {
+        let runtime = self
+            .runtime
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(runtime) = runtime {
+            runtime.shutdown_background();
+        }
+    }
+
+    fn is_closed(&self) -> bool {
+        self.runtime
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_none()
+    }
+
+    fn snapshot(&self) -> Result<Arc<Snapshot>, IssueFailure> {
+        let snapshot = self.shared.snapshot.load_full();
+        snapshot.ok_or_else(|| IssueFailure::Unknown("anything yet".to_owned()))
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+fn undecodable(message: &str) -> IssueFailure {
+    IssueFailure::Invalid(format!("the bytes are not an encoded {message}"))
+}

@@ -1,0 +1,56 @@
+//! What the engine needs of an effective policy.
+
+use crate::proto::internal::PolicySnapshot;
+
+/// One revision of an effective policy, or the tighter of two. All times in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Policy {
+    /// Longest gap between two uses.
+    pub(crate) idle: u32,
+    /// Longest life.
+    pub(crate) absolute: u32,
+    /// Life of access tokens.
+    pub(crate) access: u32,
+    /// Grace of rotation.
+    pub(crate) grace: u32,
+    /// Request deadline.
+    pub(crate) deadline: u32,
+    /// A refresh is activity by itself.
+    pub(crate) refresh_is_activity: bool,
+    /// Rotation to the letter of RFC 9700.
+    pub(crate) is_strict: bool,
+    /// A replay ends the session.
+    pub(crate) ends_on_replay: bool,
+}
+
+impl Policy {
+    /// The tighter of two policies, field by field: a policy that was tightened bites at the next use, one that was
+    /// loosened is for new sessions. `grace ≥ 2 × deadline` holds for the result if it holds for both.
+    pub(crate) fn tightened(self, other: Self) -> Self {
+        Self {
+            idle: self.idle.min(other.idle),
+            absolute: self.absolute.min(other.absolute),
+            access: self.access.min(other.access),
+            grace: self.grace.min(other.grace),
+            deadline: self.deadline.min(other.deadline),
+            refresh_is_activity: self.refresh_is_activity && other.refresh_is_activity,
+            is_strict: self.is_strict || other.is_strict,
+            ends_on_replay: self.ends_on_replay || other.ends_on_replay,
+        }
+    }
+}
+
+impl From<&PolicySnapshot> for Policy {
+    fn from(snapshot: &PolicySnapshot) -> Self {
+        Self {
+            idle: snapshot.idle,
+            absolute: snapshot.absolute,
+            access: snapshot.access,
+            grace: snapshot.grace,
+            deadline: snapshot.deadline,
+            refresh_is_activity: snapshot.refresh_is_activity,
+            is_strict: snapshot.strict,
+            ends_on_replay: snapshot.end_on_replay,
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! `RefreshToken`: what is checked before the Redis function decides. What follows is in [`crate::refreshed`].
+
+use argus_core::record::attempt;
+use argus_core::rotation::Presented;
+use argus_core::token::{Expected, RefreshClaims, VerifiedRefresh, verify_refresh};
+
+use crate::call::{Call, Subject};
+use crate::caller::{REFRESH_FOR_CLIENTS, Watched};
+use crate::check::session_keys;
+use crate::evidence;
+use crate::limits;
+use crate::policy::Policy;
+use crate::proto::v1::{RefreshTokenRequest, RefreshTokenResponse};
+use crate::refreshed::{self, Granted};
+use crate::snapshot::ComputedIds;
+use crate::state::{self, Living};
+use crate::status::{Refusal, Stop};
+use crate::verify::binding;
+
+/// Answers one request. The function is asked once: it decides and writes in one step.
+pub(crate) async fn refresh(
+    call: &Call,
+    request: &RefreshTokenRequest,
+) -> Result<RefreshTokenResponse, Stop> {
+    check_limits(call, request)?;
+    let claims = read_token(call, request)?;
+    let subject = subject(call, request, &claims);
+    let client = call.client(&subject)?;
+    let granted = narrow(request, &claims)?;
+    let keys = session_keys(call, &claims.session.session_id, &subject)?;
+    let seen = call
+        .shared
+        .store
+        .look(&keys)
+        .await
+        .map_err(|error| call.store_failed(error))?;
+    let living = state::living(call, &subject, &client, &seen)?;
+    let presented = presented(call, request, &claims, &living)?;
+    let rotated = call
+        .shared
+        .store
+        .rotate(&keys, &presented)
+        .await
+        .map_err(|error| call.store_failed(error))?;
+    refreshed::conclude(call, &subject, &granted, &living, &presented, &rotated)
+}
+
+fn check_limits(call: &Call, request: &RefreshTokenRequest) -> Result<(), Refusal> {
+    limits::token("refresh_token", &request.refresh_token)?;
+    limits::text("scope", &request.scope)?;
+    limits::text("resource", &request.resource)?;
+    limits::attempt(&request.attempt_id)?;
+    limits::context(call.context(request.client_context.as_ref()))
+}
+
+/// Signature, type, issuer, times, client, computed id, binding.
+fn read_token(call: &Call, request: &RefreshTokenRequest) -> Result<RefreshClaims, Stop> {
+    let tenant_id = &call.tenant().id;
+    let keys = Watched::new(&call.snapshot, Some(tenant_id));
+    let verified = verify_refresh(
+        &request.refresh_token,
+        &Expected::refresh(call.now).of_tenant(tenant_id),
+        &keys,
+    );
+    let VerifiedRefresh {
+        claims,
+        is_key_revoked,
+        ..
+    } = verified.map_err(|fault| {
+        let unread = Subject {
+            ip_address: ip_address(call, request),
+            ..Subject::default()
+        };
+        call.fault(fault, keys.unknown(), &unread)
+    })?;
+    let subject = subject(call, request, &claims);
+    if claims.client_id != call.caller.client.id && !call.caller.has(REFRESH_FOR_CLIENTS) {
+        return Err(call.refuse_token("client", &subject));
+    }
+    check_id(call, &subject, &claims)?;
+    if is_key_revoked {
+        call.note(&subject, "refresh.step_up_required", "KEY_REVOKED");
+        return Err(Refusal::step_up("").into());
+    }
+    if let Some(confirmation) = &claims.confirmation {
+        call.note(&subject, "refresh.refused", "PROOF_REQUIRED");
+        return Err(Refusal::token_proof_required(binding(confirmation)).into());
+    }
+    Ok(claims)
+}
+
+/// Refuses a token whose id is not the computed one. Under a valid signature that means that a signing key is in other
+/// hands.
+pub(crate) fn check_id(call: &Call, subject: &Subject, claims: &RefreshClaims) -> Result<(), Stop> {
+    let number = claims.refresh_id_key;
+    match call.tenant().computed_ids(number) {
+        None => {
+            let name = format!("refresh_id/{}/{number}", call.tenant().id);
+            Err(call
+                .unknown(&name)
+                .unwrap_or_else(|| call.refuse_token("refresh_id_key", subject)))
+        }
+        Some(ComputedIds::Revoked) => Err(call.refuse_token("refresh_id_key", subject)),
+        Some(ComputedIds::Good(ids)) => {
+            let session = &claims.session;
+            if ids.fits(
+                &claims.token_id,
+                &session.session_id,
+                session.family,
+                claims.generation,
+            ) {
+                return Ok(());
+            }
+            call.note(subject, "key.compromise_suspected", "refresh_id");
+            Err(call.refuse_token("refresh_id", subject))
+        }
+    }
+}
+
+fn subject(call: &Call, request: &RefreshTokenRequest, claims: &RefreshClaims) -> Subject {
+    Subject {
+        user_id: claims.subject.clone(),
+        session_id: claims.session.session_id.to_string(),
+        client_id: claims.client_id.clone(),
+        ip_address: ip_address(call, request),
+    }
+}
+
+fn ip_address(call: &Call, request: &RefreshTokenRequest) -> String {
+    let context = call.context(request.client_context.as_ref());
+    context
+        .map(|context| context.ip_address.clone())
+        .unwrap_or_default()
+}
+
+/// What the access token is for: as granted, or less.
+fn narrow(request: &RefreshTokenRequest, claims: &RefreshClaims) -> Result<Granted, Refusal> {
+    let mut scope = claims.scope.clone();
+    if !request.scope.is_empty() {
+        let held: Vec<&str> = claims.scope.split(' ').collect();
+        if !request.scope.split(' ').all(|one| held.contains(&one)) {
+            return Err(Refusal::field(
+                "scope",
+                "must be the granted scope or less, separated by single spaces",
+            ));
+        }
+        scope.clone_from(&request.scope);
+    }
+    let mut resources = claims.resources.clone();
+    if !request.resource.is_empty() {
+        resources.retain(|one| *one == request.resource);
+        if resources.is_empty() {
+            return Err(Refusal::field(
+                "resource",
+                "must be one of the granted resources",
+            ));
+        }
+    }
+    Ok(Granted {
+        token: request.refresh_token.clone(),
+        claims: claims.clone(),
+        scope,
+        resources,
+    })
+}
+
+fn presented(
+    call: &Call,
+    request: &RefreshTokenRequest,
+    claims: &RefreshClaims,
+    living: &Living,
+) -> Result<Presented, Stop> {
+    let Policy {
+        grace,
+        deadline,
+        is_strict,
+        ends_on_replay,
+        idle,
+        absolute,
+        ..
+    } = living.policy;
+    let may_rotate = call
+        .shared
+        .effects
+        .is_flowing(call.shared.clock.now_ms(), grace);
+    if is_strict && !may_rotate {
+        return Err(Refusal::unavailable("postgresql").into());
+    }
+    Ok(Presented {
+        family: claims.session.family,
+        generation: claims.generation,
+        issued_at: claims.issued,
+        // Proofs can't be checked yet: a bound session's token is refused, never accepted.
+        has_proof: false,
+        attempt: attempt(&request.attempt_id),
+        print: evidence::print(call.context(request.client_context.as_ref())),
+        grace,
+        deadline,
+        is_strict,
+        may_rotate,
+        ends_on_replay,
+        is_activity: living.policy.refresh_is_activity || request.user_active,
+        idle,
+        absolute_max: absolute,
+        not_before: living.not_before.latest(),
+    })
+}

@@ -1,0 +1,278 @@
+//! Refusals, as `google.rpc.Status` with details.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use prost::Message as _;
+use prost_types::Any;
+use tonic_types::Status;
+use tonic_types::pb::{BadRequest, ErrorInfo, RetryInfo, bad_request::FieldViolation};
+
+use crate::proto::internal::NeedsFlow;
+use crate::proto::v1::{EndReason, ErrorReason};
+
+/// Domain of every reason that Argus sends.
+const DOMAIN: &str = "argus";
+
+/// How long a caller waits before it asks again while a store is away.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Why a call has no response.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// A clear answer that is not a yes.
+    Refused(Refusal),
+    /// The engine can't answer alone.
+    Flow(Box<NeedsFlow>),
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<NeedsFlow> for Stop {
+    fn from(need: NeedsFlow) -> Self {
+        Self::Flow(Box::new(need))
+    }
+}
+
+/// A reason with its variables and a sentence that says what to do next.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Refusal {
+    /// The reason; it decides the code.
+    pub(crate) reason: ErrorReason,
+    /// The reason's variables.
+    pub(crate) metadata: Vec<(&'static str, String)>,
+    message: String,
+    retry_after: Option<Duration>,
+}
+
+impl Refusal {
+    fn new(reason: ErrorReason, message: impl Into<String>) -> Self {
+        Self {
+            reason,
+            metadata: Vec::new(),
+            message: message.into(),
+            retry_after: None,
+        }
+    }
+
+    fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.metadata.push((name, value.into()));
+        self
+    }
+
+    /// A field breaks a rule.
+    pub(crate) fn field(field: &str, rule: &str) -> Self {
+        Self::new(ErrorReason::FieldInvalid, format!("{field} {rule}")).with("field", field)
+    }
+
+    /// The call carries no client token.
+    pub(crate) fn caller_unauthenticated() -> Self {
+        Self::new(
+            ErrorReason::CallerUnauthenticated,
+            "the call carries no client token; send the metadata `authorization: Bearer <client token>` \
+             with a token from IssueClientToken",
+        )
+    }
+
+    /// The call's client token is not good.
+    pub(crate) fn caller_token_invalid() -> Self {
+        Self::new(
+            ErrorReason::CallerTokenInvalid,
+            "the call's client token is not valid (any more); get a new one from IssueClientToken",
+        )
+    }
+
+    /// The calling client is disabled.
+    pub(crate) fn caller_disabled(client_id: &str) -> Self {
+        let message = format!("client {client_id} is disabled; an administrator can enable it");
+        Self::new(ErrorReason::CallerDisabled, message).with("clientId", client_id)
+    }
+
+    /// The caller's token lacks the RPC's scope.
+    pub(crate) fn caller_scope_missing(scope: &str) -> Self {
+        let message = format!(
+            "the call's client token lacks the scope {scope}; give it to the client and get a new token"
+        );
+        Self::new(ErrorReason::CallerScopeMissing, message).with("requiredScope", scope)
+    }
+
+    /// Only clients of the system tenant may call.
+    pub(crate) fn caller_not_system() -> Self {
+        Self::new(
+            ErrorReason::CallerTenantMismatch,
+            "only clients of the system tenant may call this; use a client of that tenant",
+        )
+    }
+
+    /// The presented token is not good here; why stands in the audit event only.
+    pub(crate) fn token_invalid() -> Self {
+        Self::new(
+            ErrorReason::TokenInvalid,
+            "the token is not valid here (any more); let the client refresh, or the user sign in again",
+        )
+    }
+
+    /// The token lacks scopes.
+    pub(crate) fn token_scope_missing(scopes: &str) -> Self {
+        let message =
+            format!("the token is good and lacks a scope; ask for a token with all of: {scopes}");
+        Self::new(ErrorReason::TokenScopeMissing, message).with("requiredScopes", scopes)
+    }
+
+    /// The token is bound to a key whose proof did not come with it.
+    pub(crate) fn token_proof_required(binding: &str) -> Self {
+        Self::new(
+            ErrorReason::TokenProofRequired,
+            "the token is bound to a key; send it with a valid proof of that key",
+        )
+        .with("binding", binding)
+    }
+
+    /// The subject must prove itself; the cause names why, empty where none of the published causes fits.
+    pub(crate) fn step_up(cause: &str) -> Self {
+        let refusal = Self::new(
+            ErrorReason::StepUpRequired,
+            "the user must prove itself again or stronger; start a step-up and use the tokens it gives",
+        );
+        if cause.is_empty() {
+            refusal
+        } else {
+            refusal.with("cause", cause)
+        }
+    }
+
+    /// The token's level is not one that the caller takes.
+    pub(crate) fn step_up_acr(acr_values: &str) -> Self {
+        Self::step_up("ACR").with("acrValues", acr_values)
+    }
+
+    /// The user proved itself too long ago.
+    pub(crate) fn step_up_age(max_age_seconds: i64) -> Self {
+        Self::step_up("AUTH_AGE").with("maxAgeSeconds", max_age_seconds.to_string())
+    }
+
+    /// The session has ended.
+    pub(crate) fn session_ended(reason: EndReason) -> Self {
+        let name = reason.as_str_name().trim_start_matches("END_REASON_");
+        Self::new(
+            ErrorReason::SessionEnded,
+            format!("the session has ended ({name}); the user must sign in again"),
+        )
+        .with("endReason", name)
+    }
+
+    /// A part of Argus is away; nothing was decided.
+    pub(crate) fn unavailable(component: &str) -> Self {
+        let message = format!("{component} is away and nothing was decided; try again");
+        let mut refusal = Self::new(ErrorReason::Unavailable, message).with("component", component);
+        refusal.retry_after = Some(RETRY_AFTER);
+        refusal
+    }
+
+    /// The request's deadline passed.
+    pub(crate) fn deadline_exceeded() -> Self {
+        Self::new(
+            ErrorReason::DeadlineExceeded,
+            "the request's deadline passed; try again, with a longer one if this happens often",
+        )
+    }
+
+    /// A defect of Argus.
+    pub(crate) fn internal(request_id: &str) -> Self {
+        Self::new(
+            ErrorReason::Internal,
+            "Argus met a defect of its own; report the request id",
+        )
+        .with("requestId", request_id)
+    }
+
+    /// The engine does not serve the method.
+    pub(crate) fn unimplemented() -> Self {
+        Self::new(
+            ErrorReason::Unimplemented,
+            "the server does not serve this method",
+        )
+    }
+
+    /// `google.rpc.Code` of the reason.
+    pub(crate) fn code(&self) -> i32 {
+        match self.reason {
+            ErrorReason::FieldInvalid => 3,
+            ErrorReason::DeadlineExceeded => 4,
+            ErrorReason::CallerScopeMissing
+            | ErrorReason::CallerTenantMismatch
+            | ErrorReason::CallerDisabled
+            | ErrorReason::TokenScopeMissing => 7,
+            ErrorReason::Unimplemented => 12,
+            ErrorReason::Unavailable => 14,
+            ErrorReason::CallerUnauthenticated
+            | ErrorReason::CallerTokenInvalid
+            | ErrorReason::TokenInvalid
+            | ErrorReason::StepUpRequired
+            | ErrorReason::TokenProofRequired
+            | ErrorReason::SessionEnded => 16,
+            _ => 13,
+        }
+    }
+
+    /// The reason's published name, without the prefix.
+    pub(crate) fn reason_name(&self) -> &'static str {
+        self.reason
+            .as_str_name()
+            .trim_start_matches("ERROR_REASON_")
+    }
+
+    /// Encoded `google.rpc.Status`.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let info = ErrorInfo {
+            reason: self.reason_name().to_owned(),
+            domain: DOMAIN.to_owned(),
+            metadata: self.metadata_map(),
+        };
+        let mut details = vec![any("google.rpc.ErrorInfo", info.encode_to_vec())];
+        if let (ErrorReason::FieldInvalid, Some((_, field))) = (self.reason, self.metadata.first())
+        {
+            let violation = FieldViolation {
+                field: field.clone(),
+                description: self.message.clone(),
+                ..FieldViolation::default()
+            };
+            let request = BadRequest {
+                field_violations: vec![violation],
+            };
+            details.push(any("google.rpc.BadRequest", request.encode_to_vec()));
+        }
+        if let Some(delay) = self.retry_after {
+            let retry = RetryInfo {
+                retry_delay: prost_types::Duration::try_from(delay).ok(),
+            };
+            details.push(any("google.rpc.RetryInfo", retry.encode_to_vec()));
+        }
+        let status = Status {
+            code: self.code(),
+            message: self.message.clone(),
+            details,
+        };
+        status.encode_to_vec()
+    }
+
+    /// The reason's variables as a map.
+    pub(crate) fn metadata_map(&self) -> HashMap<String, String> {
+        self.metadata
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.clone()))
+            .collect()
+    }
+}
+
+/// A detail of a status.
+pub(crate) fn any(name: &str, value: Vec<u8>) -> Any {
+    Any {
+        type_url: format!("type.googleapis.com/{name}"),
+        value,
+    }
+}

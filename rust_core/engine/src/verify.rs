@@ -1,0 +1,220 @@
+//! `VerifyAccessToken`: OK means yes.
+
+use argus_core::token::{
+    AccessClaims, Acr, Audience, Confirmation, Expected, SessionClaims, verify_access,
+};
+use prost_types::{ListValue, Struct, Timestamp, Value, value::Kind};
+
+use crate::call::{Call, Subject};
+use crate::caller::Watched;
+use crate::check::{check_client, check_session};
+use crate::limits;
+use crate::proto::v1::{
+    Activity, Consistency, VerifyAccessTokenRequest, VerifyAccessTokenResponse,
+};
+use crate::status::{Refusal, Stop};
+
+/// Answers one request.
+pub(crate) async fn verify(
+    call: &Call,
+    request: &VerifyAccessTokenRequest,
+) -> Result<VerifyAccessTokenResponse, Stop> {
+    let activity = check_limits(call, request)?;
+    let claims = read_token(call, request)?;
+    let subject = subject(call, request, &claims);
+    let client = call.client(&subject)?;
+    if let Some(confirmation) = &claims.confirmation {
+        return Err(Refusal::token_proof_required(binding(confirmation)).into());
+    }
+    let state_time_ms = match &claims.session {
+        Some(session) => check_session(call, &subject, session, &client, activity).await?,
+        None => check_client(call, &subject, &claims, &client).await?,
+    };
+    check_gates(call, request, &claims)?;
+    Ok(response(call, claims, state_time_ms))
+}
+
+fn check_limits(call: &Call, request: &VerifyAccessTokenRequest) -> Result<Activity, Refusal> {
+    limits::token("access_token", &request.access_token)?;
+    limits::text("resource", &request.resource)?;
+    limits::texts("required_scopes", &request.required_scopes)?;
+    limits::texts("acr_values", &request.acr_values)?;
+    if request
+        .max_age
+        .is_some_and(|age| age.seconds < 0 || age.nanos < 0)
+    {
+        return Err(Refusal::field("max_age", "must not be negative"));
+    }
+    limits::context(call.context(request.client_context.as_ref()))?;
+    limits::known::<Consistency>("consistency", request.consistency)?;
+    limits::known("activity", request.activity)
+}
+
+/// Signature, type, issuer, times, audience.
+fn read_token(call: &Call, request: &VerifyAccessTokenRequest) -> Result<AccessClaims, Stop> {
+    let own = &call.caller.client.resource;
+    let resource = if request.resource.is_empty() {
+        own
+    } else {
+        &request.resource
+    };
+    if resource.is_empty() {
+        return Err(Refusal::field(
+            "resource",
+            "is missing, and the calling client has no registered one",
+        )
+        .into());
+    }
+    let tenant_id = &call.tenant().id;
+    let expected = Expected::access(Audience::Resource(resource), call.now).of_tenant(tenant_id);
+    let keys = Watched::new(&call.snapshot, Some(tenant_id));
+    let (_, claims) = verify_access(&request.access_token, &expected, &keys).map_err(|fault| {
+        let unread = Subject {
+            ip_address: ip_address(call, request),
+            ..Subject::default()
+        };
+        call.fault(fault, keys.unknown(), &unread)
+    })?;
+    Ok(claims)
+}
+
+fn subject(call: &Call, request: &VerifyAccessTokenRequest, claims: &AccessClaims) -> Subject {
+    let session = claims.session.as_ref();
+    Subject {
+        user_id: session.map(|_| claims.subject.clone()).unwrap_or_default(),
+        session_id: session
+            .map(|session| session.session_id.to_string())
+            .unwrap_or_default(),
+        client_id: claims.client_id.clone(),
+        ip_address: ip_address(call, request),
+    }
+}
+
+fn ip_address(call: &Call, request: &VerifyAccessTokenRequest) -> String {
+    let context = call.context(request.client_context.as_ref());
+    context
+        .map(|context| context.ip_address.clone())
+        .unwrap_or_default()
+}
+
+/// What the caller asks of a token that is good: level, age of the proof, scopes.
+fn check_gates(
+    call: &Call,
+    request: &VerifyAccessTokenRequest,
+    claims: &AccessClaims,
+) -> Result<(), Refusal> {
+    let level = claims.session.as_ref().map(|session| session.acr);
+    if !request.acr_values.is_empty()
+        && !level.is_some_and(|level| suffices(level, &request.acr_values))
+    {
+        return Err(Refusal::step_up_acr(&request.acr_values.join(" ")));
+    }
+    if let Some(max_age) = &request.max_age {
+        let proved = claims.session.as_ref().map(|session| session.auth_time);
+        let age = proved.map(|proved| i64::from(call.now.saturating_sub(proved)));
+        if age.is_none_or(|age| age > max_age.seconds) {
+            return Err(Refusal::step_up_age(max_age.seconds));
+        }
+    }
+    let held: Vec<&str> = claims.scope.split(' ').collect();
+    if !request
+        .required_scopes
+        .iter()
+        .all(|scope| held.contains(&scope.as_str()))
+    {
+        return Err(Refusal::token_scope_missing(
+            &request.required_scopes.join(" "),
+        ));
+    }
+    Ok(())
+}
+
+/// A level is acceptable where it, or a lower one, is asked for.
+fn suffices(level: Acr, acr_values: &[String]) -> bool {
+    acr_values
+        .iter()
+        .filter_map(|value| Acr::from_name(value))
+        .any(|asked| asked <= level)
+}
+
+/// What `TOKEN_PROOF_REQUIRED` calls a binding.
+pub(crate) fn binding(confirmation: &Confirmation) -> &'static str {
+    match confirmation {
+        Confirmation::Key(_) => "dpop",
+        Confirmation::Certificate(_) => "mtls",
+    }
+}
+
+fn response(call: &Call, claims: AccessClaims, state_time_ms: i64) -> VerifyAccessTokenResponse {
+    let session = claims.session.as_ref();
+    VerifyAccessTokenResponse {
+        session: session
+            .map(|session| session_name(call, &claims.subject, session))
+            .unwrap_or_default(),
+        acr: session
+            .map(|session| session.acr.name().to_owned())
+            .unwrap_or_default(),
+        amr: session
+            .map(|session| session.amr.names().map(str::to_owned).collect())
+            .unwrap_or_default(),
+        auth_time: session.map(|session| timestamp(session.auth_time)),
+        expire_time: Some(timestamp(claims.expires)),
+        state_time: Some(timestamp_ms(state_time_ms)),
+        trust_score: None,
+        claims: further(&claims.groups),
+        scopes: claims
+            .scope
+            .split_ascii_whitespace()
+            .map(str::to_owned)
+            .collect(),
+        iss: claims.issuer,
+        sub: claims.subject,
+        client_id: claims.client_id,
+        jti: claims.token_id,
+        aud: claims.audience,
+    }
+}
+
+/// Resource name of a session.
+pub(crate) fn session_name(call: &Call, user_id: &str, session: &SessionClaims) -> String {
+    format!(
+        "tenants/{}/users/{user_id}/sessions/{}",
+        call.tenant().id,
+        session.session_id
+    )
+}
+
+/// Claims that have no field of their own.
+fn further(groups: &[String]) -> Option<Struct> {
+    if groups.is_empty() {
+        return None;
+    }
+    let values = groups
+        .iter()
+        .map(|group| Value {
+            kind: Some(Kind::StringValue(group.clone())),
+        })
+        .collect();
+    let list = Value {
+        kind: Some(Kind::ListValue(ListValue { values })),
+    };
+    Some(Struct {
+        fields: [("groups".to_owned(), list)].into(),
+    })
+}
+
+/// Seconds since 1970 as a timestamp.
+pub(crate) fn timestamp(seconds: u32) -> Timestamp {
+    Timestamp {
+        seconds: i64::from(seconds),
+        nanos: 0,
+    }
+}
+
+fn timestamp_ms(ms: i64) -> Timestamp {
+    let nanos = i32::try_from(ms.rem_euclid(1000)).unwrap_or_default() * 1_000_000;
+    Timestamp {
+        seconds: ms.div_euclid(1000),
+        nanos,
+    }
+}

@@ -1,0 +1,151 @@
+//! The engine.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use argus_engine::{IssueFailure, Options};
+use pyo3::exceptions::{PyKeyError, PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use crate::clock::Clock;
+
+/// Answers the hot RPCs: bytes in, bytes out, with the GIL free.
+#[pyclass(frozen, module = "argus._core")]
+pub(crate) struct Engine(argus_engine::Engine);
+
+#[pymethods]
+impl Engine {
+    #[new]
+    #[pyo3(signature = (*, redis_url, clock, redis_timeout_ms = 2000, effect_capacity = 100_000, redis_ca_pem = None))]
+    fn new(
+        redis_url: String,
+        clock: &Clock,
+        redis_timeout_ms: u64,
+        effect_capacity: usize,
+        redis_ca_pem: Option<Vec<u8>>,
+    ) -> PyResult<Self> {
+        let options = Options {
+            redis_url,
+            redis_timeout: Duration::from_millis(redis_timeout_ms),
+            redis_ca_pem,
+            effect_capacity,
+            clock: clock.0.clone(),
+        };
+        let engine = argus_engine::Engine::open(options);
+        engine
+            .map(Self)
+            .map_err(|error| PyValueError::new_err(error.to_string()))
+    }
+
+    /// Takes an encoded `argus.internal.v1.Snapshot` in the place of the one before.
+    fn load(&self, py: Python<'_>, snapshot: &[u8]) -> PyResult<()> {
+        let loaded = py.detach(|| self.0.load(snapshot));
+        loaded.map_err(|error| PyValueError::new_err(error.to_string()))
+    }
+
+    /// Version of the snapshot; 0 before the first.
+    fn snapshot_version(&self) -> u64 {
+        self.0.snapshot_version()
+    }
+
+    /// Answers one of `HOT_METHODS`.
+    #[pyo3(signature = (method, request, *, authorization, request_id, deadline_ms))]
+    fn answer<'py>(
+        &self,
+        py: Python<'py>,
+        method: &str,
+        request: &[u8],
+        authorization: Option<&str>,
+        request_id: &str,
+        deadline_ms: i64,
+    ) -> (u8, Bound<'py, PyBytes>) {
+        let (kind, bytes) = py.detach(|| {
+            self.0
+                .answer(method, request, authorization, request_id, deadline_ms)
+        });
+        (kind, PyBytes::new(py, &bytes))
+    }
+
+    /// Authenticates the caller of an RPC that Python serves.
+    #[pyo3(signature = (authorization, *, scope, system_tenant_only))]
+    fn authenticate<'py>(
+        &self,
+        py: Python<'py>,
+        authorization: Option<&str>,
+        scope: &str,
+        system_tenant_only: bool,
+    ) -> (u8, Bound<'py, PyBytes>) {
+        let (kind, bytes) = py.detach(|| {
+            self.0
+                .authenticate(authorization, scope, system_tenant_only)
+        });
+        (kind, PyBytes::new(py, &bytes))
+    }
+
+    /// Encoded `argus.v1.TokenSet` for an encoded `argus.internal.v1.IssueRequest`.
+    fn issue<'py>(&self, py: Python<'py>, request: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+        let tokens = py
+            .detach(|| self.0.issue(request))
+            .map_err(|failure| to_python(&failure))?;
+        Ok(PyBytes::new(py, &tokens))
+    }
+
+    /// Encoded `argus.v1.TokenSet` for an encoded `argus.internal.v1.IssueClientTokenInput`.
+    fn issue_client_token<'py>(
+        &self,
+        py: Python<'py>,
+        request: &[u8],
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let tokens = py
+            .detach(|| self.0.issue_client_token(request))
+            .map_err(|failure| to_python(&failure))?;
+        Ok(PyBytes::new(py, &tokens))
+    }
+
+    /// The claims of a token whose signature, type, issuer and times are good, expired ones too.
+    fn read_token<'py>(&self, py: Python<'py>, token: &str) -> (u8, Bound<'py, PyBytes>) {
+        let (kind, bytes) = py.detach(|| self.0.read_token(token));
+        (kind, PyBytes::new(py, &bytes))
+    }
+
+    /// Takes up to `limit` effects out of the queue.
+    fn drain_effects<'py>(&self, py: Python<'py>, limit: usize) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.0.drain_effects(limit))
+    }
+
+    /// Puts a batch that could not be written back in front.
+    fn return_effects(&self, effects: &[u8]) -> PyResult<()> {
+        let returned = self.0.return_effects(effects);
+        returned.map_err(|_| PyValueError::new_err("the bytes are not encoded Effects"))
+    }
+
+    /// How many effects wait, and for how many milliseconds the oldest has.
+    fn effects_queued(&self) -> (usize, i64) {
+        self.0.effects_queued()
+    }
+
+    /// The tenant's published key set as JSON.
+    fn jwks<'py>(&self, py: Python<'py>, tenant_id: &str) -> Option<Bound<'py, PyBytes>> {
+        self.0.jwks(tenant_id).map(|set| PyBytes::new(py, &set))
+    }
+
+    /// Counts since the start.
+    fn counters(&self) -> BTreeMap<String, u64> {
+        self.0.counters()
+    }
+
+    /// Ends the engine's threads.
+    fn close(&self, py: Python<'_>) {
+        py.detach(|| self.0.close());
+    }
+}
+
+fn to_python(failure: &IssueFailure) -> PyErr {
+    let text = failure.to_string();
+    match failure {
+        IssueFailure::Invalid(_) => PyValueError::new_err(text),
+        IssueFailure::Unknown(_) => PyKeyError::new_err(text),
+        IssueFailure::Failed(_) => PyRuntimeError::new_err(text),
+    }
+}

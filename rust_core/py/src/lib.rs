@@ -1,0 +1,56 @@
+//! The Python extension `argus._core`: takes bytes and scalars, frees the GIL, converts.
+
+mod clock;
+mod engine;
+mod keys;
+mod keyspace;
+mod record;
+mod twin;
+
+use argus_engine::proto::access::HOT_METHODS;
+use pyo3::prelude::*;
+use pyo3::types::PyFrozenSet;
+
+/// Source of the Redis functions; the offset is for tests.
+#[pyfunction]
+#[pyo3(signature = (*, offset_ms = 0))]
+fn function_library(offset_ms: i64) -> String {
+    argus_core::functions::library(offset_ms)
+}
+
+/// Name of the library of Redis functions.
+#[pyfunction]
+fn function_library_name() -> &'static str {
+    argus_core::functions::library_name()
+}
+
+/// Full name of a function ("rotate"); carries the version of its source.
+#[pyfunction]
+fn function_name(name: &str) -> String {
+    argus_core::functions::function_name(name)
+}
+
+/// The Rust half of Argus.
+#[pymodule]
+fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let python = module.py();
+    module.add("SOURCE_DIGEST", env!("ARGUS_SOURCE_DIGEST"))?;
+    module.add(
+        "HOT_METHODS",
+        PyFrozenSet::new(python, HOT_METHODS.iter().map(|method| method.path))?,
+    )?;
+    module.add_class::<clock::Clock>()?;
+    module.add_class::<keyspace::Keyspace>()?;
+    module.add_class::<record::SessionRecord>()?;
+    module.add_class::<engine::Engine>()?;
+    module.add_function(wrap_pyfunction!(function_library, module)?)?;
+    module.add_function(wrap_pyfunction!(function_library_name, module)?)?;
+    module.add_function(wrap_pyfunction!(function_name, module)?)?;
+    module.add_function(wrap_pyfunction!(keys::generate_rsa_key, module)?)?;
+    module.add_function(wrap_pyfunction!(keys::generate_ed25519_key, module)?)?;
+    module.add_function(wrap_pyfunction!(keys::public_jwk, module)?)?;
+    module.add_function(wrap_pyfunction!(twin::rotation_twin, module)?)?;
+    module.add_function(wrap_pyfunction!(twin::touch_twin, module)?)?;
+    module.add_function(wrap_pyfunction!(twin::expire_twin, module)?)?;
+    Ok(())
+}
