@@ -1,0 +1,110 @@
+# Everything that is done with this repository. `make help` lists it.
+#
+# Needs Python ≥ 3.11, Rust ≥ 1.88 and a C compiler; makes the rest of its environment itself, in .venv and .venv-uv.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.SUFFIXES:
+
+UV_VERSION := 0.13.9
+PYTHON ?= python3
+ARGS ?=
+
+# The uv of this machine if it is the pinned one, else one of our own.
+UV := $(shell uv --version 2>/dev/null | grep -q "^uv $(UV_VERSION)\b" && command -v uv || echo .venv-uv/bin/uv)
+BIN := .venv/bin
+RUN := @printf '\n— %s\n'
+
+# One interpreter for the extension and for every cargo command, so that nothing is built twice.
+export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
+# The environment is the project's, whatever is active around it.
+unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
+# Without it every start compiles every module anew.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help dev test smoke check check-python check-proto check-generated check-rust format generate baseline build \
+        twin timing install clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
+
+dev: install ## Start Argus with stores of its own and print lines to try it with (ARGS="--grpc-listen 127.0.0.1:6000")
+	@exec $(BIN)/argus dev $(ARGS)
+
+test: install ## Run every test (ARGS="tests/unit -k settings" goes to pytest)
+	@$(BIN)/python -m pytest $(ARGS)
+
+smoke: install ## Walk through the main job on a private stack, one line a step
+	@$(BIN)/argus smoke $(ARGS)
+
+check: check-python check-proto check-generated check-rust ## Linters, types, contracts, generated = committed
+	@printf '\nAll checks passed.\n'
+
+check-python: install ## Format, lint, types and layers of the Python code
+	$(RUN) 'ruff format'
+	@$(BIN)/ruff format --check .
+	$(RUN) 'ruff check'
+	@$(BIN)/ruff check .
+	$(RUN) 'mypy'
+	@$(BIN)/mypy
+	$(RUN) 'stubtest'
+	@$(BIN)/python -m mypy.stubtest argus._core --mypy-config-file pyproject.toml
+	$(RUN) 'import-linter'
+	@$(BIN)/lint-imports
+
+check-proto: install ## Lint the protos, and hold them against the last release
+	$(RUN) 'buf lint'
+	@$(BIN)/buf lint proto
+	$(RUN) 'buf breaking'
+	@$(BIN)/buf breaking proto --against proto/baseline.binpb
+
+check-generated: install ## Compare what is committed with what would be generated
+	$(RUN) 'generated = committed'
+	@$(UV) run --quiet --project tools/generate --frozen python tools/generate/generate.py --check
+	@cargo run --quiet --locked -p argus-generate -- --check
+	@$(BIN)/python tools/generate/reference.py --check
+
+check-rust: install ## Format, lint and tests of the Rust code
+	$(RUN) 'cargo fmt'
+	@cargo fmt --check
+	$(RUN) 'cargo clippy'
+	@cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
+	$(RUN) 'cargo test'
+	@cargo test --quiet --locked -p argus-core -p argus-engine
+
+format: install ## Format the Python and the Rust code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix-only --quiet .
+	@cargo fmt
+
+generate: install ## Make the committed stubs, Rust messages and reference pages anew
+	@$(UV) run --quiet --project tools/generate --frozen python tools/generate/generate.py
+	@cargo run --quiet --locked -p argus-generate
+	@$(BIN)/python tools/generate/reference.py
+
+baseline: install ## Take the present protos as what the next ones must stay compatible with (at a release)
+	@$(BIN)/buf build proto -o proto/baseline.binpb
+
+build: $(UV) ## Build the wheel into dist/
+	@$(UV) build --quiet --wheel --out-dir dist
+
+twin: install ## A million random (record, token, time) through the Lua function and its Rust twin
+	@ARGUS_TWIN_CASES=1000000 $(BIN)/python -m pytest tests/stores -k twin -p no:randomly --timeout 3600 $(ARGS)
+
+timing: install ## Do known and unknown users take the same time? (ARGS=--without-dummy-work must be red)
+	@$(BIN)/python -m bench.timing $(ARGS)
+
+install: $(UV) ## Make the environment from the lock files, and build the extension if its sources have changed
+	@command -v cargo >/dev/null || { echo 'Rust is missing: install 1.88 or newer from https://rustup.rs'; exit 1; }
+	@$(UV) sync --frozen --quiet
+
+.venv-uv/bin/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo '$(PYTHON) is not Python 3.11 or newer: say PYTHON=/path/to/one'; exit 1; }
+	@$(PYTHON) -m venv .venv-uv || { echo 'the venv module is missing (Debian: apt install python3-venv)'; exit 1; }
+	@.venv-uv/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+clean: ## Delete what was built (not the data of `make dev`, which is in .argus)
+	@rm -rf dist target .venv tools/generate/.venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find python tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	@rm -f python/argus/_core*.so

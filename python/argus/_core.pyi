@@ -1,0 +1,193 @@
+"""Types of the Rust extension (checked against it by mypy.stubtest)."""
+
+from typing import final
+
+__all__ = [
+    "HOT_METHODS",
+    "SOURCE_DIGEST",
+    "Clock",
+    "Engine",
+    "Keyspace",
+    "SessionRecord",
+    "expire_twin",
+    "function_library",
+    "function_library_name",
+    "function_name",
+    "generate_ed25519_key",
+    "generate_rsa_key",
+    "public_jwk",
+    "rotation_twin",
+    "touch_twin",
+]
+
+SOURCE_DIGEST: str
+"""Digest (hex) of the sources the extension was built from (`rust_core/py/build.rs` says how it is made)."""
+
+@final
+class Clock:
+    """The time that decisions are made by: the system's, plus an offset that only tests set."""
+
+    def __new__(cls, *, offset_ms: int = 0) -> Clock: ...
+    def now_ms(self) -> int:
+        """Milliseconds since 1970."""
+    def advance(self, ms: int) -> None:
+        """Moves the clock (tests)."""
+    @property
+    def offset_ms(self) -> int:
+        """Distance from the system's clock."""
+
+@final
+class Keyspace:
+    """Names of Redis keys, and ids that carry their slot."""
+
+    def __new__(cls, bucket_key: bytes) -> Keyspace: ...
+    def new_session_id(self, tenant_id: str, user_id: str) -> str:
+        """2 bytes of bucket and 16 random bytes as base64url, 24 characters."""
+    @staticmethod
+    def is_session_id(text: str) -> bool: ...
+    @staticmethod
+    def session_key(session_id: str) -> bytes: ...
+    def user_key(self, tenant_id: str, user_id: str) -> bytes: ...
+    def index_key(self, tenant_id: str, user_id: str) -> bytes: ...
+    @staticmethod
+    def not_before_key(tenant_id: str, client_id: str = "") -> bytes: ...
+
+@final
+class SessionRecord:
+    """The packed record of a living session. Times are seconds since 1970."""
+
+    def __new__(
+        cls,
+        *,
+        contested: bool = False,
+        bound: bool = False,
+        made_by_rotation: bool = False,
+        family: int,
+        generation: int,
+        made: int,
+        attempt: bytes = ...,
+        print: bytes = ...,
+        binding: bytes = ...,
+        device: bytes = ...,
+        created: int,
+        idle_deadline: int,
+        absolute_deadline: int,
+        policy_revision: int,
+        acr: int,
+        amr: list[str],
+        auth_time: int,
+        refresh_id_key: int,
+        context: bytes = ...,
+    ) -> SessionRecord: ...
+    def to_bytes(self) -> bytes:
+        """With a lineage of zeros: the function that writes it puts the real one in."""
+    @staticmethod
+    def from_bytes(data: bytes) -> SessionRecord:
+        """Raises ValueError for a tombstone or anything else that is not a version 1 record."""
+    lineage: bytes
+    contested: bool
+    bound: bool
+    made_by_rotation: bool
+    family: int
+    generation: int
+    made: int
+    created: int
+    idle_deadline: int
+    absolute_deadline: int
+    policy_revision: int
+    acr: int
+    amr: list[str]
+    auth_time: int
+    refresh_id_key: int
+
+@final
+class Engine:
+    """Answers the hot RPCs: bytes in, bytes out, with the GIL free."""
+
+    def __new__(
+        cls,
+        *,
+        redis_url: str,
+        clock: Clock,
+        redis_timeout_ms: int = 2000,
+        effect_capacity: int = 100_000,
+        redis_ca_pem: bytes | None = None,
+    ) -> Engine: ...
+    def load(self, snapshot: bytes) -> None:
+        """Takes an encoded argus.internal.v1.Snapshot in the place of the one before. Raises ValueError."""
+    def snapshot_version(self) -> int: ...
+    def answer(
+        self,
+        method: str,
+        request: bytes,
+        *,
+        authorization: str | None,
+        request_id: str,
+        deadline_ms: int,
+    ) -> tuple[int, bytes]:
+        """Answers one of HOT_METHODS.
+
+        Returns:
+            (0, encoded response), (1, encoded google.rpc.Status) or (2, encoded argus.internal.v1.NeedsFlow).
+        """
+    def authenticate(self, authorization: str | None, *, scope: str, system_tenant_only: bool) -> tuple[int, bytes]:
+        """(0, encoded argus.internal.v1.Caller) or (1, encoded google.rpc.Status). Never touches Redis."""
+    def issue(self, request: bytes) -> bytes:
+        """Encoded argus.v1.TokenSet for an encoded argus.internal.v1.IssueRequest. Raises ValueError, KeyError."""
+    def issue_client_token(self, request: bytes) -> bytes:
+        """Encoded argus.v1.TokenSet for an encoded argus.internal.v1.IssueClientTokenInput."""
+    def read_token(self, token: str) -> tuple[int, bytes]:
+        """Reads an access or refresh token whose signature, type, issuer and times are good.
+
+        Expired ones too, for revocation: see TokenClaims.expire_time.
+
+        Returns:
+            (0, encoded argus.internal.v1.TokenClaims) or (1, class of the fault as UTF-8).
+        """
+    def drain_effects(self, limit: int) -> bytes:
+        """Takes up to `limit` effects out of the queue: encoded argus.internal.v1.Effects."""
+    def return_effects(self, effects: bytes) -> None:
+        """Puts a batch that could not be written back in front."""
+    def effects_queued(self) -> tuple[int, int]:
+        """(how many, age of the oldest in ms)."""
+    def jwks(self, tenant_id: str) -> bytes | None:
+        """The tenant's published key set as JSON (RFC 7517)."""
+    def counters(self) -> dict[str, int]:
+        """Counts since the start, by "name{label=value}"."""
+    def close(self) -> None: ...
+
+HOT_METHODS: frozenset[str]
+"""Full method names ("/argus.v1.TokenService/VerifyAccessToken") that Engine.answer serves."""
+
+def function_library(*, offset_ms: int = 0) -> str:
+    """Source of the Redis functions; the offset is for tests."""
+
+def function_library_name() -> str: ...
+def function_name(name: str) -> str:
+    """Full name of a function ("rotate"); carries the version of its source."""
+
+def generate_rsa_key(bits: int) -> bytes:
+    """PKCS#8 DER."""
+
+def generate_ed25519_key() -> bytes:
+    """PKCS#8 DER."""
+
+def public_jwk(private_key: bytes) -> tuple[str, str]:
+    """(RFC 7638 thumbprint, public JWK as JSON with kty, use, alg, kid and the public members) of a PKCS#8 key."""
+
+def rotation_twin(
+    record: bytes, user: bytes, lineage: bytes, arguments: list[int | bytes], now_ms: int
+) -> tuple[int, bytes, int]:
+    """What the Redis function `rotate` would answer: verdict, record, 1 if the token was adopted. For tests.
+
+    Raises:
+        ValueError: The lineage has not 8 bytes, or there are not 15 arguments.
+    """
+
+def touch_twin(
+    record: bytes, user: bytes, lineage: bytes, arguments: tuple[int, int, int], now_ms: int
+) -> tuple[int, bytes]:
+    """What the Redis function `touch` would answer: status, record. For tests. Raises ValueError."""
+
+def expire_twin(record: bytes, lineage: bytes, absolute_max: int, now_ms: int) -> tuple[int, bytes]:
+    """Status of the Redis function `expire`, and what the session's key would hold. For tests. Raises ValueError."""

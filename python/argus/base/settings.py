@@ -1,0 +1,286 @@
+"""Every setting of Argus: what it means, its default, and the rules that keep it safe.
+
+A value comes from the first of: a flag, the environment (`ARGUS_REDIS_URL`), a file that the environment names
+(`ARGUS_REDIS_URL_FILE`), `argus.toml`, the default. A setting that would make Argus unsafe stops the start.
+"""
+
+import base64
+import binascii
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, Literal, Self
+from urllib.parse import parse_qs, urlsplit
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from argus.base.durations import Duration, parse_duration
+from argus.base.listen import is_loopback, split_address
+from argus.base.settings_sources import SettingsError, find_config, gather, variable
+
+__all__ = ["PolicySettings", "Settings", "SettingsError"]
+
+_STRICT: Final = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True)
+_KEY_BYTES: Final = 32
+_ENCRYPTED_POSTGRESQL: Final = {"require", "verify-ca", "verify-full"}
+
+
+class PolicySettings(BaseModel):
+    """What tenants without a policy of their own live by; empty: Argus's own default."""
+
+    model_config = _STRICT
+
+    idle: Duration | None = Field(None, description="Longest gap between two uses of a session. Default 8h.")
+    absolute: Duration | None = Field(None, description="Longest life of a session whatever its use. Default 24h.")
+    access: Duration | None = Field(None, description="Life of an access token. Default 5m.")
+    grace: Duration | None = Field(
+        None,
+        description="How long the refresh token before the newest counts; at least 2 x request_deadline. Default 30s.",
+    )
+    refresh_is_activity: bool | None = Field(
+        None, description="Whether a refresh extends the idle deadline. Default true."
+    )
+    rotation: Literal["resilient", "strict"] | None = Field(
+        None, description="resilient forgives lost answers; strict ends the family at any reuse. Default resilient."
+    )
+    reuse: Literal["contest", "end"] | None = Field(
+        None, description="What a refresh token two generations old does to the session. Default contest."
+    )
+    session_limit: int | None = Field(None, ge=1, le=10_000, description="Sessions a user may have. Default 10.")
+    on_limit: Literal["deny", "end_oldest", "end_least_recent"] | None = Field(
+        None, description="What a sign-in beyond the limit does. Default end_oldest."
+    )
+    password_min_alone: int | None = Field(
+        None, ge=15, le=128, description="Shortest password that is the only factor (SP 800-63B-4). Default 15."
+    )
+    password_min_with_second_factor: int | None = Field(
+        None, ge=8, le=128, description="Shortest password beside a second factor. Default 8."
+    )
+
+
+class Settings(BaseModel):
+    """All settings. Made by hand it takes what it is given; `load` reads the sources."""
+
+    model_config = _STRICT
+
+    data_dir: Path = Field(Path(".argus"), description="Folder of the embedded stores and of what `argus dev` makes.")
+    production: bool = Field(default=False, description="Switches reflection off, logs JSON, and holds stores to TLS.")
+    base_url: str = Field(
+        "http://127.0.0.1:8080",
+        description="Where the HTTP edge is reached; the issuer of a tenant is this + /t/<tenant>.",
+    )
+
+    grpc_listen: str = Field("127.0.0.1:50051", description="Address of the gRPC server.")
+    grpc_tls_certificate: Path | None = Field(None, description="Certificate chain of the gRPC server, PEM.")
+    grpc_tls_key: Path | None = Field(None, description="Private key of the gRPC server, PEM.")
+    http_listen: str = Field("127.0.0.1:8080", description="Address of the HTTP edge.")
+    http_tls_certificate: Path | None = Field(None, description="Certificate chain of the HTTP edge, PEM.")
+    http_tls_key: Path | None = Field(None, description="Private key of the HTTP edge, PEM.")
+    admin_listen: str = Field(
+        "127.0.0.1:9090", description="Address of /healthz, /readyz and /metrics; takes the HTTP edge's certificate."
+    )
+
+    redis_url: SecretStr = Field(SecretStr(""), description="redis:// or rediss:// address of Redis 7.0+ or Valkey.")
+    redis_ca_file: Path | None = Field(
+        None, description="Certificates to trust for Redis in place of the system's, PEM."
+    )
+    redis_timeout: Duration = Field(parse_duration("2s"), description="Longest wait for an answer of Redis.")
+    database_url: SecretStr = Field(SecretStr(""), description="postgresql:// address of PostgreSQL 15+.")
+    database_pool: int = Field(16, ge=2, le=1000, description="Most connections to PostgreSQL of one process.")
+    allow_plaintext_stores: bool = Field(
+        default=False, description="In production, allows stores on other machines without TLS (private network)."
+    )
+    pg_bin: Path | None = Field(None, description="Folder of initdb and postgres for the embedded PostgreSQL.")
+    valkey_bin: Path | None = Field(None, description="valkey-server or redis-server for the embedded Valkey.")
+
+    key_encryption_key: SecretStr = Field(
+        SecretStr(""), description="32 random bytes in base64 (openssl rand -base64 32); encrypts all keys at rest."
+    )
+    request_deadline: Duration = Field(
+        parse_duration("10s"), description="Longest life of a call; longer ones are cut to it."
+    )
+    drain_time: Duration = Field(parse_duration("10s"), description="How long running calls may finish at a stop.")
+    sweep_interval: Duration = Field(
+        parse_duration("10s"), description="How often overdue sessions are ended; at most 30s."
+    )
+    effect_capacity: int = Field(100_000, ge=1000, description="Effects of hot calls that may wait to be written.")
+
+    argon2_memory_mib: int = Field(
+        19, ge=19, le=4096, description="Memory of one password hash (OWASP: at least 19), MiB."
+    )
+    argon2_passes: int = Field(2, ge=2, le=100, description="Passes of one password hash.")
+    argon2_lanes: int = Field(1, ge=1, le=64, description="Lanes of one password hash.")
+    argon2_workers: int = Field(2, ge=1, le=256, description="Password hashes computed at a time.")
+    argon2_queue: int = Field(64, ge=1, le=100_000, description="Password hashes that may wait; more are turned away.")
+
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="auto: json in production, else console."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+
+    policy: PolicySettings = Field(default_factory=PolicySettings, description="Default policy.")
+
+    _sources: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    @classmethod
+    def load(
+        cls,
+        *,
+        config: Path | None = None,
+        environ: Mapping[str, str] = os.environ,
+        flags: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Reads the settings from their sources.
+
+        Args:
+            config: The `argus.toml`; None: `ARGUS_CONFIG`, else the one of the working directory.
+            environ: The environment.
+            flags: What the command line gave, by setting; None means not given.
+
+        Raises:
+            SettingsError: A value can't be used; says which and why, never the value.
+        """
+        values, sources = gather(cls.paths(), flags or {}, environ, find_config(config, environ))
+        tree: dict[str, Any] = {"policy": {}}
+        for path, value in values.items():
+            group, _, name = path.rpartition(".")
+            (tree[group] if group else tree)[name] = value
+        try:
+            settings = cls.model_validate(tree)
+        except ValidationError as error:
+            raise SettingsError([_problem(details["loc"], details["msg"]) for details in error.errors()]) from None
+        settings._sources.update(sources)  # noqa: SLF001
+        return settings
+
+    @classmethod
+    def paths(cls) -> list[str]:
+        """Names of all settings, those of the default policy as "policy.idle"."""
+        return [name for name in cls.model_fields if name != "policy"] + [
+            f"policy.{name}" for name in PolicySettings.model_fields
+        ]
+
+    def provenance(self) -> dict[str, str]:
+        """Where each value came from: "flag", "environment …", "file …" or "default"."""
+        return {path: self._sources.get(path, "given") for path in self.paths()}
+
+    @property
+    def logs_json(self) -> bool:
+        """Whether log lines are JSON."""
+        return self.log_format == "json" or (self.log_format == "auto" and self.production)
+
+    def key_encryption_bytes(self) -> bytes:
+        """The key-encryption key itself."""
+        return base64.b64decode(self.key_encryption_key.get_secret_value(), validate=True)
+
+    def check_servable(self) -> None:
+        """Refuses settings that `argus serve` would be unsafe or unable to run with.
+
+        Raises:
+            SettingsError: Says what to set.
+        """
+        problems = [
+            f"{variable(name)} (or {variable(name)}_FILE) is not set"
+            for name in ("redis_url", "database_url", "key_encryption_key")
+            if not getattr(self, name).get_secret_value()
+        ]
+        if self.production:
+            problems += self._production_problems()
+        if problems:
+            raise SettingsError(problems)
+
+    def _production_problems(self) -> list[str]:
+        problems = []
+        base = urlsplit(self.base_url)
+        if base.scheme != "https" and not is_loopback(base.hostname or ""):
+            problems.append("ARGUS_BASE_URL must begin with https:// in production")
+        redis = urlsplit(self.redis_url.get_secret_value())
+        if not is_loopback(redis.hostname or ""):
+            if redis.scheme != "rediss" and not self.allow_plaintext_stores:
+                problems.append("ARGUS_REDIS_URL must begin with rediss:// (or set ARGUS_ALLOW_PLAINTEXT_STORES=true)")
+            if not redis.password:
+                problems.append("ARGUS_REDIS_URL has no password: give Redis one (requirepass or an ACL user)")
+        database = urlsplit(self.database_url.get_secret_value())
+        encrypted = not _ENCRYPTED_POSTGRESQL.isdisjoint(parse_qs(database.query).get("sslmode", []))
+        if not is_loopback(database.hostname or "") and not encrypted and not self.allow_plaintext_stores:
+            problems.append("ARGUS_DATABASE_URL needs sslmode=verify-full (or set ARGUS_ALLOW_PLAINTEXT_STORES=true)")
+        return problems
+
+    @field_validator("grpc_listen", "http_listen", "admin_listen")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        split_address(value)
+        return value
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_base_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or "@" in value:
+            raise ValueError('say an address such as "https://id.example.com"')
+        return value.rstrip("/")
+
+    @field_validator("redis_url", "database_url")
+    @classmethod
+    def _is_store_url(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value() and urlsplit(value.get_secret_value()).scheme not in {
+            "redis",
+            "rediss",
+            "postgresql",
+            "postgres",
+        }:
+            raise ValueError("say a redis://, rediss:// or postgresql:// address")
+        return value
+
+    @field_validator("key_encryption_key")
+    @classmethod
+    def _is_strong_key(cls, value: SecretStr) -> SecretStr:
+        text = value.get_secret_value()
+        if not text:
+            return value
+        try:
+            key = base64.b64decode(text, validate=True)
+        except (binascii.Error, ValueError):
+            key = b""
+        # 32 random bytes have about 30 different ones; so few are a pattern that somebody typed.
+        if len(key) != _KEY_BYTES or len(set(key)) < _KEY_BYTES // 2:
+            raise ValueError("not 32 random bytes in base64; make some: openssl rand -base64 32")
+        return value
+
+    @model_validator(mode="after")
+    def _listeners_are_safe(self) -> Self:
+        for name, tls in (("grpc", "grpc"), ("http", "http"), ("admin", "http")):
+            certificate, key = getattr(self, f"{tls}_tls_certificate"), getattr(self, f"{tls}_tls_key")
+            if (certificate is None) != (key is None):
+                raise ValueError(f"ARGUS_{tls.upper()}_TLS_CERTIFICATE and ARGUS_{tls.upper()}_TLS_KEY go together")
+            host, _ = split_address(getattr(self, f"{name}_listen"))
+            if certificate is None and not is_loopback(host):
+                raise ValueError(
+                    f"ARGUS_{name.upper()}_LISTEN is not loopback: set ARGUS_{tls.upper()}_TLS_CERTIFICATE and _TLS_KEY"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _times_are_usable(self) -> Self:
+        for name, least, most in (
+            ("request_deadline", "1s", "60s"),
+            ("redis_timeout", "10ms", "10s"),
+            ("sweep_interval", "100ms", "30s"),
+            ("drain_time", "0s", "10m"),
+        ):
+            if not parse_duration(least) <= getattr(self, name) <= parse_duration(most):
+                raise ValueError(f"{variable(name)} must be between {least} and {most}")
+        return self
+
+
+def _problem(location: tuple[int | str, ...], message: str) -> str:
+    text = message.removeprefix("Value error, ")
+    return f"{variable('.'.join(map(str, location)))}: {text}" if location else text

@@ -1,0 +1,1 @@
+"""Redis and PostgreSQL: connections, migrations, and the servers that `argus dev` starts."""
