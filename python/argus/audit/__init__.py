@@ -1,0 +1,1 @@
+"""The audit table: what happened, to whom, at whose wish."""

@@ -1,0 +1,64 @@
+"""What can be done with the audit table: rows are written where things happen (`storage.postgres`), read here."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from argus.audit import store
+from argus.audit.model import AuditEvent
+from argus.base import pages
+from argus.base.errors import PageTokenInvalidError
+from argus.storage.postgres import Database
+
+_MOST_OF_A_REQUEST = 100
+
+
+class Audit:
+    """The audit table of all tenants."""
+
+    def __init__(self, db: Database, now: Callable[[], datetime]) -> None:
+        self._db = db
+        self._now = now
+
+    async def list_session_events(
+        self, tenant_id: str, session_id: str, *, page_size: int, page_token: str = ""
+    ) -> tuple[Sequence[AuditEvent], str]:
+        """A page of what happened to a session, newest first, and the token of the next one ("": this is the last)."""
+        kind = f"session-events:{tenant_id}:{session_id}"
+        before = _position(kind, page_token) if page_token else None
+        found = await store.of_session(self._db, tenant_id, session_id, before=before, limit=page_size + 1)
+        if len(found) <= page_size:
+            return found, ""
+        last = found[page_size - 1]
+        return found[:page_size], pages.encode_page(kind, (last.time.isoformat(), last.event_id))
+
+    async def of_request(self, tenant_id: str, request_id: str) -> Sequence[AuditEvent]:
+        """What one call did: how support finds out why it was refused."""
+        return await store.of_request(self._db, tenant_id, request_id, limit=_MOST_OF_A_REQUEST)
+
+    async def ensure_partitions(self) -> int:
+        """Makes the partitions of this month and the next one where they are missing; says how many."""
+        begin = _month(self._now())
+        made = 0
+        for _ in range(2):
+            end = _next_month(begin)
+            async with self._db.transaction() as tx:
+                made += await store.create_partition(tx, begin=begin, end=end)
+            begin = end
+        return made
+
+
+def _month(time: datetime) -> datetime:
+    return time.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+
+
+def _next_month(month: datetime) -> datetime:
+    return month.replace(year=month.year + month.month // 12, month=month.month % 12 + 1)
+
+
+def _position(kind: str, page_token: str) -> tuple[datetime, str]:
+    key = pages.decode_page(kind, page_token)
+    try:
+        time, event_id = key
+        return datetime.fromisoformat(time), event_id
+    except ValueError:
+        raise PageTokenInvalidError from None

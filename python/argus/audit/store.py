@@ -1,0 +1,60 @@
+"""The audit table in PostgreSQL."""
+
+from datetime import datetime
+from typing import Any, Final
+
+from argus.audit.model import AuditEvent
+from argus.storage.postgres import Database, Transaction
+
+# host() leaves the network mask out that inet shows.
+_EVENT: Final = """
+    SELECT event_id, type, time, actor, user_id, session_id, client_id, outcome, reason, request_id,
+           host(ip_address) AS ip_address, data
+      FROM audit_events"""
+_PARTITIONING: Final = 0x6172677573617564
+"""Advisory lock: "argusaud"."""
+
+
+async def of_session(
+    db: Database, tenant_id: str, session_id: str, *, before: tuple[datetime, str] | None, limit: int
+) -> list[AuditEvent]:
+    """Up to `limit` events of a session, newest first, that come after the position `before`."""
+    following = "" if before is None else "AND (time, event_id) < (%s, %s)"
+    rows = await db.fetch_all(
+        f"""{_EVENT} WHERE tenant_id = %s AND session_id = %s {following}
+             ORDER BY time DESC, event_id DESC LIMIT %s""",
+        (tenant_id, session_id, *(before or ()), limit),
+    )
+    return [_event(row) for row in rows]
+
+
+async def of_request(db: Database, tenant_id: str, request_id: str, *, limit: int) -> list[AuditEvent]:
+    """Up to `limit` events of one call, oldest first."""
+    rows = await db.fetch_all(
+        f"{_EVENT} WHERE tenant_id = %s AND request_id = %s ORDER BY time, event_id LIMIT %s",
+        (tenant_id, request_id, limit),
+    )
+    return [_event(row) for row in rows]
+
+
+async def create_partition(tx: Transaction, *, begin: datetime, end: datetime) -> bool:
+    """Makes the partition of a month; False if there is one. Rows that are there already move into it."""
+    name = f"audit_events_{begin:%Y_%m}"
+    await tx.execute("SELECT pg_advisory_xact_lock(%s)", (_PARTITIONING,))
+    if await tx.fetch_one("SELECT 1 AS found WHERE to_regclass(%s) IS NOT NULL", (name,)):
+        return False
+    # Attached last: rows of the month may stand in the default partition, which then must hold none of them.
+    await tx.execute(f'CREATE TABLE "{name}" (LIKE audit_events INCLUDING DEFAULTS INCLUDING CONSTRAINTS)')
+    await tx.execute(
+        f"""WITH moved AS (DELETE FROM audit_events_default WHERE time >= %s AND time < %s RETURNING *)
+            INSERT INTO "{name}" SELECT * FROM moved""",
+        (begin, end),
+    )
+    # A partition's bounds can't be parameters; these are dates that we made.
+    bounds = f"FROM ('{begin.isoformat()}') TO ('{end.isoformat()}')"
+    await tx.execute(f'ALTER TABLE audit_events ATTACH PARTITION "{name}" FOR VALUES {bounds}')
+    return True
+
+
+def _event(row: dict[str, Any]) -> AuditEvent:
+    return AuditEvent(**row)

@@ -1,0 +1,1 @@
+"""Clients: services that call Argus, and applications that users sign in to."""

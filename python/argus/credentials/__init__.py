@@ -1,0 +1,1 @@
+"""What users prove themselves with: passwords, so far."""

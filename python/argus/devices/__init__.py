@@ -1,0 +1,1 @@
+"""Devices: what a user signs in on, and how one is known again."""

@@ -1,0 +1,1 @@
+"""Policies: how long sessions live, how many there may be, how refresh tokens rotate."""

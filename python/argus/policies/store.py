@@ -1,0 +1,103 @@
+"""The policies and their revisions in PostgreSQL."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from argus.policies.model import Document, Scope, ScopeKind
+from argus.storage.postgres import Database, Transaction
+
+
+async def documents(
+    db: Database, tenant_id: str, *, client_id: str, user_id: str | None, groups: Sequence[str]
+) -> list[tuple[ScopeKind, Document]]:
+    """What is set for a tenant, a client of it, a user and the user's groups."""
+    rows = await db.fetch_all(
+        """SELECT scope_kind, document FROM policies
+            WHERE tenant_id = %(tenant)s
+              AND (scope_kind = 'tenant'
+                   OR (scope_kind = 'client' AND scope_id = %(client)s)
+                   OR (scope_kind = 'group' AND scope_id = ANY(%(groups)s))
+                   OR (scope_kind = 'user' AND scope_id = %(user)s))""",
+        {"tenant": tenant_id, "client": client_id, "groups": list(groups), "user": user_id or ""},
+    )
+    return [(row["scope_kind"], row["document"]) for row in rows]
+
+
+async def tenant_and_client_documents(db: Database, tenant_id: str) -> list[tuple[Scope, Document]]:
+    """What is set for a tenant and for any of its clients."""
+    rows = await db.fetch_all(
+        """SELECT scope_kind, scope_id, document FROM policies
+            WHERE tenant_id = %s AND scope_kind IN ('tenant', 'client')""",
+        (tenant_id,),
+    )
+    return [(Scope(kind=row["scope_kind"], id=row["scope_id"]), row["document"]) for row in rows]
+
+
+async def write(tx: Transaction, tenant_id: str, scope: Scope, document: Document, *, at: datetime) -> None:
+    """Writes a document in the place of the one before."""
+    await tx.execute(
+        """INSERT INTO policies (tenant_id, scope_kind, scope_id, document, create_time) VALUES (%s, %s, %s, %s, %s)
+           ON CONFLICT (tenant_id, scope_kind, scope_id)
+           DO UPDATE SET document = excluded.document, revision = policies.revision + 1""",
+        (tenant_id, scope.kind, scope.id, Jsonb(dict(document)), at),
+    )
+
+
+async def delete(tx: Transaction, tenant_id: str, scope: Scope) -> None:
+    """Deletes a document, if there is one."""
+    await tx.execute(
+        "DELETE FROM policies WHERE tenant_id = %s AND scope_kind = %s AND scope_id = %s",
+        (tenant_id, scope.kind, scope.id),
+    )
+
+
+async def find_document(db: Database, tenant_id: str, scope: Scope) -> Document | None:
+    """What is set for a scope alone."""
+    row = await db.fetch_one(
+        "SELECT document FROM policies WHERE tenant_id = %s AND scope_kind = %s AND scope_id = %s",
+        (tenant_id, scope.kind, scope.id),
+    )
+    return None if row is None else row["document"]
+
+
+async def find_revision(reader: Database | Transaction, tenant_id: str, digest: bytes) -> int | None:
+    """Number of the policy with this digest."""
+    row = await reader.fetch_one(
+        "SELECT revision FROM policy_revisions WHERE tenant_id = %s AND digest = %s", (tenant_id, digest)
+    )
+    return None if row is None else row["revision"]
+
+
+async def insert_revision(tx: Transaction, tenant_id: str, *, digest: bytes, document: Document, at: datetime) -> int:
+    """Gives a policy its number; the one it has if it got one meanwhile."""
+    # One at a time for a tenant, or two would choose the same number.
+    await tx.execute("SELECT 1 FROM tenants WHERE tenant_id = %s FOR NO KEY UPDATE", (tenant_id,))
+    found = await find_revision(tx, tenant_id, digest)
+    if found is not None:
+        return found
+    row = await tx.fetch_one(
+        """INSERT INTO policy_revisions (tenant_id, revision, digest, document, create_time)
+           SELECT %(tenant)s, COALESCE(max(revision), 0) + 1, %(digest)s, %(document)s, %(at)s
+             FROM policy_revisions WHERE tenant_id = %(tenant)s
+           RETURNING revision""",
+        {"tenant": tenant_id, "digest": digest, "document": Jsonb(dict(document)), "at": at},
+    )
+    return 0 if row is None else int(row["revision"])
+
+
+async def revision_document(db: Database, tenant_id: str, revision: int) -> Document | None:
+    """The document of a numbered policy."""
+    row = await db.fetch_one(
+        "SELECT document FROM policy_revisions WHERE tenant_id = %s AND revision = %s", (tenant_id, revision)
+    )
+    return None if row is None else row["document"]
+
+
+async def all_revisions(db: Database, tenant_id: str) -> list[dict[str, Any]]:
+    """All numbered policies of a tenant."""
+    return await db.fetch_all(
+        "SELECT revision, document FROM policy_revisions WHERE tenant_id = %s ORDER BY revision", (tenant_id,)
+    )

@@ -1,0 +1,203 @@
+"""How sessions end in PostgreSQL: one, many, or all that a `not_before` covers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from argus.sessions.model import EndReason, Session
+from argus.sessions.store import from_row
+from argus.storage.postgres import Database, Transaction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserState:
+    """What decides about all sessions of a user.
+
+    Attributes:
+        is_disabled: The user is disabled or deleted.
+        not_before: Sessions begun up to then are over.
+    """
+
+    is_disabled: bool
+    not_before: datetime | None
+
+
+class EndingStore:
+    """Ends in the tables `sessions`, `users`, `clients` and `tenants`."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def end(
+        self, tx: Transaction, tenant_id: str, session_ids: Sequence[str], *, at: datetime, reason: EndReason
+    ) -> list[Session]:
+        """Ends those that have not ended; returns them. Rows are locked in the order of their ids."""
+        rows = await tx.fetch_all(
+            """WITH locked AS (
+                   SELECT tenant_id, session_id FROM sessions
+                    WHERE tenant_id = %(tenant)s AND session_id = ANY(%(ids)s) AND state <> 'ended'
+                    ORDER BY session_id FOR UPDATE)
+               UPDATE sessions s SET state = 'ended', end_time = %(at)s, end_reason = %(reason)s
+                 FROM locked l WHERE s.tenant_id = l.tenant_id AND s.session_id = l.session_id
+               RETURNING s.*""",
+            {"tenant": tenant_id, "ids": list(session_ids), "at": at, "reason": reason.name},
+        )
+        return [from_row(row) for row in rows]
+
+    async def end_of_user(
+        self,
+        tx: Transaction,
+        tenant_id: str,
+        user_id: str,
+        *,
+        at: datetime,
+        reason: EndReason,
+        keep: str | None = None,
+        client_id: str | None = None,
+        begun_until: datetime | None = None,
+    ) -> list[Session]:
+        """Ends the sessions of a user, or all but `keep`, those of one client, or the older ones; returns them."""
+        rows = await tx.fetch_all(
+            """WITH locked AS (
+                   SELECT tenant_id, session_id FROM sessions
+                    WHERE tenant_id = %(tenant)s AND user_id = %(user)s AND state <> 'ended'
+                      AND (%(keep)s::text IS NULL OR session_id <> %(keep)s)
+                      AND (%(client)s::text IS NULL OR client_id = %(client)s)
+                      AND (%(until)s::timestamptz IS NULL OR date_trunc('second', create_time) <= %(until)s)
+                    ORDER BY session_id FOR UPDATE)
+               UPDATE sessions s SET state = 'ended', end_time = %(at)s, end_reason = %(reason)s
+                 FROM locked l WHERE s.tenant_id = l.tenant_id AND s.session_id = l.session_id
+               RETURNING s.*""",
+            {
+                "tenant": tenant_id,
+                "user": user_id,
+                "keep": keep,
+                "client": client_id,
+                "until": begun_until,
+                "at": at,
+                "reason": reason.name,
+            },
+        )
+        return [from_row(row) for row in rows]
+
+    async def end_covered(
+        self,
+        tx: Transaction,
+        tenant_id: str,
+        client_id: str | None,
+        *,
+        until: datetime,
+        at: datetime,
+        reason: EndReason,
+        size: int,
+    ) -> list[Session]:
+        """Ends up to `size` sessions of a tenant or one client that began up to `until` (a whole second)."""
+        rows = await tx.fetch_all(
+            """WITH locked AS (
+                   SELECT tenant_id, session_id FROM sessions
+                    WHERE tenant_id = %(tenant)s AND (%(client)s::text IS NULL OR client_id = %(client)s)
+                      AND state <> 'ended' AND date_trunc('second', create_time) <= %(until)s
+                    ORDER BY session_id LIMIT %(size)s FOR UPDATE)
+               UPDATE sessions s SET state = 'ended', end_time = %(at)s, end_reason = %(reason)s
+                 FROM locked l WHERE s.tenant_id = l.tenant_id AND s.session_id = l.session_id
+               RETURNING s.*""",
+            {
+                "tenant": tenant_id,
+                "client": client_id,
+                "until": until,
+                "at": at,
+                "reason": reason.name,
+                "size": size,
+            },
+        )
+        return [from_row(row) for row in rows]
+
+    async def hold_user(self, tx: Transaction, tenant_id: str, user_id: str) -> UserState | None:
+        """The user's state, which nobody can change until the transaction ends; None if there was never such a user."""
+        row = await tx.fetch_one(
+            """SELECT disabled OR delete_time IS NOT NULL AS is_disabled, not_before FROM users
+                WHERE tenant_id = %s AND user_id = %s FOR SHARE""",
+            (tenant_id, user_id),
+        )
+        return UserState(is_disabled=row["is_disabled"], not_before=row["not_before"]) if row else None
+
+    async def not_befores(
+        self, tenant_id: str, client_id: str, tx: Transaction | None = None
+    ) -> tuple[datetime | None, datetime | None]:
+        """The tenant's `not_before` and the client's."""
+        row = await (tx or self._db).fetch_one(
+            """SELECT t.not_before AS tenant, c.not_before AS client FROM tenants t
+                 LEFT JOIN clients c ON c.tenant_id = t.tenant_id AND c.client_id = %s
+                WHERE t.tenant_id = %s""",
+            (client_id, tenant_id),
+        )
+        return (row["tenant"], row["client"]) if row else (None, None)
+
+    async def overdue(
+        self, tx: Transaction, *, now: datetime, after: tuple[datetime, str, str] | None, size: int
+    ) -> list[Session]:
+        """Sessions of all tenants whose deadline has passed, locked; those that others have locked are left to them.
+
+        Args:
+            tx: The transaction that keeps the locks.
+            now: The time.
+            after: Deadline, tenant and id of the last row of the batch before.
+            size: Most rows.
+        """
+        rows = await tx.fetch_all(
+            """SELECT * FROM sessions
+                WHERE state <> 'ended' AND LEAST(idle_deadline, absolute_deadline) <= %(now)s
+                  AND (%(time)s::timestamptz IS NULL
+                       OR (LEAST(idle_deadline, absolute_deadline), tenant_id, session_id)
+                          > (%(time)s, %(tenant)s, %(id)s))
+                ORDER BY LEAST(idle_deadline, absolute_deadline), tenant_id, session_id
+                LIMIT %(size)s FOR UPDATE SKIP LOCKED""",
+            {
+                "now": now,
+                "time": after[0] if after else None,
+                "tenant": after[1] if after else None,
+                "id": after[2] if after else None,
+                "size": size,
+            },
+        )
+        return [from_row(row) for row in rows]
+
+    async def still_living(self, tx: Transaction, sessions: Sequence[Session]) -> list[Session]:
+        """Those of `sessions` that have not ended, read anew and locked; those that others have locked are left out."""
+        rows = await tx.fetch_all(
+            """SELECT s.* FROM sessions s
+                 JOIN unnest(%s::text[], %s::text[]) AS w (tenant_id, session_id)
+                   ON s.tenant_id = w.tenant_id AND s.session_id = w.session_id
+                WHERE s.state <> 'ended' ORDER BY s.tenant_id, s.session_id FOR UPDATE OF s SKIP LOCKED""",
+            ([one.tenant_id for one in sessions], [one.session_id for one in sessions]),
+        )
+        return [from_row(row) for row in rows]
+
+    async def end_each(self, tx: Transaction, sessions: Sequence[Session]) -> None:
+        """Writes the ends that `sessions` (locked by this transaction) carry."""
+        await tx.execute(
+            """UPDATE sessions s SET state = 'ended', end_time = w.end_time, end_reason = w.end_reason
+                 FROM unnest(%s::text[], %s::text[], %s::timestamptz[], %s::text[])
+                      AS w (tenant_id, session_id, end_time, end_reason)
+                WHERE s.tenant_id = w.tenant_id AND s.session_id = w.session_id AND s.state <> 'ended'""",
+            (
+                [one.tenant_id for one in sessions],
+                [one.session_id for one in sessions],
+                [one.end_time for one in sessions],
+                [one.end_reason.name if one.end_reason else None for one in sessions],
+            ),
+        )
+
+    async def prolong(self, tx: Transaction, session: Session) -> None:
+        """Moves the idle deadline on to that of `session`, never back."""
+        await tx.execute(
+            """UPDATE sessions SET idle_deadline = LEAST(GREATEST(idle_deadline, %s), absolute_deadline)
+                WHERE tenant_id = %s AND session_id = %s""",
+            (session.idle_deadline, session.tenant_id, session.session_id),
+        )
+
+    async def contest(self, tx: Transaction, tenant_id: str, session_id: str, family: int) -> bool:
+        """Marks the session as contested, unless it has ended or a newer family stands; says whether it changed."""
+        sql = """UPDATE sessions SET state = 'contested'
+                  WHERE tenant_id = %s AND session_id = %s AND state = 'active' AND (%s = 0 OR family = %s)"""
+        return await tx.execute(sql, (tenant_id, session_id, family, family)) == 1

@@ -1,0 +1,318 @@
+"""Live session state in Redis: the records that tokens are checked against.
+
+Every value carries the lineage of the node that wrote it; one of another lineage decides nothing.
+"""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import IntEnum
+from typing import Any, Final
+
+from argus import _core
+from argus.base.clock import Now
+from argus.sessions.model import EndReason, Session, SessionState, epoch_seconds
+from argus.storage.redis import Redis
+
+RECORD_MARGIN: Final = timedelta(minutes=1)
+"""How long a record outlives the absolute deadline of its session."""
+
+HOLD: Final = timedelta(seconds=30)
+"""How long a reserved place waits for its session."""
+
+_ENDED_STATE: Final = 3
+# Where values carry the lineage of their writer; in a record and in a tombstone it is the same place.
+_SESSION_LINEAGE: Final = slice(3, 11)
+_USER_LINEAGE: Final = slice(2, 10)
+_NOT_BEFORE_LINEAGE: Final = slice(1, 9)
+
+
+class ReserveStatus(IntEnum):
+    """Answer of `reserve`."""
+
+    RESERVED = 0
+    USER_STALE = 1
+    LIMIT_REACHED = 2
+    USER_DISABLED = 3
+
+
+class WriteStatus(IntEnum):
+    """Answer of `create` and of the rebuilds."""
+
+    WRITTEN = 0
+    STALE = 1
+    EXISTS = 2
+
+
+class TouchStatus(IntEnum):
+    """Answer of `touch`."""
+
+    TOUCHED = 0
+    STALE = 1
+    ENDED = 2
+    IDLE_PASSED = 3
+    ABSOLUTE_PASSED = 4
+
+
+class ExpireStatus(IntEnum):
+    """Answer of `expire`."""
+
+    NOT_DUE = 0
+    STALE = 1
+    ENDED_BEFORE = 2
+    IDLE_PASSED = 3
+    ABSOLUTE_PASSED = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stamped:
+    """A value of Redis, and the lineage of the node that it was read from.
+
+    Attributes:
+        is_current: The value is there, and this very node wrote it.
+    """
+
+    lineage: bytes
+    value: bytes
+    is_current: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reservation:
+    """Answer of `reserve`: whether there is a place, and whom it costs theirs."""
+
+    status: ReserveStatus
+    lineage: bytes = b""
+    victims: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveEnd:
+    """When and why Redis says that a session ended."""
+
+    at: datetime
+    reason: EndReason
+
+
+class LiveSessions:
+    """Records of sessions and users, and the index of each user's sessions."""
+
+    def __init__(self, redis: Redis, keyspace: _core.Keyspace, *, now: Now) -> None:
+        self._redis = redis
+        self._keys = keyspace
+        self._now = now
+
+    def new_session_id(self, tenant_id: str, user_id: str) -> str:
+        """An id that carries the slot of its user."""
+        return self._keys.new_session_id(tenant_id, user_id)
+
+    async def session(self, session_id: str) -> Stamped:
+        """The record or tombstone of a session, empty if there is none."""
+        return await self._stamped(self._keys.session_key(session_id), _SESSION_LINEAGE)
+
+    async def user(self, tenant_id: str, user_id: str) -> Stamped:
+        """The record of a user, empty if there is none."""
+        return await self._stamped(self._keys.user_key(tenant_id, user_id), _USER_LINEAGE)
+
+    async def not_before(self, tenant_id: str, client_id: str = "") -> Stamped:
+        """The `not_before` of a tenant or client, empty if there is none."""
+        return await self._stamped(self._keys.not_before_key(tenant_id, client_id), _NOT_BEFORE_LINEAGE)
+
+    async def is_indexed(self, tenant_id: str, user_id: str, session_id: str) -> bool:
+        """The session is one of this user's living ones, as far as Redis knows."""
+        async with self._redis.guard():
+            score = await self._redis.client.zscore(self._keys.index_key(tenant_id, user_id), session_id)
+        return score is not None
+
+    async def is_untouched(self, session: Session) -> bool:
+        """The record is that of the session's beginning: active, and no refresh token was changed for another."""
+        found = await self.session(session.session_id)
+        if not found.is_current:
+            return False
+        try:
+            record = _core.SessionRecord.from_bytes(found.value)
+        except ValueError:  # a tombstone
+            return False
+        return (record.family, record.generation, record.contested) == (1, 1, False)
+
+    async def reserve(self, tenant_id: str, user_id: str, session_id: str, *, limit: int, on_limit: str) -> Reservation:
+        """Takes a place among the user's sessions for half a minute."""
+        keys = [self._keys.user_key(tenant_id, user_id), self._keys.index_key(tenant_id, user_id)]
+        choice = ("deny", "end_oldest", "end_least_recent").index(on_limit)
+        answer = await self._redis.call("reserve", keys, [session_id, int(HOLD.total_seconds()), limit, choice])
+        return Reservation(
+            status=ReserveStatus(answer[0]), lineage=answer[2], victims=[_text(one) for one in answer[3:]]
+        )
+
+    async def release(self, tenant_id: str, user_id: str, session_id: str) -> None:
+        """Gives a reserved place back."""
+        await self._redis.call("release", [self._keys.index_key(tenant_id, user_id)], [session_id])
+
+    async def create(self, session: Session, record: bytes, victims: Sequence[tuple[str, float]]) -> WriteStatus:
+        """Writes the record of a session that PostgreSQL knows, and the tombstones of those that made room for it.
+
+        Args:
+            session: The session.
+            record: Its packed record.
+            victims: Ids of the others, and when they ended in seconds since 1970.
+        """
+        tenant_id, user_id = session.tenant_id, session.user_id
+        keys = [self._keys.session_key(session.session_id), self._keys.user_key(tenant_id, user_id)]
+        life = record_life(session, now=self._now())
+        args: list[bytes | int | str] = [record, session.session_id, life, life, len(victims)]
+        for victim, at in victims:
+            args += [victim, int(at)]
+        answer = await self._redis.call("create", [*keys, self._keys.index_key(tenant_id, user_id)], args)
+        return WriteStatus(answer[0])
+
+    async def rebuild_session(self, session: Session, *, lineage: bytes) -> WriteStatus:
+        """Writes what PostgreSQL knows, unless the node changed meanwhile or has a newer record of its own."""
+        content = tombstone_of(session) if session.has_ended else record_of(session)
+        key = self._keys.session_key(session.session_id)
+        answer = await self._redis.call("rebuild", [key], [lineage, content, record_life(session, now=self._now())])
+        return WriteStatus(answer[0])
+
+    async def rebuild_user(
+        self,
+        tenant_id: str,
+        user_id: str,
+        *,
+        lineage: bytes,
+        is_disabled: bool,
+        not_before: datetime | None,
+        sessions: Sequence[tuple[str, datetime]],
+    ) -> WriteStatus:
+        """Writes the record of a user and the index of its sessions, under the same conditions."""
+        keys = [self._keys.user_key(tenant_id, user_id), self._keys.index_key(tenant_id, user_id)]
+        record = bytes([1, int(is_disabled)]) + bytes(8) + _seconds(not_before).to_bytes(4, "big")
+        args: list[bytes | int | str] = [lineage, record, len(sessions)]
+        for session_id, created in sessions:
+            args += [session_id, epoch_seconds(created)]
+        answer = await self._redis.call("rebuild_user", keys, args)
+        return WriteStatus(answer[0])
+
+    async def set_user(self, tenant_id: str, user_id: str, *, is_disabled: bool, not_before: datetime | None) -> None:
+        """Brings a user's record up to date; one that is stale goes away and is rebuilt at the next use."""
+        args = [int(is_disabled), _seconds(not_before)]
+        await self._redis.call("set_user", [self._keys.user_key(tenant_id, user_id)], args)
+
+    async def raise_user(self, tenant_id: str, user_id: str, *, not_before: datetime) -> None:
+        """Moves a user's `not_before` up and leaves the rest as it is."""
+        await self._redis.call("set_user", [self._keys.user_key(tenant_id, user_id)], [-1, _seconds(not_before)])
+
+    async def set_not_before(
+        self, tenant_id: str, client_id: str, *, not_before: datetime | None, lineage: bytes = b""
+    ) -> bool:
+        """Moves the `not_before` of a tenant (or client) up; False if the node is no longer the one of `lineage`."""
+        key = self._keys.not_before_key(tenant_id, client_id)
+        answer = await self._redis.call("set_not_before", [key], [lineage, _seconds(not_before)])
+        return bool(answer[0] == 0)
+
+    async def end(
+        self,
+        tenant_id: str,
+        user_id: str,
+        session_id: str,
+        *,
+        at: datetime,
+        reason: EndReason,
+        life: int,
+    ) -> LiveEnd:
+        """Writes a tombstone, also where there is no record; an earlier one stays and is returned."""
+        keys = [self._keys.session_key(session_id), self._keys.index_key(tenant_id, user_id)]
+        answer = await self._redis.call("end", keys, [session_id, int(reason), epoch_seconds(at), life])
+        return _live_end(answer)
+
+    async def expire(
+        self, session: Session, *, idle: timedelta, absolute: timedelta
+    ) -> tuple[ExpireStatus, LiveEnd | None]:
+        """Ends a session whose deadline has passed, if Redis agrees that it has."""
+        tenant_id, user_id = session.tenant_id, session.user_id
+        keys = [self._keys.session_key(session.session_id), self._keys.user_key(tenant_id, user_id)]
+        spans = [int(idle.total_seconds()), int(absolute.total_seconds())]
+        answer = await self._redis.call(
+            "expire",
+            [*keys, self._keys.index_key(tenant_id, user_id)],
+            [session.session_id, *spans, record_life(session, now=self._now())],
+        )
+        status = ExpireStatus(answer[0])
+        has_ended = status not in (ExpireStatus.NOT_DUE, ExpireStatus.STALE)
+        return status, _live_end(answer) if has_ended else None
+
+    async def touch(
+        self, tenant_id: str, user_id: str, session_id: str, *, active: datetime, idle: timedelta, absolute: timedelta
+    ) -> tuple[TouchStatus, bytes]:
+        """Moves the idle deadline of a living session on; returns its record as it is then."""
+        keys = [self._keys.session_key(session_id), self._keys.user_key(tenant_id, user_id)]
+        spans = [int(idle.total_seconds()), int(absolute.total_seconds())]
+        answer = await self._redis.call("touch", keys, [epoch_seconds(active), *spans])
+        return TouchStatus(answer[0]), answer[3]
+
+    async def _stamped(self, key: bytes, place: slice) -> Stamped:
+        answer = await self._redis.call_ro("stamped", [key])
+        lineage, value = answer[2], answer[3]
+        return Stamped(lineage=lineage, value=value, is_current=value[place] == lineage)
+
+
+def record_life(session: Session, *, now: datetime) -> int:
+    """Seconds for which Redis must remember the session: as long as any token of it could be presented."""
+    left = session.absolute_deadline + RECORD_MARGIN - now
+    return max(int(left.total_seconds()), int(RECORD_MARGIN.total_seconds()))
+
+
+def record_of(session: Session) -> bytes:
+    """The packed record of a living session."""
+    record = _core.SessionRecord(
+        contested=session.state is SessionState.CONTESTED,
+        bound=session.binding is not None,
+        made_by_rotation=session.generation_bound_rotated,
+        family=session.family,
+        generation=session.generation_bound,
+        made=epoch_seconds(session.generation_bound_time),
+        binding=session.binding or bytes(16),
+        device=device_bytes(session.device_id),
+        created=epoch_seconds(session.create_time),
+        idle_deadline=epoch_seconds(session.idle_deadline),
+        absolute_deadline=epoch_seconds(session.absolute_deadline),
+        policy_revision=session.policy_revision,
+        acr=session.acr,
+        amr=list(session.amr),
+        auth_time=epoch_seconds(session.auth_time),
+        refresh_id_key=session.refresh_id_key,
+        context=bytes(12),
+    )
+    return record.to_bytes()
+
+
+def tombstone_of(session: Session) -> bytes:
+    """What stays of an ended session."""
+    if session.end_time is None or session.end_reason is None:
+        raise ValueError(f"session {session.session_id} has not ended")
+    head = bytes([1, _ENDED_STATE, int(session.end_reason)])
+    return head + bytes(8) + epoch_seconds(session.end_time).to_bytes(4, "big")
+
+
+def device_bytes(device_id: str | None) -> bytes:
+    """The 16 bytes of a device id, zeros if there is no device."""
+    return decode_id(device_id) if device_id else bytes(16)
+
+
+def decode_id(text: str) -> bytes:
+    """The bytes of an id of `argus.base.ids.new_id`."""
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def _live_end(answer: list[Any]) -> LiveEnd:
+    # A tombstone of a newer release may carry a reason that this one does not know.
+    known = answer[4] in EndReason._value2member_map_
+    reason = EndReason(answer[4]) if known else EndReason.ENDED_BY_ADMIN
+    return LiveEnd(at=datetime.fromtimestamp(int(answer[3]), UTC), reason=reason)
+
+
+def _seconds(time: datetime | None) -> int:
+    return epoch_seconds(time) if time else 0
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value

@@ -1,0 +1,118 @@
+"""Logins in progress, in Redis for ten minutes."""
+
+import json
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from argus.base.errors import ArgusError, Code
+from argus.storage.redis import Redis
+from argus.v1.errors_pb2 import ErrorReason
+
+LOGIN_LIFE: Final = timedelta(minutes=10)
+"""How long a login may take."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """A sign-in in progress.
+
+    Attributes:
+        client_id: Client that the session will be for.
+        identifier: What the user said it is, in its canonical form.
+        device_id: Known device of that very user.
+        token_sha256: SHA-256 (hex) of the secret that the next submit has to show.
+        is_complete: The session exists.
+        expire_time: Seconds since 1970.
+    """
+
+    tenant_id: str
+    login_id: str
+    client_id: str
+    identifier: str
+    scope: str
+    resource: str
+    device_id: str | None
+    token_sha256: str
+    expire_time: float
+    is_complete: bool = False
+
+    @property
+    def expires_at(self) -> datetime:
+        """When it is gone."""
+        return datetime.fromtimestamp(self.expire_time, UTC)
+
+    def completed(self) -> "Login":
+        """The same login once its session exists; whom it was about is forgotten."""
+        return replace(self, is_complete=True, identifier="", device_id=None)
+
+
+class LoginNotFoundError(ArgusError):
+    """No such login, or it has expired, or its token was used before."""
+
+    def __init__(self) -> None:
+        super().__init__(Code.NOT_FOUND, ErrorReason.ERROR_REASON_LOGIN_NOT_FOUND, "no such login; start a new one")
+
+
+class LoginCompleteError(ArgusError):
+    """The login is complete and takes no further factor."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Code.FAILED_PRECONDITION,
+            ErrorReason.ERROR_REASON_LOGIN_COMPLETE,
+            "the login is complete; start a new one to sign in again",
+        )
+
+
+class LoginStore:
+    """Logins by tenant and id."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def add(self, login: Login) -> None:
+        """Keeps a new login."""
+        async with self._redis.guard():
+            await self._redis.client.set(_key(login.tenant_id, login.login_id), _pack(login), ex=LOGIN_LIFE)
+
+    async def get(self, tenant_id: str, login_id: str, *, now: datetime) -> Login | None:
+        """The login, or None if there is none (any more)."""
+        async with self._redis.guard():
+            content = await self._redis.client.get(_key(tenant_id, login_id))
+        login = Login(**json.loads(content)) if content else None
+        return login if login is not None and now < login.expires_at else None
+
+    async def replace(self, login: Login) -> None:
+        """Changes a login that is still there."""
+        key = _key(login.tenant_id, login.login_id)
+        async with self._redis.guard():
+            await self._redis.client.set(key, _pack(login), keepttl=True, xx=True)
+
+    async def remove(self, tenant_id: str, login_id: str) -> None:
+        """Forgets a login."""
+        async with self._redis.guard():
+            await self._redis.client.delete(_key(tenant_id, login_id))
+
+    async def claim(self, login: Login) -> bool:
+        """Spends the login's token; True for the one caller that does."""
+        async with self._redis.guard():
+            claimed = await self._redis.client.set(_spent_key(login), b"1", ex=LOGIN_LIFE, nx=True)
+        return bool(claimed)
+
+    async def unclaim(self, login: Login) -> None:
+        """Gives the token back: nothing came of it."""
+        async with self._redis.guard():
+            await self._redis.client.delete(_spent_key(login))
+
+
+def _key(tenant_id: str, login_id: str) -> str:
+    return f"a1:l:{tenant_id}:{login_id}"
+
+
+def _spent_key(login: Login) -> str:
+    return f"{_key(login.tenant_id, login.login_id)}:{login.token_sha256[:32]}"
+
+
+def _pack(login: Login) -> str:
+    return json.dumps(asdict(login))

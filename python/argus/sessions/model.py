@@ -1,0 +1,200 @@
+"""What a session is, and how one ends."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import IntEnum, StrEnum
+from typing import Self
+
+from argus.base.errors import ArgusError, Code
+from argus.base.ids import etag, session_name
+from argus.v1.errors_pb2 import ErrorReason
+
+ACR_PREFIX = "urn:argus:acr:"
+"""What the URN of an authentication level begins with; its number follows."""
+
+
+class SessionState(StrEnum):
+    """State of a session."""
+
+    ACTIVE = "active"
+    CONTESTED = "contested"
+    ENDED = "ended"
+
+
+class EndReason(IntEnum):
+    """Why a session ended; numbers and names are those of `argus.v1.EndReason`."""
+
+    SIGNED_OUT = 1
+    ENDED_BY_USER = 2
+    ENDED_BY_ADMIN = 3
+    IDLE_TIMEOUT = 4
+    ABSOLUTE_TIMEOUT = 5
+    LIMIT = 6
+    USER_DISABLED = 7
+    USER_DELETED = 8
+    CLIENT_WIDE = 9
+    TENANT_WIDE = 10
+    TOKEN_REVOKED = 11
+    REPLAY = 12
+    RISK = 13
+    USER_WIDE = 14
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """One authenticated period of one user on one device.
+
+    Attributes:
+        generation_bound: At least so many generations of refresh tokens were made in this family.
+        generation_bound_rotated: The bound was made by a rotation, not by a sign-in or step-up.
+        refresh_id_key: Id of the key that the ids of the family's refresh tokens are computed with.
+        binding: Truncated SHA-256 of the key it is bound to.
+        covered_until: Sessions begun up to then are over, by the user's, client's or tenant's `not_before`.
+        covered_reason: The reason that goes with it.
+    """
+
+    tenant_id: str
+    session_id: str
+    user_id: str
+    client_id: str
+    device_id: str | None = None
+    state: SessionState = SessionState.ACTIVE
+    end_time: datetime | None = None
+    end_reason: EndReason | None = None
+    create_time: datetime
+    last_active_time: datetime
+    idle_deadline: datetime
+    absolute_deadline: datetime
+    policy_revision: int
+    family: int = 1
+    refresh_id_key: int
+    generation_bound: int = 1
+    generation_bound_time: datetime
+    generation_bound_rotated: bool = False
+    binding: bytes | None = None
+    acr: int
+    amr: Sequence[str]
+    auth_time: datetime
+    scope: str = ""
+    resources: Sequence[str] = ()
+    device_type: str = ""
+    device_os: str = ""
+    device_browser: str = ""
+    display_name: str = ""
+    category: str = ""
+    ip_address: str | None = None
+    user_agent: str = ""
+    country: str | None = None
+    city: str | None = None
+    radius_km: int | None = None
+    revision: int = 1
+    covered_until: datetime | None = None
+    covered_reason: EndReason | None = None
+
+    @property
+    def name(self) -> str:
+        """Resource name."""
+        return session_name(self.tenant_id, self.user_id, self.session_id)
+
+    @property
+    def etag(self) -> str:
+        """Changes with what an update can change."""
+        return etag(self.revision)
+
+    @property
+    def has_ended(self) -> bool:
+        """It is over for good."""
+        return self.state is SessionState.ENDED
+
+    def ended(self, *, at: datetime, reason: EndReason) -> Self:
+        """The same session, over; one that is over already keeps its first moment and reason."""
+        if self.has_ended:
+            return self
+        return replace(self, state=SessionState.ENDED, end_time=at, end_reason=reason)
+
+    def as_of(self, now: datetime) -> Self:
+        """How it stands at `now`: over once a deadline has passed, whether or not the sweeper has been by."""
+        if self.covered_until and self.covered_reason and whole_second(self.create_time) <= self.covered_until:
+            return self.ended(at=max(self.covered_until, self.create_time), reason=self.covered_reason)
+        if self.absolute_deadline <= now and self.absolute_deadline <= self.idle_deadline:
+            return self.ended(at=self.absolute_deadline, reason=EndReason.ABSOLUTE_TIMEOUT)
+        if self.idle_deadline <= now:
+            return self.ended(at=self.idle_deadline, reason=EndReason.IDLE_TIMEOUT)
+        return self
+
+
+def whole_second(time: datetime) -> datetime:
+    """The second that `time` lies in: stores compare ends with creations by it."""
+    return time.replace(microsecond=0)
+
+
+def epoch_seconds(time: datetime) -> int:
+    """Seconds since 1970, rounded down."""
+    return int(time.timestamp())
+
+
+class SessionNotFoundError(ArgusError):
+    """No such session, or not one that the caller may see (the two look alike)."""
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(
+            Code.NOT_FOUND,
+            ErrorReason.ERROR_REASON_SESSION_NOT_FOUND,
+            f"session {session_id} was not found",
+            sessionId=session_id,
+        )
+
+
+class SessionNotActiveError(ArgusError):
+    """An ended session cannot be changed."""
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(
+            Code.FAILED_PRECONDITION,
+            ErrorReason.ERROR_REASON_SESSION_NOT_ACTIVE,
+            f"session {session_id} has ended",
+            sessionId=session_id,
+        )
+
+
+class SessionLimitReachedError(ArgusError):
+    """The policy allows the user no further session."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            Code.RESOURCE_EXHAUSTED,
+            ErrorReason.ERROR_REASON_SESSION_LIMIT_REACHED,
+            f"the user has {limit} sessions already, which is all that the policy allows",
+            limit=limit,
+        )
+
+
+class AssertedAcrTooHighError(ArgusError):
+    """The client may not vouch for so high an authentication level."""
+
+    def __init__(self, max_asserted_acr: int) -> None:
+        super().__init__(
+            Code.PERMISSION_DENIED,
+            ErrorReason.ERROR_REASON_ASSERTED_ACR_TOO_HIGH,
+            f"the client may assert at most {ACR_PREFIX}{max_asserted_acr}",
+            maxAssertedAcr=f"{ACR_PREFIX}{max_asserted_acr}",
+        )
+
+
+class TokenInvalidError(ArgusError):
+    """The presented token is not one that is good here; why is in the audit only."""
+
+    def __init__(self) -> None:
+        super().__init__(Code.UNAUTHENTICATED, ErrorReason.ERROR_REASON_TOKEN_INVALID, "the token is not valid")
+
+
+def deadlines(*, created: datetime, idle: timedelta, absolute: timedelta) -> tuple[datetime, datetime]:
+    """Idle and absolute deadline of a session that begins.
+
+    Args:
+        created: When it begins.
+        idle: Longest gap between two uses (ASVS 5.0, 7.3.1).
+        absolute: Longest life whatever the use (ASVS 5.0, 7.3.2).
+    """
+    return min(created + idle, created + absolute), created + absolute

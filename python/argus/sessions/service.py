@@ -1,0 +1,129 @@
+"""What can be done with sessions that leaves them going."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from argus.base.clock import Now
+from argus.base.errors import EtagMismatchError, InvalidFieldError, PageTokenInvalidError
+from argus.base.events import Event
+from argus.base.origin import Origin
+from argus.base.pages import decode_page, encode_page
+from argus.sessions.model import Session, SessionNotActiveError, SessionNotFoundError
+from argus.sessions.store import SessionStore
+from argus.storage.postgres import Database
+
+MAX_DISPLAY_NAME = 100
+"""Most characters of the name that a user gives a device."""
+MAX_CATEGORY = 40
+"""Most characters of the group that a user puts a device in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionPage:
+    """Some sessions of a list, and where it goes on; empty: nowhere."""
+
+    sessions: Sequence[Session]
+    next_page_token: str
+
+
+class Sessions:
+    """The sessions of all users."""
+
+    def __init__(self, db: Database, store: SessionStore, *, now: Now) -> None:
+        self._db = db
+        self._store = store
+        self._now = now
+
+    async def get(self, tenant_id: str, user_id: str, session_id: str) -> Session:
+        """One session as it stands now.
+
+        Raises:
+            SessionNotFoundError: The user has no such session.
+        """
+        session = await self._store.get(tenant_id, user_id, session_id)
+        if session is None:
+            raise SessionNotFoundError(session_id)
+        return session.as_of(self._now())
+
+    async def page(
+        self, tenant_id: str, user_id: str, *, size: int, page_token: str = "", with_ended: bool = False
+    ) -> SessionPage:
+        """Sessions of a user, newest first.
+
+        Raises:
+            PageTokenInvalidError: The token is of another list.
+        """
+        kind = f"sessions:{tenant_id}/{user_id}:{with_ended}"
+        now = self._now()
+        found = await self._store.page(
+            tenant_id,
+            user_id,
+            now=now,
+            size=size + 1,
+            with_ended=with_ended,
+            before=_position(kind, page_token) if page_token else None,
+        )
+        shown = [session.as_of(now) for session in found[:size]]
+        has_more = len(found) > size
+        return SessionPage(sessions=shown, next_page_token=_token(kind, shown[-1]) if has_more else "")
+
+    async def count(self, tenant_id: str, user_id: str | None = None) -> int:
+        """How many sessions of a user, or of the whole tenant, are not over."""
+        return await self._store.count_living(tenant_id, user_id, now=self._now())
+
+    async def describe(
+        self,
+        tenant_id: str,
+        user_id: str,
+        session_id: str,
+        *,
+        display_name: str | None = None,
+        category: str | None = None,
+        etag: str = "",
+        origin: Origin,
+    ) -> Session:
+        """Changes what the user calls the device of a session; None leaves a field as it is.
+
+        Raises:
+            SessionNotFoundError: The user has no such session.
+            SessionNotActiveError: It has ended.
+            EtagMismatchError: It has changed since `etag` was read.
+            RequestAlreadyDoneError: The same request was carried out before.
+        """
+        _check_length("session.device.display_name", display_name, MAX_DISPLAY_NAME)
+        _check_length("session.device.category", category, MAX_CATEGORY)
+        now = self._now()
+        async with self._db.transaction(origin, now=now) as tx:
+            session = await self._store.lock(tx, tenant_id, user_id, session_id)
+            if session is None:
+                raise SessionNotFoundError(session_id)
+            await tx.claim(session.name)
+            if etag and etag != session.etag:
+                raise EtagMismatchError(session.etag)
+            if session.as_of(now).has_ended:
+                raise SessionNotActiveError(session_id)
+            await self._store.describe(tx, session, display_name=display_name, category=category)
+            tx.record(
+                Event(type="session.updated", user_id=user_id, session_id=session_id, client_id=session.client_id)
+            )
+            changed = await self._store.get(tenant_id, user_id, session_id, tx)
+        return changed or session
+
+
+def _check_length(field: str, value: str | None, most: int) -> None:
+    if value is not None and len(value) > most:
+        raise InvalidFieldError(field, f"must have at most {most} characters")
+
+
+def _token(kind: str, session: Session) -> str:
+    return encode_page(kind, (session.create_time.astimezone(UTC).isoformat(), session.session_id))
+
+
+def _position(kind: str, token: str) -> tuple[datetime, str]:
+    key = decode_page(kind, token)
+    try:
+        time, session_id = key
+        return datetime.fromisoformat(time), session_id
+    except ValueError:
+        raise PageTokenInvalidError from None

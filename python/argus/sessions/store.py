@@ -1,0 +1,159 @@
+"""Sessions in PostgreSQL: what is true."""
+
+from dataclasses import fields
+from datetime import datetime
+from typing import Final
+
+from argus.sessions.model import EndReason, Session, SessionState
+from argus.storage.postgres import Database, Row, Transaction
+
+# What is over by a client's or tenant's `not_before` shows as over before the rows are brought up to it.
+_SELECT: Final = """
+    SELECT s.*, t.not_before AS tenant_not_before, c.not_before AS client_not_before
+      FROM sessions s
+      JOIN tenants t ON t.tenant_id = s.tenant_id
+      LEFT JOIN clients c ON c.tenant_id = s.tenant_id AND c.client_id = s.client_id"""
+_IS_LIVING: Final = """
+    s.state <> 'ended' AND s.idle_deadline > %(now)s AND s.absolute_deadline > %(now)s
+    AND (t.not_before IS NULL OR date_trunc('second', s.create_time) > t.not_before)
+    AND (c.not_before IS NULL OR date_trunc('second', s.create_time) > c.not_before)"""
+_COLUMNS: Final = tuple(
+    field.name for field in fields(Session) if field.name not in ("covered_until", "covered_reason")
+)
+
+
+class SessionStore:
+    """Rows of the table `sessions`."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def get(self, tenant_id: str, user_id: str, session_id: str, tx: Transaction | None = None) -> Session | None:
+        """The session, or None if there is none of that user."""
+        sql = _SELECT + " WHERE s.tenant_id = %s AND s.user_id = %s AND s.session_id = %s"
+        row = await (tx or self._db).fetch_one(sql, (tenant_id, user_id, session_id))
+        return from_row(row) if row else None
+
+    async def lock(self, tx: Transaction, tenant_id: str, user_id: str, session_id: str) -> Session | None:
+        """The session, which nobody else can change until the transaction ends."""
+        sql = _SELECT + " WHERE s.tenant_id = %s AND s.user_id = %s AND s.session_id = %s FOR UPDATE OF s"
+        row = await tx.fetch_one(sql, (tenant_id, user_id, session_id))
+        return from_row(row) if row else None
+
+    async def insert(self, tx: Transaction, session: Session) -> None:
+        """Adds a session."""
+        await tx.execute(
+            """INSERT INTO sessions (tenant_id, session_id, user_id, client_id, device_id, state, create_time,
+                   last_active_time, idle_deadline, absolute_deadline, policy_revision, family, refresh_id_key,
+                   generation_bound, generation_bound_time, generation_bound_rotated, binding, acr, amr, auth_time,
+                   scope, resources, device_type, device_os, device_browser, display_name, category, ip_address,
+                   user_agent)
+               VALUES (%(tenant_id)s, %(session_id)s, %(user_id)s, %(client_id)s, %(device_id)s, %(state)s,
+                   %(create_time)s, %(last_active_time)s, %(idle_deadline)s, %(absolute_deadline)s,
+                   %(policy_revision)s, %(family)s, %(refresh_id_key)s, %(generation_bound)s,
+                   %(generation_bound_time)s, %(generation_bound_rotated)s, %(binding)s, %(acr)s, %(amr)s,
+                   %(auth_time)s, %(scope)s, %(resources)s, %(device_type)s, %(device_os)s, %(device_browser)s,
+                   %(display_name)s, %(category)s, %(ip_address)s, %(user_agent)s)""",
+            _to_row(session),
+        )
+
+    async def page(
+        self,
+        tenant_id: str,
+        user_id: str,
+        *,
+        now: datetime,
+        size: int,
+        with_ended: bool,
+        before: tuple[datetime, str] | None,
+    ) -> list[Session]:
+        """Sessions of a user, newest first.
+
+        Args:
+            tenant_id: Tenant.
+            user_id: User.
+            now: What is over then counts as ended.
+            size: Most rows.
+            with_ended: Ended ones too.
+            before: Creation and id of the last row of the page before.
+        """
+        values = {"tenant_id": tenant_id, "user_id": user_id, "now": now, "size": size, "ended": with_ended}
+        values |= {"time": before[0] if before else None, "id": before[1] if before else None}
+        rows = await self._db.fetch_all(
+            _SELECT
+            + " WHERE s.tenant_id = %(tenant_id)s AND s.user_id = %(user_id)s AND (%(ended)s OR ("
+            + _IS_LIVING
+            + """))
+               AND (%(time)s::timestamptz IS NULL OR (s.create_time, s.session_id) < (%(time)s, %(id)s))
+               ORDER BY s.create_time DESC, s.session_id DESC LIMIT %(size)s""",
+            values,
+        )
+        return [from_row(row) for row in rows]
+
+    async def count_living(self, tenant_id: str, user_id: str | None, *, now: datetime) -> int:
+        """How many sessions of the user (None: of the tenant) are not over at `now`."""
+        row = await self._db.fetch_one(
+            """SELECT count(*) AS n FROM sessions s JOIN tenants t ON t.tenant_id = s.tenant_id
+                 LEFT JOIN clients c ON c.tenant_id = s.tenant_id AND c.client_id = s.client_id
+                WHERE s.tenant_id = %(tenant_id)s AND (%(user_id)s::text IS NULL OR s.user_id = %(user_id)s) AND """
+            + _IS_LIVING,
+            {"tenant_id": tenant_id, "user_id": user_id, "now": now},
+        )
+        return int(row["n"]) if row else 0
+
+    async def living_ids(self, tx: Transaction, tenant_id: str, user_id: str) -> list[tuple[str, datetime]]:
+        """Id and creation of every session of the user that has not ended, for the index in Redis."""
+        rows = await tx.fetch_all(
+            """SELECT session_id, create_time FROM sessions
+                WHERE tenant_id = %s AND user_id = %s AND state <> 'ended' ORDER BY create_time, session_id""",
+            (tenant_id, user_id),
+        )
+        return [(row["session_id"], row["create_time"]) for row in rows]
+
+    async def owners(self, tenant_id: str, session_ids: list[str]) -> dict[str, Session]:
+        """The sessions of the tenant among `session_ids`, by id."""
+        rows = await self._db.fetch_all(
+            _SELECT + " WHERE s.tenant_id = %s AND s.session_id = ANY(%s)", (tenant_id, session_ids)
+        )
+        return {row["session_id"]: from_row(row) for row in rows}
+
+    async def describe(
+        self, tx: Transaction, session: Session, *, display_name: str | None, category: str | None
+    ) -> None:
+        """Changes what the user calls the session's device; None leaves a field as it is."""
+        await tx.execute(
+            """UPDATE sessions SET display_name = COALESCE(%s, display_name), category = COALESCE(%s, category),
+                   revision = revision + 1
+                WHERE tenant_id = %s AND session_id = %s""",
+            (display_name, category, session.tenant_id, session.session_id),
+        )
+
+    async def delete_unused(self, tx: Transaction, tenant_id: str, session_id: str) -> bool:
+        """Removes a session whose tokens were never made; says whether it was there."""
+        sql = "DELETE FROM sessions WHERE tenant_id = %s AND session_id = %s AND state = 'active'"
+        return await tx.execute(sql, (tenant_id, session_id)) == 1
+
+
+def from_row(row: Row) -> Session:
+    """The session in a row of `sessions` (with the tenant's and client's `not_before`, where they were read too)."""
+    values = {name: row[name] for name in _COLUMNS}
+    values["state"] = SessionState(row["state"])
+    values["end_reason"] = EndReason[row["end_reason"]] if row["end_reason"] else None
+    values["ip_address"] = str(row["ip_address"]) if row["ip_address"] is not None else None
+    values["binding"] = bytes(row["binding"]) if row["binding"] is not None else None
+    covers = [
+        (row[column], reason)
+        for column, reason in (
+            ("tenant_not_before", EndReason.TENANT_WIDE),
+            ("client_not_before", EndReason.CLIENT_WIDE),
+        )
+        if row.get(column) is not None
+    ]
+    if covers:
+        values["covered_until"], values["covered_reason"] = max(covers)
+    return Session(**values)
+
+
+def _to_row(session: Session) -> Row:
+    row: Row = {name: getattr(session, name) for name in _COLUMNS}
+    return row | {"state": str(session.state), "amr": list(session.amr), "resources": list(session.resources)}

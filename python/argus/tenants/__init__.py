@@ -1,0 +1,1 @@
+"""Tenants: each is an issuer with keys, users and clients of its own."""

@@ -1,0 +1,1 @@
+"""Threats: what attackers try, and how each is noticed."""

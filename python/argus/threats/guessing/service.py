@@ -1,0 +1,110 @@
+"""Who may try a secret now, and who has to wait."""
+
+import base64
+import hashlib
+import hmac
+import ipaddress
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from argus.base.clock import Now
+from argus.threats.guessing.model import (
+    ADDRESS_BUDGET,
+    CLIENT_BUDGET,
+    IDENTIFIER_BUDGET,
+    Budget,
+    GuessingThrottledError,
+    Try,
+)
+from argus.threats.guessing.store import GuessingStore
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_IPV6_PREFIX: Final = 64
+
+
+class Guessing:
+    """Budgets of failures. Identifiers and addresses stand in Redis as keyed hashes only, known and unknown alike.
+
+    A try counts as a failure from the start, before anything is compared: `begin`, then `succeeded` or `undo`, and
+    nothing where it has failed.
+    """
+
+    def __init__(self, store: GuessingStore, secret: bytes, *, now: Now) -> None:
+        self._store = store
+        self._secret = secret
+        self._now = now
+
+    async def begin(
+        self, tenant_id: str, identifier: str, *, device_id: str | None = None, ip_address: str | None = None
+    ) -> Try:
+        """Counts a try at the password of whoever has this identifier.
+
+        Args:
+            tenant_id: Tenant.
+            identifier: In its canonical form.
+            device_id: Known device of that very user which the try comes from; it has its own budget.
+            ip_address: Address of the user's device, where known; it has a budget apart.
+
+        Raises:
+            GuessingThrottledError: It has to wait.
+        """
+        key = self._key("identifier", tenant_id, identifier, device_id or "")
+        return await self._begin(key, IDENTIFIER_BUDGET, tenant_id, ip_address)
+
+    async def begin_client(self, tenant_id: str, client_id: str, *, ip_address: str | None) -> Try:
+        """Counts a try at a client's secret from one address.
+
+        Raises:
+            GuessingThrottledError: It has to wait.
+        """
+        key = self._key("client", tenant_id, client_id, _network(ip_address))
+        return await self._begin(key, CLIENT_BUDGET, tenant_id, None)
+
+    async def succeeded(self, attempt: Try) -> None:
+        """The secret was right: its failures are forgotten. The address gets back only what this try took."""
+        await self._store.clear(attempt.main_key)
+        if attempt.address_key:
+            await self._store.give_back(attempt.address_key, ADDRESS_BUDGET)
+
+    async def undo(self, attempt: Try) -> None:
+        """The secret was not compared after all (a store was away): the try never was."""
+        await self._store.give_back(attempt.main_key, attempt.budget)
+        if attempt.address_key:
+            await self._store.give_back(attempt.address_key, ADDRESS_BUDGET)
+
+    async def reopen(self, tenant_id: str, identifiers: list[str]) -> None:
+        """Forgets the failures from unknown devices: the password was set anew."""
+        for identifier in identifiers:
+            await self._store.clear(self._key("identifier", tenant_id, identifier, ""))
+
+    async def _begin(self, key: bytes, budget: Budget, tenant_id: str, ip_address: str | None) -> Try:
+        now_ms = round((self._now() - _EPOCH) / timedelta(milliseconds=1))
+        address_key = self._key("address", tenant_id, _network(ip_address)) if ip_address else b""
+        if address_key:
+            wait, _ = await self._store.take(address_key, ADDRESS_BUDGET, now_ms=now_ms)
+            if wait is not None:
+                raise GuessingThrottledError(wait)
+        wait, failures = await self._store.take(key, budget, now_ms=now_ms)
+        if wait is not None:
+            # Nothing is compared, so the address has not failed either.
+            if address_key:
+                await self._store.give_back(address_key, ADDRESS_BUDGET)
+            raise GuessingThrottledError(wait)
+        return Try(failures=failures, budget=budget, main_key=key, address_key=address_key)
+
+    def _key(self, kind: str, *parts: str) -> bytes:
+        message = "\0".join((kind, *parts)).encode()
+        digest = hmac.new(self._secret, message, hashlib.sha256).digest()
+        return b"a1:g:" + base64.urlsafe_b64encode(digest[:18])
+
+
+def _network(ip_address: str | None) -> str:
+    """The address itself for IPv4, its 64-bit network for IPv6: whoever has one address there has them all."""
+    if not ip_address:
+        return ""
+    address = ipaddress.ip_address(ip_address)
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped:
+            return str(address.ipv4_mapped)
+        return str(ipaddress.ip_network((address, _IPV6_PREFIX), strict=False))
+    return str(address)

@@ -1,0 +1,103 @@
+"""What a key is, the stages of its life, and what can go wrong."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Literal, get_args
+
+from argus.base.errors import ArgusError, Code
+from argus.v1 import errors_pb2
+
+KeyUse = Literal["access", "refresh", "refresh_id"]
+KeyState = Literal["pending", "active", "retiring", "retired", "revoked"]
+Algorithm = Literal["RS256", "EdDSA", "HS256"]
+
+KEY_USES: Final[tuple[KeyUse, ...]] = get_args(KeyUse)
+MOST_REFRESH_ID_KEYS: Final = 256
+"""Ids of refresh-id keys (claim `jk`) fit a byte."""
+
+
+class KeyNotFoundError(ArgusError):
+    """The tenant has no such key."""
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(
+            Code.NOT_FOUND, errors_pb2.ERROR_REASON_KEY_NOT_FOUND, f"key {key_id} was not found", keyId=key_id
+        )
+
+
+class KeyStateInvalidError(ArgusError):
+    """The key's state does not allow it."""
+
+    def __init__(self, key_id: str, state: str) -> None:
+        super().__init__(
+            Code.FAILED_PRECONDITION,
+            errors_pb2.ERROR_REASON_KEY_STATE_INVALID,
+            f"key {key_id} is {state}",
+            keyId=key_id,
+            state=state,
+        )
+
+
+class WrongKeyEncryptionKeyError(Exception):
+    """What is stored was encrypted with another key-encryption key: the start stops.
+
+    Not an `ArgusError`: no caller can cause it, and none is told of it.
+    """
+
+    def __init__(self, what: str, *, kek_id: str, known: tuple[str, ...]) -> None:
+        super().__init__(
+            f"{what} is encrypted with the key-encryption key {kek_id}, and the one that is set is "
+            f"{', '.join(known)}: set ARGUS_KEY_ENCRYPTION_KEY (or _FILE) to the key that this database was made with"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SigningKey:
+    """A key without its private half.
+
+    Attributes:
+        kid: RFC 7638 thumbprint; of a refresh-id key the decimal `jk`.
+        active_time: When it signs from.
+        retire_time: When it stopped signing.
+        end_time: When it was over: retired, or revoked.
+    """
+
+    tenant_id: str
+    kid: str
+    use: KeyUse
+    algorithm: Algorithm
+    bits: int
+    state: KeyState
+    public_jwk: dict[str, Any] | None
+    create_time: datetime
+    active_time: datetime
+    retire_time: datetime | None = None
+    end_time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyMaterial:
+    """A key that was just generated; of a refresh-id key `kid` is chosen when it is written."""
+
+    use: KeyUse
+    algorithm: Algorithm
+    bits: int
+    kid: str
+    public_jwk: dict[str, Any] | None
+    private_key: bytes
+
+    def __repr__(self) -> str:
+        """Without the private half."""
+        return f"KeyMaterial(use={self.use!r}, kid={self.kid!r})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsableKey:
+    """A key with its private half, for the engine."""
+
+    key: SigningKey
+    private_key: bytes
+
+    def __repr__(self) -> str:
+        """Without the private half."""
+        return f"UsableKey(use={self.key.use!r}, kid={self.key.kid!r})"

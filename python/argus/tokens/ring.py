@@ -1,0 +1,141 @@
+"""The life of the keys of one ring: those of one tenant for one use."""
+
+import asyncio
+import json
+import secrets
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from argus import _core
+from argus.base.events import Event
+from argus.base.limits import CLOCK_LEEWAY, LONGEST_ACCESS_LIFE, LONGEST_SESSION
+from argus.storage.postgres import Transaction
+from argus.tokens import store
+from argus.tokens.encryption import KeyEncryption
+from argus.tokens.model import (
+    MOST_REFRESH_ID_KEYS,
+    KeyMaterial,
+    KeyState,
+    KeyStateInvalidError,
+    KeyUse,
+    SigningKey,
+)
+
+RETENTION: Final[dict[KeyUse, timedelta]] = {
+    "access": LONGEST_ACCESS_LIFE + CLOCK_LEEWAY,
+    "refresh": LONGEST_SESSION + CLOCK_LEEWAY,
+    "refresh_id": LONGEST_SESSION + CLOCK_LEEWAY,
+}
+"""How long a key that no longer signs is kept: as long as a token of it can be good."""
+
+_HMAC_BYTES: Final = 32
+
+
+def place(tenant_id: str, use: str, kid: str) -> str:
+    """What a private half is bound to when it is encrypted."""
+    return f"signing_keys/{tenant_id}/{use}/{kid}"
+
+
+async def generate(use: KeyUse, *, rsa_bits: int) -> KeyMaterial:
+    """A new key; the slow ones are made in a thread."""
+    if use == "refresh_id":
+        private_key = secrets.token_bytes(_HMAC_BYTES)
+        return KeyMaterial(use=use, algorithm="HS256", bits=0, kid="", public_jwk=None, private_key=private_key)
+    if use == "access":
+        private_key = await asyncio.to_thread(_core.generate_rsa_key, rsa_bits)
+    else:
+        private_key = _core.generate_ed25519_key()
+    kid, public_jwk = _core.public_jwk(private_key)
+    return KeyMaterial(
+        use=use,
+        algorithm="RS256" if use == "access" else "EdDSA",
+        bits=rsa_bits if use == "access" else 0,
+        kid=kid,
+        public_jwk=json.loads(public_jwk),
+        private_key=private_key,
+    )
+
+
+class Ring:
+    """The keys of one tenant for one use, within a transaction that has locked the tenant."""
+
+    def __init__(self, tx: Transaction, kek: KeyEncryption, tenant_id: str, use: KeyUse, *, now: datetime) -> None:
+        self._tx = tx
+        self._kek = kek
+        self._tenant_id = tenant_id
+        self._use = use
+        self._now = now
+
+    async def add(self, material: KeyMaterial, *, active_time: datetime) -> SigningKey:
+        """Adds a new key: pending until `active_time`, active at once if that has come."""
+        kid = await self._free_id() if self._use == "refresh_id" else material.kid
+        key = SigningKey(
+            tenant_id=self._tenant_id,
+            kid=kid,
+            use=self._use,
+            algorithm=material.algorithm,
+            bits=material.bits,
+            state="pending",
+            public_jwk=material.public_jwk,
+            create_time=self._now,
+            active_time=active_time,
+        )
+        ciphertext = self._kek.encrypt(material.private_key, place=place(self._tenant_id, self._use, kid))
+        await store.insert(self._tx, key, ciphertext=ciphertext, kek_id=self._kek.kek_id)
+        self._record("key.created", key)
+        return await self._activate(key) if active_time <= self._now else key
+
+    async def advance(self) -> None:
+        """Takes every key to the stage that its time has come for."""
+        for key in await self._keys("pending"):
+            if key.active_time <= self._now:
+                await self._activate(key)
+        for key in await self._keys("retiring"):
+            if key.retire_time is not None and key.retire_time + RETENTION[self._use] <= self._now:
+                await self._change(replace(key, state="retired", end_time=self._now))
+
+    async def revoke(self, key: SigningKey, *, comment: str) -> SigningKey:
+        """Pulls a key."""
+        revoked = replace(key, state="revoked", retire_time=key.retire_time or self._now, end_time=self._now)
+        await store.update(self._tx, revoked)
+        self._record("key.revoked", revoked, comment=comment)
+        return revoked
+
+    async def has(self, state: KeyState) -> bool:
+        """A key is in this stage."""
+        return bool(await self._keys(state))
+
+    async def _activate(self, key: SigningKey) -> SigningKey:
+        # One key of a ring is active at a time, and the schema holds it: the old one goes first.
+        for before in await self._keys("active"):
+            await self._change(replace(before, state="retiring", retire_time=self._now))
+        return await self._change(replace(key, state="active", active_time=self._now))
+
+    async def _change(self, key: SigningKey) -> SigningKey:
+        await store.update(self._tx, key)
+        self._record("key.state_changed", key)
+        return key
+
+    async def _keys(self, state: KeyState) -> list[SigningKey]:
+        keys = [key for key in await store.of_use(self._tx, self._tenant_id, self._use) if key.state == state]
+        return sorted(keys, key=lambda key: (key.active_time, key.create_time, key.kid))
+
+    async def _free_id(self) -> str:
+        """The id after the newest one's; where all were given, the oldest that no token can name any more."""
+        keys = await store.of_use(self._tx, self._tenant_id, self._use)
+        taken = {int(key.kid) for key in keys}
+        newest = int(keys[-1].kid) if keys else -1
+        for step in range(1, MOST_REFRESH_ID_KEYS + 1):
+            candidate = (newest + step) % MOST_REFRESH_ID_KEYS
+            if candidate not in taken:
+                return str(candidate)
+        for key in keys:
+            if key.end_time is not None and (key.retire_time or key.end_time) + RETENTION[self._use] <= self._now:
+                await store.delete(self._tx, key)
+                return key.kid
+        raise KeyStateInvalidError(keys[0].kid, keys[0].state)
+
+    def _record(self, event: str, key: SigningKey, *, comment: str = "") -> None:
+        data = {"key": key.kid, "use": key.use, "state": key.state} | ({"comment": comment} if comment else {})
+        self._tx.record(Event(type=event, data=data), time=self._now)

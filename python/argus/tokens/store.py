@@ -1,0 +1,181 @@
+"""The keys and secrets in PostgreSQL."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from psycopg.types.json import Jsonb
+
+from argus.storage.postgres import Database, Transaction
+from argus.tokens.model import KeyUse, SigningKey
+
+_COLUMNS: Final = (
+    "tenant_id, kid, use, algorithm, bits, state, public_jwk, create_time, active_time, retire_time, end_time"
+)
+
+
+async def lock_tenant(tx: Transaction, tenant_id: str) -> int | None:
+    """Keeps other changes of the tenant's keys away until the transaction ends; its RSA size, None: no such tenant."""
+    row = await tx.fetch_one("SELECT rsa_bits FROM tenants WHERE tenant_id = %s FOR NO KEY UPDATE", (tenant_id,))
+    return None if row is None else row["rsa_bits"]
+
+
+async def rsa_bits(db: Database, tenant_id: str) -> int | None:
+    """Size of the tenant's new RSA keys; None: no such tenant."""
+    row = await db.fetch_one("SELECT rsa_bits FROM tenants WHERE tenant_id = %s", (tenant_id,))
+    return None if row is None else row["rsa_bits"]
+
+
+async def find(reader: Database | Transaction, tenant_id: str, kid: str) -> SigningKey | None:
+    """The key of this id."""
+    row = await reader.fetch_one(
+        f"SELECT {_COLUMNS} FROM signing_keys WHERE tenant_id = %s AND kid = %s", (tenant_id, kid)
+    )
+    return None if row is None else SigningKey(**row)
+
+
+async def of_use(reader: Database | Transaction, tenant_id: str, use: KeyUse) -> list[SigningKey]:
+    """All keys of a use, oldest first."""
+    rows = await reader.fetch_all(
+        f"SELECT {_COLUMNS} FROM signing_keys WHERE tenant_id = %s AND use = %s ORDER BY create_time, kid",
+        (tenant_id, use),
+    )
+    return [SigningKey(**row) for row in rows]
+
+
+async def page(
+    db: Database, tenant_id: str, *, before: tuple[datetime, str, str] | None, limit: int
+) -> list[SigningKey]:
+    """Up to `limit` keys, newest first, that come after the position `before`."""
+    following = "" if before is None else "AND (create_time, use, kid) < (%s, %s, %s)"
+    rows = await db.fetch_all(
+        f"""SELECT {_COLUMNS} FROM signing_keys WHERE tenant_id = %s {following}
+             ORDER BY create_time DESC, use DESC, kid DESC LIMIT %s""",
+        (tenant_id, *(before or ()), limit),
+    )
+    return [SigningKey(**row) for row in rows]
+
+
+async def usable(db: Database, tenant_id: str) -> list[tuple[SigningKey, bytes, str]]:
+    """Keys that sign, verify or must be refused by name: with ciphertext and the id of the key it is under."""
+    rows = await db.fetch_all(
+        f"""SELECT {_COLUMNS}, private_ciphertext, kek_id FROM signing_keys
+             WHERE tenant_id = %s AND state <> 'retired' ORDER BY use, create_time, kid""",
+        (tenant_id,),
+    )
+    found = []
+    for row in rows:
+        ciphertext, kek_id = bytes(row.pop("private_ciphertext")), row.pop("kek_id")
+        found.append((SigningKey(**row), ciphertext, kek_id))
+    return found
+
+
+async def insert(tx: Transaction, key: SigningKey, *, ciphertext: bytes, kek_id: str) -> None:
+    """Writes a new key."""
+    await tx.execute(
+        f"""INSERT INTO signing_keys ({_COLUMNS}, private_ciphertext, kek_id)
+            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
+        (
+            key.tenant_id,
+            key.kid,
+            key.use,
+            key.algorithm,
+            key.bits,
+            key.state,
+            None if key.public_jwk is None else Jsonb(key.public_jwk),
+            key.create_time,
+            key.active_time,
+            key.retire_time,
+            key.end_time,
+            ciphertext,
+            kek_id,
+        ),
+    )
+
+
+async def update(tx: Transaction, key: SigningKey) -> None:
+    """Writes the stage of a key's life."""
+    await tx.execute(
+        """UPDATE signing_keys SET state = %s, active_time = %s, retire_time = %s, end_time = %s
+            WHERE tenant_id = %s AND use = %s AND kid = %s""",
+        (key.state, key.active_time, key.retire_time, key.end_time, key.tenant_id, key.use, key.kid),
+    )
+
+
+async def delete(tx: Transaction, key: SigningKey) -> None:
+    """Forgets a key that is over."""
+    await tx.execute(
+        "DELETE FROM signing_keys WHERE tenant_id = %s AND use = %s AND kid = %s", (key.tenant_id, key.use, key.kid)
+    )
+
+
+async def due(db: Database, *, now: datetime, ended_before: dict[KeyUse, datetime]) -> list[tuple[str, KeyUse]]:
+    """Rings (tenant and use) of the installation with a key whose next stage is due."""
+    rows = await db.fetch_all(
+        """SELECT DISTINCT tenant_id, use FROM signing_keys
+            WHERE (state = 'pending' AND active_time <= %(now)s)
+               OR (state = 'retiring' AND retire_time <= CASE use WHEN 'access' THEN %(access)s::timestamptz
+                                                                 WHEN 'refresh' THEN %(refresh)s
+                                                                 ELSE %(refresh_id)s END)
+            ORDER BY tenant_id, use""",
+        {
+            "now": now,
+            "access": ended_before["access"],
+            "refresh": ended_before["refresh"],
+            "refresh_id": ended_before["refresh_id"],
+        },
+    )
+    return [(row["tenant_id"], row["use"]) for row in rows]
+
+
+async def aged(db: Database, *, active_before: datetime) -> list[tuple[str, KeyUse]]:
+    """Rings of the installation whose active key is old and has no successor waiting."""
+    rows = await db.fetch_all(
+        """SELECT a.tenant_id, a.use FROM signing_keys a
+            WHERE a.state = 'active' AND a.active_time <= %s
+              AND NOT EXISTS (SELECT 1 FROM signing_keys p
+                               WHERE p.tenant_id = a.tenant_id AND p.use = a.use AND p.state = 'pending')
+            ORDER BY a.tenant_id, a.use""",
+        (active_before,),
+    )
+    return [(row["tenant_id"], row["use"]) for row in rows]
+
+
+async def under_other_keks(db: Database, kek_id: str) -> Sequence[dict[str, Any]]:
+    """Private halves of the installation that are encrypted with another key-encryption key than this one."""
+    return await db.fetch_all(
+        """SELECT tenant_id, use, kid, private_ciphertext, kek_id FROM signing_keys
+            WHERE kek_id <> %s ORDER BY tenant_id, use, kid""",
+        (kek_id,),
+    )
+
+
+async def replace_ciphertext(tx: Transaction, row: dict[str, Any], *, ciphertext: bytes, kek_id: str) -> None:
+    """Writes a private half that was encrypted anew, unless somebody else did meanwhile."""
+    await tx.execute(
+        """UPDATE signing_keys SET private_ciphertext = %s, kek_id = %s
+            WHERE tenant_id = %s AND use = %s AND kid = %s AND kek_id = %s""",
+        (ciphertext, kek_id, row["tenant_id"], row["use"], row["kid"], row["kek_id"]),
+    )
+
+
+async def find_secret(db: Database, name: str) -> tuple[bytes, str] | None:
+    """Ciphertext of an installation secret, and the id of the key it is under."""
+    row = await db.fetch_one("SELECT ciphertext, kek_id FROM installation_secrets WHERE name = %s", (name,))
+    return None if row is None else (bytes(row["ciphertext"]), row["kek_id"])
+
+
+async def insert_secret(tx: Transaction, name: str, *, ciphertext: bytes, kek_id: str, at: datetime) -> None:
+    """Writes an installation secret, unless there is one of that name: the first stays."""
+    await tx.execute(
+        """INSERT INTO installation_secrets (name, ciphertext, kek_id, create_time) VALUES (%s, %s, %s, %s)
+           ON CONFLICT DO NOTHING""",
+        (name, ciphertext, kek_id, at),
+    )
+
+
+async def replace_secret(tx: Transaction, name: str, *, ciphertext: bytes, kek_id: str) -> None:
+    """Writes an installation secret that was encrypted anew."""
+    await tx.execute(
+        "UPDATE installation_secrets SET ciphertext = %s, kek_id = %s WHERE name = %s", (ciphertext, kek_id, name)
+    )

@@ -1,0 +1,1 @@
+"""Users and the identifiers that they sign in with."""
