@@ -1,0 +1,1 @@
+"""Flows: one file a step of a session's life, the only place where features meet."""

@@ -1,0 +1,119 @@
+"""Gives services their client tokens (RFC 6749, section 4.4)."""
+
+import asyncio
+from collections.abc import Sequence
+
+from argus._core import Engine
+from argus.base.clock import Now
+from argus.base.errors import ArgusError
+from argus.base.events import Event
+from argus.base.origin import Origin
+from argus.clients.model import CallerCredentialsInvalidError, Client
+from argus.clients.service import Clients
+from argus.flows.grant import granted_scope
+from argus.flows.hot import Snapshot
+from argus.internal.v1.engine_pb2 import IssueClientTokenInput
+from argus.sessions.model import epoch_seconds
+from argus.storage.postgres import Database
+from argus.tenants.model import TenantDisabledError
+from argus.tenants.service import Tenants
+from argus.threats.guessing.model import GuessingThrottledError
+from argus.threats.guessing.service import Guessing
+from argus.v1.types_pb2 import TokenSet
+
+
+class ClientTokens:
+    """Client tokens for id and secret."""
+
+    def __init__(
+        self,
+        db: Database,
+        tenants: Tenants,
+        clients: Clients,
+        guessing: Guessing,
+        engine: Engine,
+        snapshot: Snapshot,
+        *,
+        now: Now,
+    ) -> None:
+        self._db = db
+        self._tenants = tenants
+        self._clients = clients
+        self._guessing = guessing
+        self._engine = engine
+        self._snapshot = snapshot
+        self._now = now
+
+    async def issue(
+        self,
+        tenant_id: str,
+        client_id: str,
+        secret: str,
+        *,
+        scopes: Sequence[str],
+        resource: str,
+        peer: str | None,
+        origin: Origin,
+    ) -> TokenSet:
+        """A token for the client that has this secret.
+
+        Args:
+            tenant_id: Tenant.
+            client_id: Client.
+            secret: Its secret, as presented.
+            scopes: Asked scopes; none: all that the client has.
+            resource: What the token is for; empty: Argus itself.
+            peer: Address that the call comes from.
+            origin: On whose behalf.
+
+        Raises:
+            GuessingThrottledError: Too many failures came before from this address.
+            CallerCredentialsInvalidError: Id and secret do not fit.
+            ClientDisabledError: They fit, and the client is disabled.
+            TenantDisabledError: They fit, and the tenant is disabled.
+            InvalidFieldError: The client does not have a scope.
+            UnavailableError: A store is away.
+        """
+        client = await self._authenticate(tenant_id, client_id, secret, peer, origin)
+        request = IssueClientTokenInput(
+            tenant_id=tenant_id,
+            client_id=client_id,
+            scope=granted_scope(client, scopes or client.scopes),
+            resource=resource,
+            now=epoch_seconds(self._now()),
+        )
+        tokens = await self._issue(tenant_id, request.SerializeToString())
+        event = Event(type="client.token_issued", client_id=client_id, data={"scope": request.scope})
+        await self._db.record(origin, event, self._now())
+        return tokens
+
+    async def _authenticate(
+        self, tenant_id: str, client_id: str, secret: str, peer: str | None, origin: Origin
+    ) -> Client:
+        try:
+            attempt = await self._guessing.begin_client(tenant_id, client_id, ip_address=peer)
+        except GuessingThrottledError:
+            event = Event(type="guessing.throttled", outcome="failure", client_id=client_id)
+            await self._db.record(origin, event, self._now())
+            raise
+        try:
+            client = await self._clients.authenticate(tenant_id, client_id, secret)
+        except CallerCredentialsInvalidError:
+            event = Event(type="client.credentials_refused", outcome="failure", client_id=client_id)
+            await self._db.record(origin, event, self._now())
+            raise
+        except ArgusError:
+            await self._guessing.undo(attempt)
+            raise
+        await self._guessing.succeeded(attempt)
+        return client
+
+    async def _issue(self, tenant_id: str, request: bytes) -> TokenSet:
+        try:
+            return TokenSet.FromString(await asyncio.to_thread(self._engine.issue_client_token, request))
+        except KeyError:
+            # A client or key that is newer than the engine's picture; a disabled tenant is not in it at all.
+            if (await self._tenants.get(tenant_id)).disabled:
+                raise TenantDisabledError(tenant_id) from None
+            await self._snapshot.refresh()
+            return TokenSet.FromString(await asyncio.to_thread(self._engine.issue_client_token, request))

@@ -1,0 +1,181 @@
+"""Brings to Redis what PostgreSQL has decided. Everything here may be done twice, and late."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from argus.base.clock import Now
+from argus.base.events import Event
+from argus.base.origin import Origin
+from argus.sessions.ending_store import EndingStore
+from argus.sessions.live_store import LiveSessions, record_life
+from argus.sessions.model import EndReason, Session
+from argus.sessions.outbox_store import Delivery, OutboxStore
+from argus.sessions.store import SessionStore
+from argus.storage.postgres import Database, Transaction
+
+SESSIONS_ENDED: Final = "sessions.ended"
+"""Tombstones for some sessions of one user."""
+USER_CHANGED: Final = "user.changed"
+"""A user's `not_before` or disabling, and tombstones for those of its sessions that ended with it."""
+COVER: Final = "not_before"
+"""The `not_before` of a tenant or client, then the ends of the sessions that it covers."""
+SESSION_BEGUN: Final = "session.begun"
+"""A session is in PostgreSQL and may not have come to Redis; it displaced some others."""
+
+CREATION_PATIENCE: Final = timedelta(minutes=1)
+"""After so long a session whose creation has not been finished never will be."""
+
+_BATCH: Final = 500
+_SYSTEM: Final = "system:delivery"
+
+
+class NotYetError(Exception):
+    """Has been done as far as it can be now; the rest waits for its time."""
+
+
+class Deliveries:
+    """Carries out what stands in the outbox."""
+
+    def __init__(
+        self,
+        db: Database,
+        sessions: SessionStore,
+        ending: EndingStore,
+        live: LiveSessions,
+        outbox: OutboxStore,
+        *,
+        now: Now,
+    ) -> None:
+        self._db = db
+        self._sessions = sessions
+        self._ending = ending
+        self._live = live
+        self._outbox = outbox
+        self._now = now
+
+    async def carry_out(self, delivery: Delivery) -> None:
+        """Does what `delivery` says.
+
+        Raises:
+            UnavailableError: A store is away.
+            NotYetError: A part of it has to wait.
+        """
+        match delivery.kind:
+            case "sessions.ended":
+                await self._tombstones(delivery.tenant_id, delivery.payload)
+            case "user.changed":
+                await self._user(delivery.tenant_id, delivery.subject, delivery.payload)
+            case "not_before":
+                await self.cover(delivery.tenant_id, delivery.payload)
+                await self._end_covered(delivery.tenant_id, delivery.payload)
+            case "session.begun":
+                await self._begun(delivery)
+            case _:
+                # A newer release's: a process of that release carries it out.
+                raise NotYetError
+
+    async def cover(self, tenant_id: str, payload: Mapping[str, Any]) -> None:
+        """Writes a `not_before`: from then on Redis refuses what it covers."""
+        await self._live.set_not_before(tenant_id, payload["client_id"], not_before=_instant(payload["until"]))
+
+    async def _tombstones(self, tenant_id: str, payload: Mapping[str, Any]) -> None:
+        for one in payload["sessions"]:
+            await self._live.end(
+                tenant_id,
+                payload["user_id"],
+                one["id"],
+                at=_instant(one["at"]),
+                reason=EndReason[one["reason"]],
+                life=one["life"],
+            )
+
+    async def _user(self, tenant_id: str, user_id: str, payload: Mapping[str, Any]) -> None:
+        # As it is now, not as it was when this was posted; held, so that the newest state is written last.
+        async with self._db.transaction() as tx:
+            user = await self._ending.hold_user(tx, tenant_id, user_id)
+            if user is not None:
+                await self._live.set_user(tenant_id, user_id, is_disabled=user.is_disabled, not_before=user.not_before)
+        await self._tombstones(tenant_id, payload)
+
+    async def _end_covered(self, tenant_id: str, payload: Mapping[str, Any]) -> None:
+        """Ends the rows that a `not_before` covers, batch by batch, and once more after the last creation under way."""
+        until, reason = _instant(payload["until"]), EndReason[payload["reason"]]
+        origin = Origin(tenant_id=tenant_id, actor=payload["actor"], request_id=payload["request_id"])
+        while True:
+            now = self._now()
+            async with self._db.transaction(origin, now=now) as tx:
+                ended = await self._ending.end_covered(
+                    tx,
+                    tenant_id,
+                    payload["client_id"] or None,
+                    until=until,
+                    at=_instant(payload["at"]),
+                    reason=reason,
+                    size=_BATCH,
+                )
+                for session in ended:
+                    tx.record(ended_event(session))
+            if len(ended) < _BATCH:
+                break
+        if self._now() < until + CREATION_PATIENCE:
+            raise NotYetError
+
+    async def _begun(self, delivery: Delivery) -> None:
+        """Finishes or removes a session whose creator did not get as far as removing this row."""
+        payload = delivery.payload
+        await self._tombstones(delivery.tenant_id, payload)
+        found = await self._live.session(delivery.subject)
+        # Where Redis has lost data since, the session may be in use: then it stays.
+        if found.value or found.lineage.hex() != payload["lineage"]:
+            return
+        origin = Origin(tenant_id=delivery.tenant_id, actor=_SYSTEM, request_id="")
+        async with self._db.transaction(origin, now=self._now()) as tx:
+            if await self._sessions.delete_unused(tx, delivery.tenant_id, delivery.subject):
+                tx.record(Event(type="session.discarded", user_id=payload["user_id"], session_id=delivery.subject))
+        await self._live.release(delivery.tenant_id, payload["user_id"], delivery.subject)
+
+
+def ended_event(session: Session, *, comment: str = "") -> Event:
+    """The audit event of a session's end."""
+    return Event(
+        type="session.ended",
+        reason=session.end_reason.name if session.end_reason else None,
+        user_id=session.user_id,
+        session_id=session.session_id,
+        client_id=session.client_id,
+        data={"comment": comment} if comment else {},
+    )
+
+
+async def post_sessions_ended(
+    outbox: OutboxStore, tx: Transaction, tenant_id: str, user_id: str, ended: Sequence[Session], *, now: datetime
+) -> Delivery:
+    """Announces that some sessions of a user have ended in `tx`."""
+    return await outbox.post(tx, tenant_id, SESSIONS_ENDED, user_id, tombstones(user_id, ended, now=now), now=now)
+
+
+async def post_user_changed(
+    outbox: OutboxStore, tx: Transaction, tenant_id: str, user_id: str, ended: Sequence[Session], *, now: datetime
+) -> Delivery:
+    """Announces that a user's `not_before` or disabling has changed in `tx`, and which sessions ended with it."""
+    return await outbox.post(tx, tenant_id, USER_CHANGED, user_id, tombstones(user_id, ended, now=now), now=now)
+
+
+def tombstones(user_id: str, ended: Sequence[Session], *, now: datetime) -> dict[str, Any]:
+    """What carrying out needs to know about ended sessions of a user."""
+    ends = [
+        {
+            "id": one.session_id,
+            "at": one.end_time.timestamp(),
+            "reason": one.end_reason.name,
+            "life": record_life(one, now=now),
+        }
+        for one in ended
+        if one.end_time and one.end_reason
+    ]
+    return {"user_id": user_id, "sessions": ends}
+
+
+def _instant(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,166 @@
+"""Answers the hot RPCs: the engine does, and what it can't do alone is done here before it is asked again."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, Protocol
+
+from google.rpc import error_details_pb2, status_pb2
+
+from argus._core import Engine
+from argus.base.errors import UnavailableError
+from argus.flows.activity import Effects
+from argus.flows.rebuild import Rebuild
+from argus.internal.v1.engine_pb2 import FlowNeed, NeedsFlow
+from argus.sessions.model import TokenInvalidError
+from argus.storage.redis import Redis
+from argus.v1 import errors_pb2, token_service_pb2
+
+_VERIFY: Final = "/argus.v1.TokenService/VerifyAccessToken"
+_BATCH: Final = "/argus.v1.TokenService/BatchVerifyAccessTokens"
+_INTROSPECT: Final = "/argus.v1.TokenService/IntrospectToken"
+_ROUNDS: Final = 3
+_THREADS: Final = 8
+_ANSWER: Final = 0
+_STATUS: Final = 1
+
+
+class Snapshot(Protocol):
+    """What keeps the engine's picture of keys, clients and policies up to date."""
+
+    async def refresh(self) -> None:
+        """Reads it anew."""
+
+
+class HotCalls:
+    """Verify, refresh and introspect: bytes in, bytes out."""
+
+    def __init__(self, engine: Engine, redis: Redis, rebuild: Rebuild, effects: Effects, snapshot: Snapshot) -> None:
+        self._engine = engine
+        self._redis = redis
+        self._rebuild = rebuild
+        self._effects = effects
+        self._snapshot = snapshot
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="argus-engine")
+
+    async def answer(
+        self, method: str, request: bytes, *, authorization: str | None, request_id: str, deadline_ms: int
+    ) -> tuple[int, bytes]:
+        """Answers one of `argus._core.HOT_METHODS`.
+
+        Returns:
+            (0, encoded response) or (1, encoded google.rpc.Status).
+
+        Raises:
+            UnavailableError: What the answer needs is away.
+            TokenInvalidError: The token's session does not exist.
+        """
+        call = _Call(method, authorization, request_id, deadline_ms)
+        for _ in range(_ROUNDS):
+            kind, content = await self._ask(call, request)
+            if kind in (_ANSWER, _STATUS):
+                return kind, content
+            if method == _BATCH:
+                return _ANSWER, await self._one_by_one(call, request)
+            need = NeedsFlow.FromString(content)
+            if need.need == FlowNeed.FLOW_NEED_RECORD_VERDICT:
+                return await self._record(need)
+            try:
+                await self._meet(need)
+            except TokenInvalidError:
+                if method == _INTROSPECT:
+                    return _ANSWER, token_service_pb2.IntrospectTokenResponse(active=False).SerializeToString()
+                raise
+        raise UnavailableError("redis")
+
+    def close(self) -> None:
+        """Ends the threads; calls under way are finished."""
+        self._threads.shutdown()
+
+    async def _ask(self, call: "_Call", request: bytes) -> tuple[int, bytes]:
+        return await asyncio.get_running_loop().run_in_executor(
+            self._threads,
+            lambda: self._engine.answer(
+                call.method,
+                request,
+                authorization=call.authorization,
+                request_id=call.request_id,
+                deadline_ms=call.deadline_ms,
+            ),
+        )
+
+    async def _meet(self, need: NeedsFlow) -> None:
+        match need.need:
+            case FlowNeed.FLOW_NEED_SESSION | FlowNeed.FLOW_NEED_USER | FlowNeed.FLOW_NEED_NOT_BEFORE:
+                # Whoever lost one has lost the others as well: a call has only a few rounds.
+                if need.session_id:
+                    await self._rebuild.session(need.tenant_id, need.user_id, need.session_id)
+                if need.user_id:
+                    await self._rebuild.user(need.tenant_id, need.user_id)
+                await self._rebuild.not_before(need.tenant_id, need.client_id)
+            case FlowNeed.FLOW_NEED_FUNCTIONS:
+                await self._redis.load_functions()
+            case FlowNeed.FLOW_NEED_SNAPSHOT:
+                await self._snapshot.refresh()
+            case _:
+                raise UnavailableError("engine")
+
+    async def _record(self, need: NeedsFlow) -> tuple[int, bytes]:
+        """Writes a verdict to PostgreSQL before its answer is given."""
+        status = status_pb2.Status.FromString(need.answer)
+        try:
+            await self._effects.write(need.effect)
+        except UnavailableError:
+            # PostgreSQL learns of it as soon as it is back. A refusal stays one; a yes must not be given before.
+            self._effects.queue([need.effect])
+            if status.code == 0:
+                raise
+        if status.code == 0:
+            return _ANSWER, status.details[0].value
+        return _STATUS, need.answer
+
+    async def _one_by_one(self, call: "_Call", request: bytes) -> bytes:
+        """A batch of which some item needs a flow: each becomes a call of its own."""
+        items = token_service_pb2.BatchVerifyAccessTokensRequest.FromString(request).requests
+        single = _Call(_VERIFY, call.authorization, call.request_id, call.deadline_ms)
+        results = await asyncio.gather(*(self._result(single, item.SerializeToString()) for item in items))
+        return token_service_pb2.BatchVerifyAccessTokensResponse(results=results).SerializeToString()
+
+    async def _result(self, call: "_Call", request: bytes) -> token_service_pb2.BatchVerifyAccessTokensResult:
+        try:
+            kind, content = await self.answer(
+                call.method,
+                request,
+                authorization=call.authorization,
+                request_id=call.request_id,
+                deadline_ms=call.deadline_ms,
+            )
+        except (UnavailableError, TokenInvalidError) as error:
+            return token_service_pb2.BatchVerifyAccessTokensResult(
+                code=int(error.code), reason=errors_pb2.ErrorReason.ValueType(error.reason), metadata=error.metadata
+            )
+        if kind == _ANSWER:
+            verified = token_service_pb2.VerifyAccessTokenResponse.FromString(content)
+            return token_service_pb2.BatchVerifyAccessTokensResult(verified=verified)
+        return _refused(status_pb2.Status.FromString(content))
+
+
+class _Call:
+    """What all questions about one call have in common."""
+
+    __slots__ = ("authorization", "deadline_ms", "method", "request_id")
+
+    def __init__(self, method: str, authorization: str | None, request_id: str, deadline_ms: int) -> None:
+        self.method = method
+        self.authorization = authorization
+        self.request_id = request_id
+        self.deadline_ms = deadline_ms
+
+
+def _refused(status: status_pb2.Status) -> token_service_pb2.BatchVerifyAccessTokensResult:
+    result = token_service_pb2.BatchVerifyAccessTokensResult(code=status.code)
+    info = error_details_pb2.ErrorInfo()
+    for detail in status.details:
+        if detail.Unpack(info):
+            result.reason = errors_pb2.ErrorReason.Value(f"ERROR_REASON_{info.reason}")
+            result.metadata.update(info.metadata)
+    return result

@@ -1,0 +1,71 @@
+"""The beginning of tenants, with their keys, and the end of all their sessions."""
+
+from datetime import datetime
+
+from argus.base import ids
+from argus.base.clock import Now
+from argus.base.origin import Origin
+from argus.flows.terminate import Terminate
+from argus.storage.postgres import Database, Transaction
+from argus.tenants.model import Tenant
+from argus.tenants.service import Tenants
+from argus.tokens.service import SigningKeys
+
+
+class CreateTenant:
+    """Creates tenants that can issue tokens at once."""
+
+    def __init__(self, db: Database, tenants: Tenants, signing_keys: SigningKeys, *, now: Now) -> None:
+        self._db = db
+        self._tenants = tenants
+        self._signing_keys = signing_keys
+        self._now = now
+
+    async def __call__(
+        self,
+        tenant_id: str,
+        *,
+        display_name: str = "",
+        is_system: bool = False,
+        rsa_bits: int = 2048,
+        origin: Origin,
+    ) -> Tenant:
+        """Creates a tenant and its keys.
+
+        Raises:
+            TenantExistsError: The id is taken.
+            RequestAlreadyDoneError: The request was carried out before.
+        """
+        ring = await self._signing_keys.generate_ring(rsa_bits=rsa_bits)
+        async with self._db.transaction(origin, now=self._now()) as tx:
+            await tx.claim(ids.tenant_name(tenant_id))
+            tenant = await self._tenants.create(
+                tx, tenant_id, display_name=display_name, is_system=is_system, rsa_bits=rsa_bits
+            )
+            await self._signing_keys.create_ring(tx, tenant_id, ring)
+        return tenant
+
+
+class TenantLifecycle:
+    """Ends what a tenant's users began."""
+
+    def __init__(self, tenants: Tenants, terminate: Terminate) -> None:
+        self._tenants = tenants
+        self._terminate = terminate
+
+    async def terminate_sessions(self, tenant_id: str, *, comment: str = "", origin: Origin) -> datetime | None:
+        """Ends all sessions and client tokens of a tenant; the instant up to which they were begun.
+
+        Raises:
+            TenantNotFoundError: There is no such tenant.
+            RequestAlreadyDoneError: The request was carried out before.
+        """
+        not_before: list[datetime | None] = []
+
+        async def look(tx: Transaction) -> None:
+            not_before.append((await self._tenants.get(tenant_id, reader=tx)).not_before)
+
+        await self._terminate.tenant(
+            tenant_id, comment=comment, origin=origin, also=look, claim=ids.tenant_name(tenant_id)
+        )
+        return not_before[0]
