@@ -1,0 +1,67 @@
+"""The command `argus`."""
+
+import sys
+from typing import Final
+
+import typer
+
+from argus.base.errors import ArgusError, Code
+from argus.base.settings import SettingsError
+from argus.cli import bootstrap, clients, config, dev, doctor, keys, migrate, serve, sessions, smoke, users
+from argus.cli.extension import StaleExtensionError, check_extension
+from argus.cli.output import EXIT_CODES, ExitCode
+from argus.storage.migrate import MigrationError
+from argus.storage.processes import StoreStartError
+from argus.storage.requirements import StoreRequirementError
+
+_REFUSALS: Final = {Code.NOT_FOUND: ExitCode.NOT_FOUND, Code.UNAVAILABLE: ExitCode.UNAVAILABLE}
+
+app = typer.Typer(
+    name="argus",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=EXIT_CODES,
+)
+
+
+@app.callback()
+def options() -> None:
+    """Argus, the session authority: the one place that says whether a session is good.
+
+    New here? `argus dev` starts everything on this machine and prints lines to try it with.
+    """
+
+
+app.command()(dev.dev)
+app.command()(serve.serve)
+app.command()(migrate.migrate)
+app.command()(bootstrap.bootstrap)
+app.command()(doctor.doctor)
+app.command()(smoke.smoke)
+app.add_typer(users.app, name="users")
+app.add_typer(sessions.app, name="sessions")
+app.add_typer(keys.app, name="keys")
+app.add_typer(clients.app, name="clients")
+app.add_typer(config.app, name="config")
+
+
+def main() -> None:
+    """Runs the command, and says in one line what kept it from running."""
+    try:
+        check_extension()
+        app()
+    except (SettingsError, StaleExtensionError) as error:
+        _fail(error, ExitCode.USAGE)
+    except (StoreStartError, StoreRequirementError, MigrationError) as error:
+        _fail(error, ExitCode.UNAVAILABLE)
+    except ArgusError as error:
+        _fail(error, _REFUSALS.get(error.code, ExitCode.REFUSED))
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _fail(error: Exception, code: ExitCode) -> None:
+    for line in str(error).splitlines():
+        sys.stderr.write(f"argus: {line}\n")
+    sys.exit(code)

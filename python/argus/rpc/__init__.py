@@ -1,0 +1,1 @@
+"""The gRPC side: translates between messages and features, and decides nothing."""

@@ -1,0 +1,131 @@
+"""What is known about the call that is being answered: who calls, and on whose behalf a change is made."""
+
+import hashlib
+import hmac
+import ipaddress
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import unquote
+
+from google.protobuf.message import Message
+
+from argus.base.origin import Origin
+
+CONTEXT_SCOPE: Final = "context.assert"
+"""Scope of callers whose word about the user's device counts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """The service that calls. Of an RPC without authentication only `request_id` and `peer` are known."""
+
+    tenant_id: str = ""
+    client_id: str = ""
+    scopes: frozenset[str] = frozenset()
+    is_system: bool = False
+    request_id: str = ""
+    peer: str = ""
+    """Address of the calling service, empty if it is not an IP address."""
+
+    @property
+    def is_anonymous(self) -> bool:
+        """The RPC authenticates its caller by its own request."""
+        return not self.client_id
+
+
+@dataclass(slots=True, kw_only=True)
+class Call:
+    """One call on its way through the interceptor and its handler."""
+
+    method: str
+    request_id: str
+    peer: str = ""
+    authorization: str | None = None
+    deadline_ms: int = 0
+    digest_key: bytes = field(default=b"", repr=False)
+    caller: Caller | None = None
+    is_hot: bool = False
+    """Answered by the engine, which authenticates the caller itself."""
+
+
+_call: ContextVar[Call] = ContextVar("argus_call")
+
+
+def enter_call(call: Call) -> None:
+    """Makes `call` the one that the rest of this task answers."""
+    _call.set(call)
+
+
+def current_call() -> Call:
+    """The call that is being answered.
+
+    Raises:
+        LookupError: No call is being answered here.
+    """
+    return _call.get()
+
+
+def current_caller() -> Caller:
+    """The authenticated caller of the RPC that is being answered.
+
+    Raises:
+        LookupError: No call is being answered here, or nobody has authenticated it yet.
+    """
+    caller = _call.get().caller
+    if caller is None:
+        raise LookupError("the call has not been authenticated")
+    return caller
+
+
+def origin_of(request: Message, *, tenant_id: str | None = None) -> Origin:
+    """On whose behalf `request` changes something.
+
+    Args:
+        request: The request; its `request_id`, `validate_only` and `client_context` count where it has them.
+        tenant_id: Tenant that the change is made in, if that is not the caller's own.
+    """
+    call, caller = current_call(), current_caller()
+    tenant = caller.tenant_id if tenant_id is None else tenant_id
+    return Origin(
+        tenant_id=tenant,
+        actor=_actor(caller, tenant),
+        request_id=call.request_id,
+        ip_address=_user_address(request, caller),
+        method=call.method,
+        idempotency_key=getattr(request, "request_id", ""),
+        request_sha256=_digest(request, call.digest_key),
+        validate_only=getattr(request, "validate_only", False),
+    )
+
+
+def peer_address(peer: str) -> str:
+    """The IP address in a gRPC peer ("ipv4:127.0.0.1:5000", "ipv6:%5B::1%5D:5000"), or "" if there is none."""
+    kind, _, rest = unquote(peer).partition(":")
+    if kind not in ("ipv4", "ipv6"):
+        return ""
+    return rest.rpartition(":")[0].strip("[]")
+
+
+def _actor(caller: Caller, tenant_id: str) -> str:
+    if caller.is_anonymous:
+        return "anonymous"
+    if caller.tenant_id == tenant_id:
+        return f"client:{caller.client_id}"
+    return f"client:{caller.tenant_id}/{caller.client_id}"
+
+
+def _user_address(request: Message, caller: Caller) -> str | None:
+    """The user's address as the caller asserts it; the peer's is that of a service and says nothing about the user."""
+    context = getattr(request, "client_context", None)
+    if context is None or CONTEXT_SCOPE not in caller.scopes:
+        return None
+    try:
+        return str(ipaddress.ip_address(context.ip_address))
+    except ValueError:
+        return None
+
+
+def _digest(request: Message, key: bytes) -> bytes:
+    """Keyed, because requests hold passwords and the digest is stored: a plain hash could be guessed offline."""
+    return hmac.new(key, request.SerializeToString(deterministic=True), hashlib.sha256).digest()

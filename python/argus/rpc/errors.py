@@ -1,0 +1,93 @@
+"""Turns failures into `google.rpc.Status`: one ErrorInfo, and RetryInfo, BadRequest or PreconditionFailure that fit."""
+
+from typing import Final, Self
+
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
+
+from argus.base.errors import ArgusError, Code
+from argus.v1 import errors_pb2
+
+DOMAIN: Final = "argus"
+_PREFIX: Final = "ERROR_REASON_"
+
+
+class StatusError(Exception):
+    """A finished `google.rpc.Status`, as the engine makes them."""
+
+    def __init__(self, status: status_pb2.Status) -> None:
+        super().__init__(status.message)
+        self.status = status
+
+    @classmethod
+    def from_bytes(cls, encoded: bytes) -> Self:
+        """Of an encoded status."""
+        return cls(status_pb2.Status.FromString(encoded))
+
+
+class MethodUnknownError(ArgusError):
+    """The server does not serve the RPC."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Code.UNIMPLEMENTED, errors_pb2.ERROR_REASON_UNIMPLEMENTED, "the server does not serve this RPC"
+        )
+
+
+class DeadlineError(ArgusError):
+    """The request's deadline, cut to the server's, has passed."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Code.DEADLINE_EXCEEDED, errors_pb2.ERROR_REASON_DEADLINE_EXCEEDED, "the request's deadline passed"
+        )
+
+
+class DefectError(ArgusError):
+    """Anything that was not foreseen: the caller learns the request id and nothing else."""
+
+    def __init__(self, request_id: str) -> None:
+        super().__init__(
+            Code.INTERNAL,
+            errors_pb2.ERROR_REASON_INTERNAL,
+            f"internal error; request id {request_id}",
+            requestId=request_id,
+        )
+
+
+def reason_name(reason: int) -> str:
+    """Name of an `ErrorReason` as it is sent."""
+    return errors_pb2.ErrorReason.Name(errors_pb2.ErrorReason.ValueType(reason)).removeprefix(_PREFIX)
+
+
+def to_status(error: ArgusError) -> status_pb2.Status:
+    """All that a caller is told about `error`."""
+    status = status_pb2.Status(code=int(error.code), message=error.message)
+    for detail in _details(error):
+        status.details.add().Pack(detail)
+    return status
+
+
+def reason_of(status: status_pb2.Status) -> str:
+    """The ErrorInfo's reason, or "" if the status has none."""
+    info = error_details_pb2.ErrorInfo()
+    for detail in status.details:
+        if detail.Unpack(info):
+            return str(info.reason)
+    return ""
+
+
+def _details(error: ArgusError) -> list[Message]:
+    reason = reason_name(error.reason)
+    details: list[Message] = [error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=error.metadata)]
+    if error.retry_after is not None:
+        retry = error_details_pb2.RetryInfo()
+        retry.retry_delay.FromTimedelta(error.retry_after)
+        details.append(retry)
+    if error.code == Code.INVALID_ARGUMENT and error.field is not None:
+        violation = error_details_pb2.BadRequest.FieldViolation(field=error.field, description=error.message)
+        details.append(error_details_pb2.BadRequest(field_violations=[violation]))
+    if error.code == Code.FAILED_PRECONDITION:
+        broken = error_details_pb2.PreconditionFailure.Violation(type=reason, description=error.message)
+        details.append(error_details_pb2.PreconditionFailure(violations=[broken]))
+    return details

@@ -1,0 +1,118 @@
+"""Checks that hold for every request, found by its descriptor: new fields need no line here."""
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final, TypeVar
+
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.message import DecodeError, Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from argus.base.errors import InvalidFieldError
+from argus.rpc import validate
+
+MAX_TEXT: Final = 8192
+"""Longest text or bytes field, in bytes."""
+
+MAX_ITEMS: Final = 1000
+"""Longest repeated field."""
+
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_-]{0,64}")
+_MAX_PAGE_TOKEN: Final = 1024
+
+M = TypeVar("M", bound=Message)
+
+
+class UndecodableRequestError(InvalidFieldError):
+    """The request's bytes are not the message that the RPC takes."""
+
+    def __init__(self) -> None:
+        super().__init__("request", "is not an encoded message of the RPC's request type")
+
+
+def decode(message_class: type[M], encoded: bytes) -> M:
+    """The message that `encoded` holds, checked.
+
+    Raises:
+        UndecodableRequestError: The bytes are not such a message.
+        InvalidFieldError: A field breaks a rule that holds for every message.
+    """
+    try:
+        message = message_class.FromString(encoded)
+    except DecodeError:
+        raise UndecodableRequestError from None
+    check(message)
+    return message
+
+
+def check(message: Message, prefix: str = "") -> None:
+    """Refuses control characters, over-long values, unknown enum numbers and impossible times, at any depth."""
+    for field, value in message.ListFields():
+        path = f"{prefix}{field.name}"
+        if _is_map(field):
+            raise InvalidFieldError(path, "cannot be set")
+        if field.is_repeated:
+            _check_count(value, path)
+        for where, one in _values(field, value, path):
+            _check_value(field, one, where)
+
+
+def _values(field: FieldDescriptor, value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    if not field.is_repeated:
+        yield path, value
+        return
+    for index, one in enumerate(value):
+        yield f"{path}[{index}]", one
+
+
+def _check_value(field: FieldDescriptor, value: Any, path: str) -> None:
+    if field.message_type is not None:
+        _check_message(value, path)
+    elif field.enum_type is not None:
+        if value not in field.enum_type.values_by_number:
+            raise InvalidFieldError(path, f"is not a {field.enum_type.name}")
+    elif field.type == FieldDescriptor.TYPE_STRING:
+        _check_text(field, value, path)
+    elif field.type == FieldDescriptor.TYPE_BYTES:
+        _check_size(len(value), path, MAX_TEXT)
+    elif field.name == "page_size":
+        validate.page_size(value, path)
+
+
+def _check_message(value: Message, path: str) -> None:
+    if isinstance(value, Timestamp):
+        validate.timestamp(value, path)
+    elif isinstance(value, Duration):
+        validate.duration(value, path)
+    elif isinstance(value, FieldMask):
+        _check_count(value.paths, path)
+        for one in value.paths:
+            _check_size(len(one.encode()), path, MAX_TEXT)
+    else:
+        check(value, f"{path}.")
+
+
+def _check_text(field: FieldDescriptor, value: str, path: str) -> None:
+    _check_size(len(value.encode()), path, _MAX_PAGE_TOKEN if field.name == "page_token" else MAX_TEXT)
+    if _CONTROL.search(value):
+        raise InvalidFieldError(path, "must not have control characters")
+    if field.name == "request_id" and not _REQUEST_ID.fullmatch(value):
+        raise InvalidFieldError(path, "must be at most 64 of A-Z, a-z, 0-9, _ and -")
+
+
+def _check_count(values: Any, path: str) -> None:
+    if len(values) > MAX_ITEMS:
+        raise InvalidFieldError(path, f"must have at most {MAX_ITEMS} items")
+
+
+def _check_size(size: int, path: str, most: int) -> None:
+    if size > most:
+        raise InvalidFieldError(path, f"must have at most {most} bytes")
+
+
+def _is_map(field: FieldDescriptor) -> bool:
+    kind = field.message_type
+    return kind is not None and kind.GetOptions().map_entry

@@ -1,0 +1,82 @@
+"""Serves `argus.v1.TenantService`."""
+
+from typing import Any, Final
+
+import grpc
+
+from argus.base.errors import RequestAlreadyDoneError
+from argus.flows.tenant_lifecycle import CreateTenant, TenantLifecycle
+from argus.rpc import validate
+from argus.rpc.context import origin_of
+from argus.rpc.converters import tenant_message
+from argus.tenants.model import MAX_DISPLAY_NAME, Tenant
+from argus.tenants.service import Tenants
+from argus.v1 import tenant_service_pb2 as pb
+from argus.v1 import tenant_service_pb2_grpc
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+_MAX_COMMENT: Final = 200
+
+
+class TenantServicer(tenant_service_pb2_grpc.TenantServiceServicer):
+    """Serves `argus.v1.TenantService`."""
+
+    def __init__(self, tenants: Tenants, create_tenant: CreateTenant, lifecycle: TenantLifecycle) -> None:
+        self._tenants = tenants
+        self._create_tenant = create_tenant
+        self._lifecycle = lifecycle
+
+    async def CreateTenant(self, request: pb.CreateTenantRequest, context: Context) -> pb.CreateTenantResponse:
+        """Creates a tenant with its keys."""
+        tenant_id = validate.tenant_id(request.tenant_id, "tenant_id")
+        display_name = validate.text(request.tenant.display_name, "tenant.display_name", MAX_DISPLAY_NAME)
+        try:
+            tenant = await self._create_tenant(tenant_id, display_name=display_name, origin=origin_of(request))
+        except RequestAlreadyDoneError:
+            tenant = await self._tenants.get(tenant_id)
+        return pb.CreateTenantResponse(tenant=self._message(tenant))
+
+    async def GetTenant(self, request: pb.GetTenantRequest, context: Context) -> pb.GetTenantResponse:
+        """Reads a tenant."""
+        tenant_id = validate.tenant(request.name, "name", allow_system=True)
+        return pb.GetTenantResponse(tenant=self._message(await self._tenants.get(tenant_id)))
+
+    async def ListTenants(self, request: pb.ListTenantsRequest, context: Context) -> pb.ListTenantsResponse:
+        """Lists tenants by id."""
+        size = validate.page_size(request.page_size)
+        tenants, following = await self._tenants.list(page_size=size, page_token=request.page_token)
+        return pb.ListTenantsResponse(tenants=[self._message(one) for one in tenants], next_page_token=following)
+
+    async def UpdateTenant(self, request: pb.UpdateTenantRequest, context: Context) -> pb.UpdateTenantResponse:
+        """Changes the display name."""
+        tenant_id = validate.tenant(request.tenant.name, "tenant.name", allow_system=True)
+        validate.mask(request.update_mask, {"display_name"})
+        display_name = validate.text(request.tenant.display_name, "tenant.display_name", MAX_DISPLAY_NAME)
+        try:
+            tenant = await self._tenants.update(
+                tenant_id,
+                display_name=display_name,
+                etag=request.tenant.etag,
+                origin=origin_of(request, tenant_id=tenant_id),
+            )
+        except RequestAlreadyDoneError:
+            tenant = await self._tenants.get(tenant_id)
+        return pb.UpdateTenantResponse(tenant=self._message(tenant))
+
+    async def TerminateTenantSessions(
+        self, request: pb.TerminateTenantSessionsRequest, context: Context
+    ) -> pb.TerminateTenantSessionsResponse:
+        """Ends all sessions of a tenant."""
+        tenant_id = validate.tenant(request.name, "name", allow_system=True)
+        comment = validate.text(request.comment, "comment", _MAX_COMMENT)
+        try:
+            not_before = await self._lifecycle.terminate_sessions(
+                tenant_id, comment=comment, origin=origin_of(request, tenant_id=tenant_id)
+            )
+        except RequestAlreadyDoneError:
+            not_before = (await self._tenants.get(tenant_id)).not_before
+        return pb.TerminateTenantSessionsResponse(not_before_time=validate.to_timestamp(not_before))
+
+    def _message(self, tenant: Tenant) -> pb.Tenant:
+        return tenant_message(tenant, issuer=self._tenants.issuer(tenant.tenant_id))

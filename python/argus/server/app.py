@@ -1,0 +1,255 @@
+"""The composition root: makes every part of Argus out of the settings, once, and hands them to each other."""
+
+import hashlib
+import hmac
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from argus._core import Clock, Engine, Keyspace
+from argus.audit.service import Audit
+from argus.base import clock as clocks
+from argus.base.settings import Settings
+from argus.clients.service import Clients
+from argus.credentials.service import Passwords
+from argus.devices.service import Devices
+from argus.devices.store import DeviceStore
+from argus.flows.activity import Effects
+from argus.flows.client_lifecycle import ClientLifecycle
+from argus.flows.client_token import ClientTokens
+from argus.flows.create_session import CreateSession
+from argus.flows.delivery import Deliveries
+from argus.flows.hot import HotCalls
+from argus.flows.offline_ends import OfflineEnds
+from argus.flows.outbox import Outbox
+from argus.flows.rebuild import Rebuild
+from argus.flows.revoke import RevokeToken
+from argus.flows.sign_in import SignIn
+from argus.flows.sweep import Sweeper
+from argus.flows.tenant_lifecycle import CreateTenant, TenantLifecycle
+from argus.flows.terminate import Terminate
+from argus.flows.touch import TouchSessions
+from argus.flows.user_lifecycle import UserLifecycle
+from argus.flows.vouch import VouchedSessions
+from argus.groups.service import Groups
+from argus.policies.model import default_policy
+from argus.policies.service import Policies
+from argus.server.snapshot import SnapshotKeeper
+from argus.sessions.ending_store import EndingStore
+from argus.sessions.live_store import LiveSessions
+from argus.sessions.login_store import LoginStore
+from argus.sessions.outbox_store import OutboxStore, PendingEnds
+from argus.sessions.service import Sessions
+from argus.sessions.store import SessionStore
+from argus.storage.postgres import Database
+from argus.storage.redis import Redis
+from argus.tenants.service import Tenants
+from argus.threats.guessing.service import Guessing
+from argus.threats.guessing.store import GuessingStore
+from argus.tokens.encryption import KeyEncryption
+from argus.tokens.secrets import InstallationSecrets
+from argus.tokens.service import SigningKeys
+from argus.users.service import Users
+
+KEY_SET_MAX_AGE: Final = timedelta(minutes=10)
+"""How long consumers may keep a key set; a new key is published that long before it signs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Argus:
+    """Every part, ready to be used."""
+
+    settings: Settings
+    clock: Clock
+    db: Database
+    redis: Redis
+    engine: Engine
+    keyspace: Keyspace
+    tenants: Tenants
+    users: Users
+    groups: Groups
+    clients: Clients
+    passwords: Passwords
+    signing_keys: SigningKeys
+    policies: Policies
+    audit: Audit
+    sessions: Sessions
+    devices: Devices
+    guessing: Guessing
+    create_tenant: CreateTenant
+    user_lifecycle: UserLifecycle
+    client_lifecycle: ClientLifecycle
+    tenant_lifecycle: TenantLifecycle
+    sign_in: SignIn
+    create_session: CreateSession
+    vouched_sessions: VouchedSessions
+    terminate: Terminate
+    touch_sessions: TouchSessions
+    client_tokens: ClientTokens
+    revoke_token: RevokeToken
+    hot: HotCalls
+    rebuild: Rebuild
+    sweeper: Sweeper
+    effects: Effects
+    outbox: Outbox
+    snapshot: SnapshotKeeper
+    digest_key: bytes = field(repr=False)
+    """Key of request digests; the same in every process of an installation."""
+
+
+@asynccontextmanager
+async def open_argus(settings: Settings, *, clock: Clock) -> AsyncIterator[Argus]:
+    """Opens the stores, loads keys and functions, and makes every part.
+
+    Args:
+        settings: All settings; `check_servable` has been called where they came from outside.
+        clock: The time that every decision is made by.
+
+    Raises:
+        UnavailableError: A store is away.
+        WrongKeyEncryptionKeyError: The database was made with another key-encryption key.
+    """
+    async with AsyncExitStack() as stack:
+        db = await stack.enter_async_context(
+            Database.open(settings.database_url.get_secret_value(), max_size=settings.database_pool)
+        )
+        redis = Redis(
+            settings.redis_url.get_secret_value(),
+            clock=clock,
+            ca_file=settings.redis_ca_file,
+            timeout=settings.redis_timeout,
+        )
+        stack.push_async_callback(redis.close)
+        kek = KeyEncryption(settings.key_encryption_bytes())
+        secrets = InstallationSecrets(db, lambda: clocks.now(clock), kek)
+        await secrets.ensure()
+        engine = _engine(settings, clock)
+        stack.callback(engine.close)
+        argus = await _compose(settings, clock, db, redis, engine, kek, secrets)
+        stack.callback(argus.hot.close)
+        stack.callback(argus.passwords.close)
+        await argus.redis.load_functions()
+        await argus.snapshot.refresh()
+        yield argus
+        # What hot calls did in the last moment; if it can't be written now, nothing but bounds and activity is lost.
+        await argus.effects.flush()
+
+
+def _engine(settings: Settings, clock: Clock) -> Engine:
+    return Engine(
+        redis_url=settings.redis_url.get_secret_value(),
+        clock=clock,
+        redis_timeout_ms=settings.redis_timeout // timedelta(milliseconds=1),
+        effect_capacity=settings.effect_capacity,
+        redis_ca_pem=settings.redis_ca_file.read_bytes() if settings.redis_ca_file else None,
+    )
+
+
+async def _compose(
+    settings: Settings,
+    clock: Clock,
+    db: Database,
+    redis: Redis,
+    engine: Engine,
+    kek: KeyEncryption,
+    secrets: InstallationSecrets,
+) -> Argus:
+    def now() -> datetime:
+        return clocks.now(clock)
+
+    identifier_key = await secrets.get("identifier_hmac")
+    keyspace = Keyspace(await secrets.get("bucket"))
+
+    tenants = Tenants(db, now, settings.base_url)
+    users, groups = Users(db, now), Groups(db, now)
+    clients = Clients(db, now, settings.base_url)
+    passwords = Passwords(db, now, settings)
+    policies = Policies(db, now, default_policy(settings))
+    signing_keys = SigningKeys(db, now, kek, jwks_max_age=KEY_SET_MAX_AGE)
+    devices = Devices(DeviceStore(db), now=now)
+    guessing = Guessing(GuessingStore(redis), identifier_key, now=now)
+    session_store, ending, outbox_store = SessionStore(db), EndingStore(db), OutboxStore(db)
+    sessions = Sessions(db, session_store, now=now)
+    live = LiveSessions(redis, keyspace, now=now)
+    snapshot = SnapshotKeeper(
+        db,
+        engine,
+        tenants=tenants,
+        clients=clients,
+        signing_keys=signing_keys,
+        policies=policies,
+        secrets=secrets,
+    )
+
+    effects = Effects(engine, db, ending, now=now)
+    rebuild = Rebuild(db, session_store, ending, live, effects)
+    deliveries = Deliveries(db, session_store, ending, live, outbox_store, now=now)
+    offline = OfflineEnds(db, ending, live, outbox_store, PendingEnds(redis), deliveries, users, now=now)
+    terminate = Terminate(
+        db, session_store, ending, outbox_store, deliveries, offline, users, clients, tenants, now=now
+    )
+    create_session = CreateSession(
+        db,
+        session_store,
+        ending,
+        live,
+        outbox_store,
+        rebuild,
+        devices,
+        policies,
+        signing_keys,
+        engine,
+        snapshot,
+        now=now,
+    )
+    sign_in = SignIn(
+        db,
+        LoginStore(redis),
+        tenants,
+        clients,
+        users,
+        passwords,
+        devices,
+        guessing,
+        create_session,
+        now=now,
+    )
+    return Argus(
+        settings=settings,
+        clock=clock,
+        db=db,
+        redis=redis,
+        engine=engine,
+        keyspace=keyspace,
+        tenants=tenants,
+        users=users,
+        groups=groups,
+        clients=clients,
+        passwords=passwords,
+        signing_keys=signing_keys,
+        policies=policies,
+        audit=Audit(db, now),
+        sessions=sessions,
+        devices=devices,
+        guessing=guessing,
+        create_tenant=CreateTenant(db, tenants, signing_keys, now=now),
+        user_lifecycle=UserLifecycle(users, groups, passwords, policies, terminate, guessing),
+        client_lifecycle=ClientLifecycle(clients, terminate),
+        tenant_lifecycle=TenantLifecycle(tenants, terminate),
+        sign_in=sign_in,
+        create_session=create_session,
+        vouched_sessions=VouchedSessions(db, tenants, clients, users, devices, sessions, create_session, now=now),
+        terminate=terminate,
+        touch_sessions=TouchSessions(session_store, live, rebuild, policies, effects, now=now),
+        client_tokens=ClientTokens(db, tenants, clients, guessing, engine, snapshot, now=now),
+        revoke_token=RevokeToken(engine, terminate, db, now=now),
+        hot=HotCalls(engine, redis, rebuild, effects, snapshot),
+        rebuild=rebuild,
+        sweeper=Sweeper(db, ending, live, rebuild, policies, now=now),
+        effects=effects,
+        outbox=Outbox(db, outbox_store, deliveries, offline, now=now),
+        snapshot=snapshot,
+        digest_key=hmac.new(identifier_key, b"request digests", hashlib.sha256).digest(),
+    )

@@ -1,0 +1,117 @@
+"""`argus dev`: everything from one command, in one folder."""
+
+import asyncio
+import base64
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pydantic import SecretStr
+
+from argus.base.clock import Clock, now
+from argus.base.settings import Settings, SettingsError
+from argus.server.bootstrap import (
+    ADMINISTRATOR,
+    ADMINISTRATOR_PASSWORD,
+    DEV_CLIENT,
+    DEV_TENANT,
+    KEY_ENCRYPTION_KEY,
+    OPERATOR_CLIENT,
+    Bootstrap,
+    client_secret_file,
+)
+from argus.server.secret_files import SecretFiles
+from argus.server.serve import Running, serve
+from argus.storage.embedded import EmbeddedStores
+from argus.storage.migrate import migrate
+
+_KEY_BYTES: Final = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DevServer:
+    """What `argus dev` has started.
+
+    Attributes:
+        grpc: Host and port of the gRPC server.
+        http: Address of the HTTP edge.
+        admin: Address of health checks and metrics.
+        data_dir: Folder of everything.
+        tenant: Its tenant.
+        client: The tenant's service client.
+        client_secret: File of the client's secret.
+        administrator: What the tenant's first user signs in with.
+        password: File of the first user's password.
+        operator_secret: File of the secret of the system tenant's client `operator`.
+    """
+
+    grpc: str
+    http: str
+    admin: str
+    data_dir: Path
+    tenant: str
+    client: str
+    client_secret: Path
+    administrator: str
+    password: Path
+    operator_secret: Path
+
+
+def run_dev(settings: Settings, *, announce: Callable[[DevServer], None]) -> None:
+    """Starts stores, brings the schema up, makes what a first start needs, and serves until SIGINT or SIGTERM.
+
+    Args:
+        settings: All settings; where they name no stores, embedded ones are used.
+        announce: Called once everything answers.
+
+    Raises:
+        SettingsError: One store is named and the other is not.
+        StoreStartError: A store did not start.
+    """
+    if settings.production:
+        raise SettingsError(["ARGUS_PRODUCTION is for argus serve: argus dev makes keys and passwords of its own"])
+    files = SecretFiles(settings.data_dir / "secrets")
+    named = [bool(url.get_secret_value()) for url in (settings.redis_url, settings.database_url)]
+    if any(named) and not all(named):
+        raise SettingsError(["set both ARGUS_REDIS_URL and ARGUS_DATABASE_URL, or neither for embedded stores"])
+    if all(named):
+        _run(_with_key(settings, files), files, announce)
+        return
+    with EmbeddedStores(settings.data_dir, pg_bin=settings.pg_bin, valkey_bin=settings.valkey_bin) as stores:
+        urls = {"redis_url": SecretStr(stores.urls.redis), "database_url": SecretStr(stores.urls.database)}
+        _run(_with_key(settings.model_copy(update=urls), files), files, announce)
+
+
+def _with_key(settings: Settings, files: SecretFiles) -> Settings:
+    if settings.key_encryption_key.get_secret_value():
+        return settings
+    key = files.keep(KEY_ENCRYPTION_KEY, lambda: base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode())
+    return settings.model_copy(update={"key_encryption_key": SecretStr(key)})
+
+
+def _run(settings: Settings, files: SecretFiles, announce: Callable[[DevServer], None]) -> None:
+    clock = Clock()
+    migrate(settings.database_url.get_secret_value(), now=now(clock))
+
+    async def on_ready(server: Running) -> None:
+        bootstrap = Bootstrap(argus=server.argus, files=files, replaces_lost=True)
+        await bootstrap.system()
+        await bootstrap.development()
+        announce(
+            DevServer(
+                grpc=server.grpc_address,
+                http=server.http_url,
+                admin=server.admin_url,
+                data_dir=settings.data_dir.absolute(),
+                tenant=DEV_TENANT,
+                client=DEV_CLIENT,
+                client_secret=files.path(client_secret_file(DEV_CLIENT)),
+                administrator=ADMINISTRATOR,
+                password=files.path(ADMINISTRATOR_PASSWORD),
+                operator_secret=files.path(client_secret_file(OPERATOR_CLIENT)),
+            )
+        )
+
+    asyncio.run(serve(settings, clock=clock, on_ready=on_ready))

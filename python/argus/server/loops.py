@@ -1,0 +1,24 @@
+"""What goes on in the background of every process."""
+
+from datetime import timedelta
+from typing import Final
+
+from argus.server.app import Argus
+from argus.server.background import Background
+
+# The bound of a rotation is in PostgreSQL within a second (rotation.md, section 3).
+_FLUSH: Final = timedelta(milliseconds=250)
+_OUTBOX: Final = timedelta(milliseconds=500)
+_KEYS: Final = timedelta(seconds=5)
+_HOUSEKEEPING: Final = timedelta(minutes=5)
+
+
+def add_loops(background: Background, argus: Argus) -> None:
+    """Adds all of them."""
+    background.forever("snapshot", argus.snapshot.run)
+    background.every("effects", _FLUSH, argus.effects.flush)
+    background.every("outbox", _OUTBOX, argus.outbox.run_due)
+    background.every("sweeper", argus.settings.sweep_interval, argus.sweeper.sweep)
+    background.every("keys", _KEYS, argus.signing_keys.advance_due)
+    background.every("janitor", _HOUSEKEEPING, argus.sweeper.tidy)
+    background.every("partitions", _HOUSEKEEPING, argus.audit.ensure_partitions)

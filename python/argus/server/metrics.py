@@ -1,0 +1,68 @@
+"""The metrics of one process."""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from argus._core import Engine
+from argus.rpc.metrics import RpcMetrics
+
+_COUNTER: Final = re.compile(r"(?P<name>[a-z_]+)(?:\{(?P<labels>.*)\})?")
+_LABEL: Final = re.compile(r'(?P<key>[a-z_]+)="?(?P<value>[^",}]*)"?')
+
+
+class ProcessMetrics:
+    """A registry of its own, so that several servers in one process (tests) don't share counters."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+        self.rpc = RpcMetrics(self.registry)
+        self.background_failures = Counter(
+            "argus_background_failures", "Failed rounds of background loops.", ("loop",), registry=self.registry
+        )
+
+    def watch(self, engine: Engine) -> None:
+        """Reports what the engine counts."""
+        self.registry.register(EngineCollector(engine))
+
+
+class EngineCollector(Collector):
+    """Reads the engine's counters when asked; the hot path never touches Python objects."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def collect(self) -> Iterator[Metric]:
+        """All counters, and the state of the effects queue."""
+        yield from _families(self._engine.counters())
+        queued, age_ms = self._engine.effects_queued()
+        yield GaugeMetricFamily("argus_effects_queued", "Effects not yet in PostgreSQL.", value=queued)
+        yield GaugeMetricFamily(
+            "argus_effects_oldest_seconds", "Age of the oldest effect not yet in PostgreSQL.", value=age_ms / 1000
+        )
+        yield GaugeMetricFamily(
+            "argus_snapshot_version", "Configuration version that is served.", value=self._engine.snapshot_version()
+        )
+
+
+def _families(counters: dict[str, int]) -> Iterator[Metric]:
+    families: dict[str, CounterMetricFamily] = {}
+    for key in sorted(counters):
+        found = _COUNTER.fullmatch(key)
+        if found is None:
+            continue
+        labels = {one["key"]: one["value"] for one in _LABEL.finditer(found["labels"] or "")}
+        name = f"argus_engine_{found['name'].removesuffix('_total')}"
+        family = families.get(name)
+        if family is None:
+            family = families[name] = CounterMetricFamily(name, "Counted by the engine.", labels=sorted(labels))
+        family.add_metric([labels[label] for label in sorted(labels)], counters[key])
+    yield from families.values()

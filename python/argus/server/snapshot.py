@@ -1,0 +1,171 @@
+"""Keeps the engine's view of tenants, keys, clients and policies in step with PostgreSQL."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from argus._core import Engine
+from argus.base.errors import UnavailableError
+from argus.clients.service import Clients, KnownClient
+from argus.internal.v1 import engine_pb2
+from argus.policies.model import Policy
+from argus.policies.service import Policies
+from argus.storage.postgres import Database
+from argus.tenants.model import Tenant
+from argus.tenants.service import Tenants
+from argus.tokens.model import KeyUse, UsableKey
+from argus.tokens.service import InstallationSecrets, SigningKeys
+
+log = structlog.get_logger(__name__)
+
+_CHANNEL: Final = "argus_configuration"
+_POLL: Final = timedelta(milliseconds=500)
+_USES: Final[dict[KeyUse, engine_pb2.SnapshotKeyUse.ValueType]] = {
+    "access": engine_pb2.SNAPSHOT_KEY_USE_ACCESS,
+    "refresh": engine_pb2.SNAPSHOT_KEY_USE_REFRESH,
+    "refresh_id": engine_pb2.SNAPSHOT_KEY_USE_REFRESH_ID,
+}
+
+
+class SnapshotKeeper:
+    """Reads what the engine must know, at the start and after every change, and hands it over whole.
+
+    A change made by any process is here within a second: PostgreSQL announces it, and the version is looked at
+    twice a second in case the announcement is lost.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        engine: Engine,
+        *,
+        tenants: Tenants,
+        clients: Clients,
+        signing_keys: SigningKeys,
+        policies: Policies,
+        secrets: InstallationSecrets,
+    ) -> None:
+        self._db = db
+        self._engine = engine
+        self._tenants = tenants
+        self._clients = clients
+        self._signing_keys = signing_keys
+        self._policies = policies
+        self._secrets = secrets
+        self._lock = asyncio.Lock()
+        self._loaded = 0
+
+    @property
+    def ready(self) -> bool:
+        """The engine has a snapshot."""
+        return self._loaded > 0
+
+    async def refresh(self) -> None:
+        """Gives the engine the state of now.
+
+        Raises:
+            UnavailableError: PostgreSQL is away; the engine keeps what it has.
+            WrongKeyEncryptionKeyError: The keys are encrypted with another key-encryption key.
+        """
+        async with self._lock:
+            # Read first: what changes while the rest is read makes the version rise again.
+            version = await self._version()
+            snapshot = engine_pb2.Snapshot(version=version, bucket_key=await self._secrets.get("bucket"))
+            for tenant in await self._tenants.all():
+                if not tenant.disabled:
+                    snapshot.tenants.append(await self._tenant(tenant))
+            self._engine.load(snapshot.SerializeToString())
+            self._loaded = version
+
+    async def run(self) -> None:
+        """Follows the changes until it is cancelled; a PostgreSQL that is away is waited for."""
+        while True:
+            try:
+                async with self._db.listen(_CHANNEL) as woken:
+                    await self._follow(woken)
+            except UnavailableError as error:
+                log.warning("snapshot.unavailable", component=error.component)
+                await asyncio.sleep(_POLL.total_seconds())
+
+    async def _follow(self, woken: asyncio.Event) -> None:
+        while True:
+            if await self._version() != self._loaded:
+                await self.refresh()
+            try:
+                async with asyncio.timeout(_POLL.total_seconds()):
+                    await woken.wait()
+            except TimeoutError:
+                continue
+            woken.clear()
+
+    async def _version(self) -> int:
+        row = await self._db.fetch_one("SELECT version FROM configuration_version")
+        return 0 if row is None else int(row["version"])
+
+    async def _tenant(self, tenant: Tenant) -> engine_pb2.TenantSnapshot:
+        clients = await self._clients.known(tenant.tenant_id)
+        effective = await self._policies.for_clients(tenant.tenant_id, [one.client.client_id for one in clients])
+        return engine_pb2.TenantSnapshot(
+            id=tenant.tenant_id,
+            issuer=self._tenants.issuer(tenant.tenant_id),
+            keys=_keys(await self._signing_keys.usable(tenant.tenant_id)),
+            clients=[_client(one, effective[one.client.client_id].revision) for one in clients],
+            # After the clients': theirs may have been numbered just now.
+            policies=[
+                _policy(revision, policy)
+                for revision, policy in (await self._policies.revisions(tenant.tenant_id)).items()
+            ],
+            is_system=tenant.is_system,
+            not_before=_seconds(tenant.not_before),
+        )
+
+
+def _keys(keys: Sequence[UsableKey]) -> list[engine_pb2.KeySnapshot]:
+    return [
+        engine_pb2.KeySnapshot(
+            kid=one.key.kid,
+            use=_USES[one.key.use],
+            algorithm=one.key.algorithm,
+            private_key=one.private_key,
+            signs=one.key.state == "active",
+            revoked=one.key.state == "revoked",
+        )
+        for one in keys
+    ]
+
+
+def _client(known: KnownClient, policy_revision: int) -> engine_pb2.ClientSnapshot:
+    client = known.client
+    return engine_pb2.ClientSnapshot(
+        id=client.client_id,
+        scopes=client.scopes,
+        resource=client.resource,
+        disabled=not known.is_usable,
+        policy_revision=policy_revision,
+        not_before=_seconds(client.not_before),
+    )
+
+
+def _policy(revision: int, policy: Policy) -> engine_pb2.PolicySnapshot:
+    return engine_pb2.PolicySnapshot(
+        revision=revision,
+        idle=_whole(policy.idle),
+        absolute=_whole(policy.absolute),
+        access=_whole(policy.access),
+        grace=_whole(policy.grace),
+        deadline=_whole(policy.request_deadline),
+        refresh_is_activity=policy.refresh_is_activity,
+        strict=policy.rotation == "strict",
+        end_on_replay=policy.reuse == "end",
+    )
+
+
+def _whole(span: timedelta) -> int:
+    return int(span.total_seconds())
+
+
+def _seconds(time: datetime | None) -> int:
+    return 0 if time is None else int(time.timestamp())

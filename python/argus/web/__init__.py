@@ -1,0 +1,1 @@
+"""The HTTP side: translates between requests and features, and decides nothing."""
