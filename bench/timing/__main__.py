@@ -1,0 +1,113 @@
+"""Measures on a private stack, prints a verdict, and ends with 1 if known and unknown users could be told apart."""
+
+import argparse
+import asyncio
+import sys
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from argus.base.logging import configure_logging
+from argus.credentials.model import PasswordCheck
+from argus.credentials.service import Passwords
+from argus.server.app import Argus
+from argus.server.private_stack import private_stack
+from bench.rows import Row, write_results
+from bench.timing.guesses import Timed, create_users, guess_in_pairs
+from bench.timing.verdict import MIN_PAIRS, Comparison
+
+# Guesses whose times don't count: statements get prepared, connections opened, code paths warm.
+_WARM_UP_PAIRS = 50
+
+
+class WithoutDummyWork:
+    """Passwords as a careless server checks them: where there is no user, there is nothing to do."""
+
+    def __init__(self, passwords: Passwords) -> None:
+        self._passwords = passwords
+
+    async def check(self, tenant_id: str, user_id: str | None, password: str) -> PasswordCheck:
+        """Answers at once for a user that doesn't exist."""
+        if user_id is None:
+            return PasswordCheck(ok=False)
+        return await self._passwords.check(tenant_id, user_id, password)
+
+    def __getattr__(self, name: str) -> Any:
+        """Everything else is as it was."""
+        return getattr(self._passwords, name)
+
+
+def main() -> int:
+    """Runs the benchmark; 0 if every goal was met."""
+    parser = argparse.ArgumentParser(prog="python -m bench.timing", description=__doc__)
+    parser.add_argument("--pairs", type=int, default=MIN_PAIRS, help="guesses at known users (and at unknown ones)")
+    parser.add_argument(
+        "--without-dummy-work",
+        action="store_true",
+        help="take the work for unknown users out, in this process alone: the verdict must then be red",
+    )
+    options = parser.parse_args()
+    configure_logging(json=False, level="error")
+    comparisons = asyncio.run(_measure(options.pairs, without_dummy_work=options.without_dummy_work))
+    rows = [row for one in comparisons for row in one.rows()]
+    name = "timing_without_dummy_work" if options.without_dummy_work else "timing"
+    path = write_results(name, rows, {one.rpc: one.measured() for one in comparisons})
+    is_met = all(row.met for row in rows)
+    _show(comparisons, rows, is_met=is_met)
+    Console(highlight=False).print(f"written to {path}")
+    return 0 if is_met else 1
+
+
+async def _measure(pairs: int, *, without_dummy_work: bool) -> list[Comparison]:
+    times: list[Timed] = []
+    async with private_stack() as stack, stack.fresh_tenant() as api:
+        if without_dummy_work:
+            _take_out_dummy_work(stack.server.argus)
+        with _progress() as progress:
+            number = pairs + _WARM_UP_PAIRS
+            creating = progress.add_task("creating users", total=number)
+            identifiers = await create_users(api, number, created=lambda: progress.advance(creating))
+            guessing = progress.add_task("guessing in pairs", total=number)
+            async for pair in guess_in_pairs(api, identifiers):
+                times.extend(pair)
+                progress.advance(guessing)
+    counted = times[2 * _WARM_UP_PAIRS :]
+    known = [one for one in counted if one.kind == "known"]
+    unknown = [one for one in counted if one.kind == "unknown"]
+    return [
+        Comparison(rpc=rpc, known=[getattr(one, rpc) for one in known], unknown=[getattr(one, rpc) for one in unknown])
+        for rpc in ("submit_factor", "start_login")
+    ]
+
+
+def _take_out_dummy_work(argus: Argus) -> None:
+    argus.sign_in._passwords = WithoutDummyWork(argus.passwords)  # type: ignore[assignment]  # noqa: SLF001
+
+
+def _progress() -> Progress:
+    columns = (TextColumn("{task.description:<18}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True))
+
+
+def _show(comparisons: list[Comparison], rows: list[Row], *, is_met: bool) -> None:
+    console = Console(highlight=False)
+    for one in comparisons:
+        known, unknown = one.measured()["known_ms"], one.measured()["unknown_ms"]
+        console.print(f"{one.rpc}, ms: known {known}, unknown {unknown}", soft_wrap=True)
+    table = Table(box=None, pad_edge=False)
+    for column in ("name", "value", "unit", "goal", "met"):
+        table.add_column(column)
+    for row in rows:
+        table.add_row(row.name, f"{row.value:.4g}", row.unit, row.goal, "yes" if row.met else "[red]NO[/]")
+    console.print(table)
+    console.print(
+        "Known and unknown users can't be told apart by time."
+        if is_met
+        else "[red]Known and unknown users CAN be told apart by time, or too few were measured.[/]"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

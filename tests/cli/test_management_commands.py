@@ -1,0 +1,186 @@
+"""The commands for users, sessions, keys and clients, as an administrator runs them."""
+
+import asyncio
+import getpass
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from argus.cli.main import app
+from argus.server.api import Api
+from argus.server.smoke.walk import OWNER
+from argus.v1 import authentication_service_pb2 as authentication
+from argus.v1 import token_service_pb2 as tokens
+from tests.support.logs import kept_logging
+from tests.support.stack import Stack
+from tests.support.world import NEW_PASSWORD, PASSWORD
+
+
+class Shell:
+    """Runs commands against the stores of the stack."""
+
+    def __init__(self, stack: Stack, api: Api, folder: Path) -> None:
+        settings = stack.private.settings
+        self._environment = {
+            "ARGUS_REDIS_URL": settings.redis_url.get_secret_value(),
+            "ARGUS_DATABASE_URL": settings.database_url.get_secret_value(),
+            "ARGUS_KEY_ENCRYPTION_KEY": settings.key_encryption_key.get_secret_value(),
+            "ARGUS_TENANT": api.tenant_id,
+        }
+        self.folder = folder
+
+    async def run(self, *words: str, typed: str = "", code: int = 0) -> str:
+        """What a command says; it must end with `code`."""
+        # In a thread, because a command has an event loop of its own.
+        with kept_logging():
+            result = await asyncio.to_thread(
+                CliRunner().invoke, app, [*words], input=typed, env=self._environment, catch_exceptions=False
+            )
+        assert result.exit_code == code, (words, result.output)
+        return result.stdout
+
+    async def json(self, *words: str, typed: str = "") -> Any:
+        """The same with `--json`."""
+        return json.loads(await self.run(*words, "--json", typed=typed))
+
+    def file(self, text: str) -> str:
+        """A file with a secret in it."""
+        path = self.folder / "secret"
+        path.write_text(text + "\n")
+        return str(path)
+
+
+@pytest.fixture
+async def api(stack: Stack) -> Api:
+    """A tenant of the test's own."""
+    return await stack.new_tenant()
+
+
+@pytest.fixture
+def shell(stack: Stack, api: Api, tmp_path: Path) -> Shell:
+    """A shell with the settings of the stack and that tenant."""
+    return Shell(stack, api, tmp_path)
+
+
+async def test_a_users_life(shell: Shell, api: Api) -> None:
+    """Create with a password from a file, list, sign in, end, disable, enable, delete."""
+    first = shell.file(PASSWORD)
+    user = await shell.json(
+        "users", "create", "--email", "ada@example.com", "--display-name", "Ada", "--password-file", first
+    )
+    assert (user["state"], user["identifiers"]) == ("active", ["ada@example.com"])
+    await _sign_in(api, PASSWORD)
+    listed = await shell.json("sessions", "list", "--user", user["user"])
+    assert [one["state"] for one in listed] == ["active"]
+    ended = await shell.json("sessions", "terminate", "--user", user["user"], listed[0]["session"])
+    assert (ended["state"], ended["end_reason"]) == ("ended", "ENDED_BY_ADMIN")
+    assert await shell.json("sessions", "list", "--user", user["user"]) == []
+    assert len(await shell.json("sessions", "list", "--user", user["user"], "--ended")) == 1
+    await shell.json("users", "set-password", user["user"], "--password-file", shell.file(NEW_PASSWORD))
+    tokens_of_new = await _sign_in(api, NEW_PASSWORD)
+    disabled = await shell.json("users", "disable", user["user"], "--comment", "left")
+    assert disabled["state"] == "disabled"
+    assert not (await api.tokens.IntrospectToken(tokens.IntrospectTokenRequest(token=tokens_of_new))).active
+    assert (await shell.json("users", "enable", user["user"]))["state"] == "active"
+    await shell.json("users", "delete", user["user"], "--yes")
+    assert await shell.json("users", "list") == []
+
+
+async def test_a_password_that_is_typed(shell: Shell) -> None:
+    """Asked for twice, never shown; two that differ are asked for again."""
+    user = await shell.json("users", "create", "--username", "ada")
+    typed = f"{PASSWORD}\nanother\n{PASSWORD}\n{PASSWORD}\n"
+    said = await shell.run("users", "set-password", user["user"], typed=typed)
+    assert PASSWORD not in said
+
+
+async def test_who_did_it_is_in_the_audit(shell: Shell, stack: Stack, api: Api) -> None:
+    """The actor is the account that ran the command."""
+    await shell.json("users", "create", "--username", "ada")
+    rows = await stack.argus.db.fetch_all(
+        "SELECT actor FROM audit_events WHERE tenant_id = %s AND type = 'user.created'", (api.tenant_id,)
+    )
+    assert {row["actor"] for row in rows} == {f"cli:{getpass.getuser()}"}
+
+
+async def test_a_clients_life(shell: Shell, stack: Stack, api: Api) -> None:
+    """Create, use its secret, rotate it, disable it."""
+    made = await shell.json(
+        "clients", "create", "reader", "--scope", "tokens.verify", "--resource", "https://reader.example.com"
+    )
+    await stack.argus.snapshot.refresh()
+    await _issue(api, "reader", made["client_secret"])
+    rotated = await shell.json("clients", "rotate-secret", "reader")
+    assert rotated["client_secret"] != made["client_secret"]
+    await _issue(api, "reader", rotated["client_secret"])
+    assert (await shell.json("clients", "disable", "reader"))["disabled"] is True
+    names = [client["client"] for client in await shell.json("clients", "list")]
+    assert names == ["backend", "reader"]
+    assert "client_secret" not in await shell.run("clients", "list", "--json")
+
+
+async def test_keys(shell: Shell) -> None:
+    """List, rotate, revoke."""
+    first = await shell.json("keys", "list")
+    assert sorted(key["use"] for key in first) == ["access", "refresh", "refresh_id"]
+    made = await shell.json("keys", "rotate", "--use", "refresh")
+    assert made["state"] == "pending"
+    revoked = await shell.json("keys", "revoke", made["key"], "--comment", "drill")
+    assert revoked["state"] == "revoked"
+
+
+async def test_tables_for_people(shell: Shell) -> None:
+    """Without --json: columns and words."""
+    await shell.json("users", "create", "--username", "ada", "--display-name", "Ada")
+    assert "Ada" in await shell.run("users", "list")
+    assert "active" in await shell.run("keys", "list")
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("users", "disable", "AAAAAAAAAAAAAAAAAAAAAA"), 3),
+        (("users", "list", "--tenant", "nobody"), 3),
+        (("clients", "disable", "nobody"), 3),
+        (("clients", "create", "Bad Name", "--scope", "x", "--resource", "https://x.example.com"), 4),
+        (("keys", "revoke", "no-such-key"), 3),
+        (("users", "create"), 2),
+        (("keys", "rotate", "--use", "nothing"), 2),
+        (("users", "nonsense"), 2),
+    ],
+)
+async def test_exit_codes(stack: Stack, api: Api, tmp_path: Path, words: tuple[str, ...], code: int) -> None:
+    """As the help says them."""
+    environment = os.environ | Shell(stack, api, tmp_path)._environment
+    command = [sys.executable, "-c", "from argus.cli.main import main; main()", *words]
+    result = await asyncio.to_thread(
+        subprocess.run, command, env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert result.returncode == code, result.stderr
+    assert "Traceback" not in result.stderr
+
+
+async def _sign_in(api: Api, password: str) -> str:
+    begun = await api.authentication.StartLogin(
+        authentication.StartLoginRequest(parent=api.parent, identifier="ada@example.com", client_context=OWNER)
+    )
+    done = await api.authentication.SubmitFactor(
+        authentication.SubmitFactorRequest(
+            parent=api.parent, login_token=begun.login_token, password=password, client_context=OWNER
+        )
+    )
+    return done.tokens.access_token
+
+
+async def _issue(api: Api, client_id: str, secret: str) -> None:
+    api_of_client = Api(
+        api.address, tenant_id=api.tenant_id, client_id=client_id, client_secret=secret, clock=api.clock
+    )
+    assert (await api_of_client.issue()).tokens.access_token
+    await api_of_client.close()

@@ -1,0 +1,49 @@
+"""What all tests share: real stores, a whole server, a clock that moves."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from argus.base.logging import configure_logging
+from argus.server.private_stack import stack_over
+from argus.storage.embedded import EmbeddedStores, StoreUrls
+from tests.support.stack import Stack
+from tests.support.wire import Wire
+
+
+@pytest.fixture(scope="session", autouse=True)
+def product_logging() -> None:
+    """Logs as the product does; left alone, structlog shows the locals of every frame of a trace."""
+    configure_logging(json=False)
+
+
+@pytest.fixture(scope="session")
+def embedded_stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStores]:
+    """Valkey and PostgreSQL of this run."""
+    with EmbeddedStores(tmp_path_factory.mktemp("stores")) as stores:
+        yield stores
+        stores.delete()
+
+
+@pytest.fixture(scope="session")
+def stores(embedded_stores: EmbeddedStores) -> StoreUrls:
+    """Where the stores of this run answer."""
+    return embedded_stores.urls
+
+
+@pytest.fixture(scope="session")
+async def stack(stores: StoreUrls) -> AsyncIterator[Stack]:
+    """A server on free ports over the stores of this run, with a clock that moves: `stack.advance(timedelta(…))`.
+
+    Tests share it; each makes a tenant of its own.
+    """
+    async with stack_over(stores) as private:
+        stack = Stack(private)
+        yield stack
+        await stack.close()
+
+
+@pytest.fixture(scope="session")
+def wire(stack: Stack) -> Wire:
+    """A channel without stubs to the server."""
+    return stack.wire

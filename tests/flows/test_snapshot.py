@@ -1,0 +1,89 @@
+"""A change made in one process is in every other's engine within a second."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from argus.clients.model import ClientFields
+from argus.policies.model import Scope
+from argus.server.api import Api
+from argus.server.app import Argus, open_argus
+from tests.support.features import origin
+from tests.support.stack import Stack
+
+BOUND_SECONDS = 1.0
+
+
+@pytest.fixture(scope="module")
+async def other(stack: Stack) -> AsyncIterator[Argus]:
+    """Another process of the installation, as far as stores and engine are concerned."""
+    async with open_argus(stack.private.settings, clock=stack.private.clock) as argus:
+        following = asyncio.create_task(argus.snapshot.run())
+        yield argus
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+
+
+@pytest.fixture(scope="module")
+async def api(stack: Stack) -> Api:
+    """A tenant of this file's own."""
+    return await stack.new_tenant()
+
+
+async def becomes(is_so: Callable[[], bool]) -> None:
+    """Waits until it is so, for the bound at most; looks every time that the loop has nothing better to do."""
+    async with asyncio.timeout(BOUND_SECONDS):
+        while not is_so():  # noqa: ASYNC110 - the engine has no event to wait for
+            await asyncio.sleep(0)
+
+
+def published(argus: Argus, tenant_id: str) -> set[str]:
+    """Ids of the keys that a process publishes."""
+    return {key["kid"] for key in json.loads(argus.engine.jwks(tenant_id) or b'{"keys":[]}')["keys"]}
+
+
+async def test_a_new_tenant_is_known_everywhere(stack: Stack, other: Argus) -> None:
+    """With its keys."""
+    api = await stack.new_tenant()
+    await becomes(lambda: other.engine.jwks(api.tenant_id) is not None)
+    assert published(other, api.tenant_id) == published(stack.argus, api.tenant_id)
+
+
+async def test_a_revoked_key_is_out_everywhere_and_its_successor_in(stack: Stack, api: Api, other: Argus) -> None:
+    """And a pending one is published before it signs."""
+    await becomes(lambda: len(published(other, api.tenant_id)) == 1)
+    (old,) = published(other, api.tenant_id)
+    await stack.argus.signing_keys.revoke(api.tenant_id, old, origin(api.tenant_id))
+    await becomes(lambda: old not in published(other, api.tenant_id) and len(published(other, api.tenant_id)) == 1)
+    pending = await stack.argus.signing_keys.rotate(
+        api.tenant_id, "access", immediate=False, origin=origin(api.tenant_id)
+    )
+    assert pending.state == "pending"
+    await becomes(lambda: pending.kid in published(other, api.tenant_id))
+
+
+async def test_a_disabled_client_is_refused_everywhere(stack: Stack, other: Argus) -> None:
+    """Its client token stops."""
+    api = await stack.new_tenant()
+    token = f"Bearer {await api.token()}"
+
+    def is_refused() -> bool:
+        return other.engine.authenticate(token, scope="users.read", system_tenant_only=False)[0] != 0
+
+    await becomes(lambda: not is_refused())
+    await stack.argus.clients.update(
+        api.tenant_id, "backend", ClientFields(disabled=True), paths={"disabled"}, origin=origin(api.tenant_id)
+    )
+    await becomes(is_refused)
+
+
+async def test_a_policy_change_is_known_everywhere(stack: Stack, api: Api, other: Argus) -> None:
+    """The snapshot's version rises in both engines."""
+    before = other.engine.snapshot_version()
+    await stack.argus.policies.set_document(
+        api.tenant_id, Scope(kind="client", id="backend"), {"idle_seconds": 1234}, origin=origin(api.tenant_id)
+    )
+    await becomes(lambda: other.engine.snapshot_version() > before)
+    await becomes(lambda: stack.argus.engine.snapshot_version() > before)

@@ -1,0 +1,1 @@
+"""The hot RPCs, asked of the engine itself over a real Valkey."""

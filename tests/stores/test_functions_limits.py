@@ -1,0 +1,171 @@
+"""The laws of the functions that hold the concurrent limit: reserve, create, release."""
+
+import random
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.support.records import tombstone
+from tests.support.subject import DENY, END_LEAST_RECENT, END_OLDEST, HOLD, IDLE, Subject
+from tests.support.valkey import Valkey
+
+RACERS = 64
+LIMIT = 6
+LIMIT_REASON = 6
+
+
+@pytest.fixture
+def subject(valkey: Valkey) -> Subject:
+    """A user of this test alone."""
+    return Subject(valkey)
+
+
+def living(subject: Subject) -> int:
+    """Sessions that are no tombstones."""
+    return sum(len(subject.value(member)) == 99 for member in subject.members())
+
+
+def test_a_sign_in_takes_a_place_and_then_is_a_session(subject: Subject) -> None:
+    """A hold becomes a member; the record carries the node's lineage, its key the life that was asked for."""
+    session_id = subject.new_id()
+    assert subject.reserve(session_id) == [0]
+    entries = subject.index_entries()
+    assert set(entries) == {f"!{session_id}"}
+    assert 0 <= subject.now + HOLD - entries[f"!{session_id}"] <= 5
+    record = subject.record()
+    assert subject.create(session_id, record) == 0
+    assert subject.index_entries() == {session_id: record.created}
+    assert subject.stored(session_id).lineage == subject.lineage
+    assert 86_400 < subject.valkey.client.ttl(subject.key(session_id)) <= 86_460
+
+
+@pytest.mark.parametrize("on_limit", [DENY, END_OLDEST, END_LEAST_RECENT])
+def test_racing_sign_ins_never_pass_the_limit(subject: Subject, on_limit: int) -> None:
+    """64 at once: at no moment more sessions and sign-ins in flight than the limit, and no victim is taken twice."""
+    before = [subject.sign_in() for _ in range(LIMIT - 2)]
+    over: list[int] = []
+    victims: list[str] = []
+
+    def sign_in(seed: int) -> bool:
+        session_id = subject.new_id()
+        status, *mine = subject.reserve(session_id, limit=LIMIT, on_limit=on_limit)
+        assert status in (0, 2)
+        if status == 0:
+            if random.Random(seed).random() < 0.2:  # noqa: S311 - no secret
+                subject.valkey.call("release", [subject.index], session_id)
+                return False
+            assert subject.create(session_id, victims=[(victim, subject.now) for victim in mine]) == 0
+            victims.extend(mine)
+        over.append(living(subject) - LIMIT)
+        return bool(status == 0)
+
+    with ThreadPoolExecutor(RACERS) as pool:
+        won = sum(pool.map(sign_in, range(RACERS)))
+    assert max(over) <= 0
+    assert len(subject.members()) <= LIMIT
+    if on_limit == DENY:
+        assert set(before) <= subject.members()
+        assert not victims
+    else:
+        assert won >= 2
+        assert len(victims) == len(set(victims))
+        assert {len(subject.value(victim)) for victim in victims} == {15}
+
+
+def test_two_sign_ins_in_flight_never_choose_the_same_victim(subject: Subject) -> None:
+    """A claimed session counts no longer and is nobody else's."""
+    oldest, second = (subject.sign_in(created=subject.now - age) for age in (20, 10))
+    first_in, second_in = subject.new_id(), subject.new_id()
+    assert subject.reserve(first_in, limit=2, on_limit=END_OLDEST) == [0, oldest]
+    assert subject.reserve(second_in, limit=2, on_limit=END_OLDEST) == [0, second]
+    assert subject.reserve(subject.new_id(), limit=2, on_limit=END_OLDEST) == [2], "only sign-ins in flight are left"
+    assert subject.create(first_in, victims=[(oldest, 1234)]) == 0
+    assert subject.value(oldest) == tombstone(subject.lineage, LIMIT_REASON, 1234)
+    assert subject.members() == {first_in, second}
+
+
+def test_a_second_reservation_takes_the_place_of_the_first(subject: Subject) -> None:
+    """A retry is given the same victim, and nothing is held twice."""
+    oldest = subject.sign_in()
+    session_id = subject.new_id()
+    for _ in range(3):
+        assert subject.reserve(session_id, limit=1, on_limit=END_OLDEST) == [0, oldest]
+    assert len(subject.index_entries()) == 3
+
+
+def test_a_hold_that_ran_out_gives_place_and_victim_back(subject: Subject) -> None:
+    """A sign-in that crashed costs nobody a session."""
+    oldest = subject.sign_in()
+    assert subject.reserve(subject.new_id(), limit=1, on_limit=END_OLDEST, hold=0) == [0, oldest]
+    assert subject.reserve(subject.new_id(), limit=1) == [2], "the victim lives again, and counts"
+    assert subject.members() == {oldest}
+    assert len(subject.index_entries()) == 1
+    assert subject.reserve(subject.new_id(), limit=2) == [0]
+
+
+def test_a_release_gives_place_and_victim_back(subject: Subject) -> None:
+    """So does a sign-in that was given up."""
+    oldest, session_id = subject.sign_in(), subject.new_id()
+    assert subject.reserve(session_id, limit=1, on_limit=END_OLDEST) == [0, oldest]
+    subject.valkey.call("release", [subject.index], session_id)
+    assert set(subject.index_entries()) == {oldest}
+
+
+def test_the_dead_do_not_count(subject: Subject) -> None:
+    """Sessions that ended or are overdue leave the index; one that the store forgot lives, as far as known."""
+    now = subject.now
+    ended, idle, forgotten, alive = (subject.sign_in() for _ in range(4))
+    subject.valkey.client.set(subject.key(ended), tombstone(subject.lineage, 1, now))
+    subject.put(idle, subject.record(idle_deadline=now))
+    subject.valkey.client.delete(subject.key(forgotten))
+    assert subject.reserve(subject.new_id(), limit=2) == [2]
+    assert subject.members() == {forgotten, alive}
+    assert subject.reserve(subject.new_id(), limit=3) == [0]
+
+
+def test_the_least_recently_used_is_ended_first(subject: Subject) -> None:
+    """Not used since the store was lost, then by the idle deadline; more than one if the limit was lowered."""
+    now = subject.now
+    recent, old, forgotten = subject.sign_in(created=now - 90), subject.sign_in(), subject.sign_in()
+    subject.put(old, subject.record(idle_deadline=now + IDLE - 500))
+    subject.put(forgotten, subject.record(), lineage=b"restart!")
+    answer = subject.reserve(subject.new_id(), limit=2, on_limit=END_LEAST_RECENT)
+    assert answer == [0, forgotten, old]
+    assert subject.reserve(subject.new_id(), limit=2, on_limit=END_LEAST_RECENT) == [0, recent]
+
+
+def test_without_a_limit_nobody_is_counted(subject: Subject) -> None:
+    """0 is no limit."""
+    for _ in range(20):
+        subject.sign_in()
+    assert len(subject.members()) == 20
+
+
+def test_a_disabled_or_unknown_user_gets_no_place(valkey: Valkey) -> None:
+    """Nothing is written for them."""
+    unknown, disabled = Subject(valkey, is_known=False), Subject(valkey)
+    disabled.set_user(disabled=1)
+    assert (unknown.reserve(unknown.new_id()), disabled.reserve(disabled.new_id())) == ([1], [3])
+    assert unknown.create(unknown.new_id()) == 1
+    assert (unknown.index_entries(), disabled.index_entries()) == ({}, {})
+
+
+def test_a_session_is_created_once(subject: Subject) -> None:
+    """A repeat, or a create that its own end has overtaken, changes nothing."""
+    created, ended = subject.sign_in(), subject.new_id()
+    record = subject.value(created)
+    assert subject.create(created, subject.record(generation=7)) == 2
+    assert subject.value(created) == record
+    subject.end(ended)
+    assert subject.create(ended) == 2
+    assert len(subject.value(ended)) == 15
+
+
+def test_a_victim_that_ended_before_keeps_its_end(subject: Subject) -> None:
+    """The end by the limit is not the first."""
+    victim, session_id = subject.sign_in(), subject.new_id()
+    subject.reserve(session_id, limit=1, on_limit=END_OLDEST)
+    at = subject.now
+    subject.end(victim, reason=1, at=at)
+    assert subject.create(session_id, victims=[(victim, at + 1)]) == 0
+    assert subject.value(victim) == tombstone(subject.lineage, 1, at)

@@ -1,0 +1,147 @@
+"""The laws of the functions that bring PostgreSQL's truth back: rebuild, rebuild_user."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.support.records import ACTIVE, BY_ROTATION, CONTESTED, tombstone, user_record
+from tests.support.subject import DENY, Subject
+from tests.support.valkey import Valkey
+
+OLD = b"restart!"
+
+
+@pytest.fixture
+def subject(valkey: Valkey) -> Subject:
+    """A user of this test alone."""
+    return Subject(valkey)
+
+
+def test_a_missing_record_is_written_with_the_lineage(subject: Subject) -> None:
+    """A living session as it is given, an ended one as a tombstone; the key's life is the one asked for."""
+    living, ended = subject.new_id(), subject.new_id()
+    record = subject.record(generation=5)
+    assert subject.rebuild(living, record.pack()) == 0
+    assert subject.stored(living) == replace(record, lineage=subject.lineage)
+    assert subject.rebuild(ended, tombstone(bytes(8), 3, 77)) == 0
+    assert subject.value(ended) == tombstone(subject.lineage, 3, 77)
+    assert 86_390 < subject.valkey.client.ttl(subject.key(living)) <= 86_400
+
+
+def test_a_rebuild_for_another_node_is_not_written(subject: Subject) -> None:
+    """The node that asked was restarted or replaced since."""
+    session_id = subject.new_id()
+    assert subject.rebuild(session_id, subject.record().pack(), lineage=OLD) == 1
+    assert subject.value(session_id) == b""
+    assert Subject(subject.valkey, is_known=False).rebuild_user(lineage=OLD) == 1
+
+
+def test_a_current_record_is_never_replaced(subject: Subject) -> None:
+    """Another rebuild, a rotation or an end was faster."""
+    session_id = subject.sign_in()
+    value = subject.value(session_id)
+    assert subject.rebuild(session_id, subject.record(generation=9).pack()) == 2
+    assert subject.rebuild(session_id, tombstone(bytes(8), 3, 77)) == 2
+    assert subject.value(session_id) == value
+
+
+def test_read_active_then_ended_then_rebuilt_stays_ended(subject: Subject) -> None:
+    """The end overtakes a rebuild that has already read PostgreSQL."""
+    session_id = subject.new_id()
+    subject.put(session_id, subject.record(), lineage=OLD)
+    read_before = subject.record().pack()
+    subject.end(session_id)
+    assert subject.rebuild(session_id, read_before) == 2
+    assert len(subject.value(session_id)) == 15
+
+
+@pytest.mark.parametrize(
+    ("bound", "old", "expected"),
+    [
+        ({"generation": 4, "made": 100}, {"generation": 6, "made": 200}, {"generation": 6, "made": 200}),
+        ({"generation": 6, "made": 200}, {"generation": 4, "made": 100}, {"generation": 6, "made": 200}),
+        ({"generation": 6, "made": 201}, {"generation": 6, "made": 200}, {"generation": 6, "made": 200}),
+        ({"family": 2}, {"generation": 6, "made": 200}, {"family": 2, "generation": 1}),
+    ],
+    ids=["the old record knows more", "PostgreSQL knows more", "the record is exact", "another family says nothing"],
+)
+def test_the_higher_generation_of_a_family_survives(
+    subject: Subject, bound: dict[str, Any], old: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    """Bounds are written late: the record of a process that was restarted may know more."""
+    session_id = subject.new_id()
+    subject.put(session_id, subject.record(flags=BY_ROTATION, attempt=b"try1", print=b"1212", **old), lineage=OLD)
+    given = subject.record(attempt=b"try0", **bound)
+    assert subject.rebuild(session_id, given.pack()) == 0
+    stored = subject.stored(session_id)
+    assert stored == replace(
+        given, lineage=subject.lineage, flags=stored.flags, attempt=stored.attempt, print=stored.print, **expected
+    )
+    is_of_old_record = stored.made == 200 and old["generation"] >= given.generation
+    assert (stored.flags, stored.attempt) == ((BY_ROTATION, b"try1") if is_of_old_record else (0, b"try0"))
+
+
+@pytest.mark.parametrize(
+    ("in_postgresql", "in_record", "family", "expected"),
+    [
+        (ACTIVE, CONTESTED, 1, CONTESTED),
+        (CONTESTED, ACTIVE, 1, CONTESTED),
+        (ACTIVE, ACTIVE, 1, ACTIVE),
+        (ACTIVE, CONTESTED, 2, ACTIVE),
+    ],
+    ids=["the record says so", "PostgreSQL says so", "nobody does", "a step-up has settled it since"],
+)
+def test_contested_if_either_says_so(
+    subject: Subject, in_postgresql: int, in_record: int, family: int, expected: int
+) -> None:
+    """A contested family does not become good by a loss; a new family was proved for."""
+    session_id = subject.new_id()
+    subject.put(session_id, subject.record(state=in_record), lineage=OLD)
+    assert subject.rebuild(session_id, subject.record(state=in_postgresql, family=family).pack()) == 0
+    assert subject.stored(session_id).state == expected
+
+
+def test_ended_if_either_says_so(subject: Subject) -> None:
+    """An end in the old record, in PostgreSQL, or in both: then the store's, which was the first to be seen."""
+    for in_postgresql, in_record, expected in (
+        (subject.record().pack(), tombstone(OLD, 3, 70), (3, 70)),
+        (tombstone(bytes(8), 4, 80), replace(subject.record(), lineage=OLD).pack(), (4, 80)),
+        (tombstone(bytes(8), 4, 80), tombstone(OLD, 3, 70), (3, 70)),
+    ):
+        session_id = subject.new_id()
+        subject.valkey.client.set(subject.key(session_id), in_record)
+        assert subject.rebuild(session_id, in_postgresql) == 0
+        assert subject.value(session_id) == tombstone(subject.lineage, *expected)
+
+
+def test_what_this_release_cannot_read_is_replaced(subject: Subject) -> None:
+    """Garbage and other versions count as missing."""
+    session_id = subject.new_id()
+    for garbage in (b"garbage", subject.record(version=2, lineage=subject.lineage).pack()):
+        subject.valkey.client.set(subject.key(session_id), garbage)
+        assert subject.rebuild(session_id, subject.record().pack()) == 0
+        assert subject.stored(session_id).version == 1
+
+
+def test_user_and_index_are_rebuilt_together(valkey: Valkey) -> None:
+    """Once; what the index held before is gone, a sign-in in flight is not: PostgreSQL does not know it yet."""
+    subject = Subject(valkey)
+    gone, in_flight = subject.sign_in(), subject.new_id()
+    assert subject.reserve(in_flight) == [0]
+    valkey.client.set(subject.user, user_record(OLD, not_before=90))
+    assert subject.rebuild_user([("one", 100), ("two", 200)], not_before=50, disabled=0) == 0
+    assert gone not in subject.index_entries()
+    assert set(subject.index_entries()) == {"one", "two", f"!{in_flight}"}
+    assert valkey.client.get(subject.user) == user_record(subject.lineage, not_before=90)
+    assert subject.rebuild_user() == 2
+    assert subject.members() == {"one", "two"}
+
+
+def test_the_limit_holds_over_a_rebuild(valkey: Valkey) -> None:
+    """The rebuilt sessions and the sign-in in flight count."""
+    subject = Subject(valkey)
+    assert subject.reserve(subject.new_id(), limit=3) == [0]
+    valkey.client.delete(subject.user)
+    assert subject.rebuild_user([("one", 100), ("two", 200)]) == 0
+    assert subject.reserve(subject.new_id(), limit=3, on_limit=DENY) == [2]

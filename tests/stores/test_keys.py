@@ -1,0 +1,228 @@
+"""The life of signing keys: published before use, kept after it, pulled in an emergency."""
+
+import asyncio
+import os
+from datetime import timedelta
+
+import pytest
+
+from argus.base.errors import InvalidFieldError, RequestAlreadyDoneError
+from argus.base.limits import CLOCK_LEEWAY, LONGEST_ACCESS_LIFE, LONGEST_SESSION
+from argus.tokens.encryption import KeyEncryption
+from argus.tokens.model import KEY_USES, KeyNotFoundError, KeyStateInvalidError, KeyUse, WrongKeyEncryptionKeyError
+from argus.tokens.service import InstallationSecrets, SigningKeys
+from tests.support.features import Features, origin
+
+JWKS_MAX_AGE = timedelta(minutes=10)
+
+
+async def new_ring(features: Features) -> str:
+    """Id of a tenant with its first keys."""
+    tenant = await features.new_tenant()
+    async with features.db.transaction(origin(tenant), now=features.time) as tx:
+        await features.signing_keys.create_ring(tx, tenant)
+    features.advance(timedelta(milliseconds=1))
+    return tenant
+
+
+async def states(features: Features, tenant: str, use: KeyUse) -> list[str]:
+    """States of the keys of a use, oldest first."""
+    keys, _ = await features.signing_keys.list(tenant, page_size=100)
+    return [key.state for key in reversed(keys) if key.use == use]
+
+
+async def test_a_ring_has_one_active_key_for_each_use(features: Features) -> None:
+    """RS256 for access tokens, EdDSA for refresh tokens, HMAC 0 for their ids; private halves come back."""
+    tenant = await new_ring(features)
+    usable = {one.key.use: one for one in await features.signing_keys.usable(tenant)}
+    assert set(usable) == set(KEY_USES)
+    assert [usable[use].key.algorithm for use in KEY_USES] == ["RS256", "EdDSA", "HS256"]
+    assert all(one.key.state == "active" for one in usable.values())
+    assert usable["access"].key.bits == 2048
+    assert usable["refresh_id"].key.kid == "0"
+    assert len(usable["refresh_id"].private_key) == 32
+    assert usable["refresh_id"].key.public_jwk is None
+    assert await features.signing_keys.active_refresh_id_key(tenant) == 0
+    for use in ("access", "refresh"):
+        jwk = usable[use].key.public_jwk
+        assert jwk is not None
+        assert jwk["kid"] == usable[use].key.kid
+        assert not {"d", "p", "q", "dp", "dq", "qi"} & set(jwk)
+
+
+async def test_a_key_is_published_before_it_signs_and_kept_after(features: Features) -> None:
+    """Pending for the key set's max-age, active, retiring for the longest token life, retired."""
+    tenant = await new_ring(features)
+    key = await features.signing_keys.rotate(tenant, "access", immediate=False, origin=origin(tenant))
+    assert key.active_time == features.time + JWKS_MAX_AGE
+    assert await states(features, tenant, "access") == ["active", "pending"]
+    features.advance(JWKS_MAX_AGE - timedelta(milliseconds=1))
+    await features.signing_keys.advance_due()
+    assert await states(features, tenant, "access") == ["active", "pending"]
+    features.advance(timedelta(milliseconds=1))
+    await features.signing_keys.advance_due()
+    assert await states(features, tenant, "access") == ["retiring", "active"]
+    features.advance(LONGEST_ACCESS_LIFE + CLOCK_LEEWAY - timedelta(milliseconds=1))
+    await features.signing_keys.advance_due()
+    assert await states(features, tenant, "access") == ["retiring", "active"]
+    features.advance(timedelta(milliseconds=1))
+    await features.signing_keys.advance_due()
+    assert await states(features, tenant, "access") == ["retired", "active"]
+    assert [one.key.kid for one in await features.signing_keys.usable(tenant) if one.key.use == "access"] == [key.kid]
+
+
+async def test_an_immediate_rotation_signs_at_once(features: Features) -> None:
+    """Without the time that verifiers need."""
+    tenant = await new_ring(features)
+    for use in KEY_USES:
+        features.advance(timedelta(seconds=1))
+        key = await features.signing_keys.rotate(tenant, use, immediate=True, origin=origin(tenant))
+        assert key.state == "active"
+        assert await states(features, tenant, use) == ["retiring", "active"]
+    assert await features.signing_keys.active_refresh_id_key(tenant) == 1
+
+
+async def test_racing_rotations_leave_one_active_key(features: Features) -> None:
+    """However many come at once."""
+    tenant = await new_ring(features)
+    await asyncio.gather(
+        *(features.signing_keys.rotate(tenant, "refresh", immediate=True, origin=origin(tenant)) for _ in range(4)),
+        *(features.signing_keys.rotate(tenant, "refresh_id", immediate=True, origin=origin(tenant)) for _ in range(4)),
+    )
+    for use in ("refresh", "refresh_id"):
+        assert sorted(await states(features, tenant, use)) == ["active", *["retiring"] * 4]
+    keys, _ = await features.signing_keys.list(tenant, page_size=100)
+    assert {key.kid for key in keys if key.use == "refresh_id"} == {"0", "1", "2", "3", "4"}
+
+
+async def test_racing_schedulers_do_each_step_once(features: Features) -> None:
+    """Who comes second finds nothing left to do."""
+    tenant = await new_ring(features)
+    await features.signing_keys.rotate(tenant, "refresh", immediate=False, origin=origin(tenant))
+    features.advance(JWKS_MAX_AGE)
+    await asyncio.gather(*(features.signing_keys.advance_due() for _ in range(3)))
+    assert await states(features, tenant, "refresh") == ["retiring", "active"]
+    # Four at the ring's beginning and for the first step: three first keys activated, one retiring, one active.
+    assert (await features.event_types(tenant)).count("key.state_changed") == 5
+
+
+async def test_old_keys_get_their_successors_by_schedule(features: Features) -> None:
+    """After the rotation period a new key is published, and takes over when it has been seen."""
+    tenant = await new_ring(features)
+    features.advance(timedelta(days=90))
+    await asyncio.gather(*(features.signing_keys.advance_due() for _ in range(2)))
+    for use in KEY_USES:
+        assert await states(features, tenant, use) == ["active", "pending"]
+    features.advance(JWKS_MAX_AGE)
+    await features.signing_keys.advance_due()
+    for use in KEY_USES:
+        assert await states(features, tenant, use) == ["retiring", "active"]
+
+
+async def test_a_revoked_active_key_has_a_successor_at_once(features: Features) -> None:
+    """Idempotent; the successor signs in the same instant; another tenant's key can't be named."""
+    tenant, other = await new_ring(features), await new_ring(features)
+    keys, _ = await features.signing_keys.list(tenant, page_size=100)
+    for key in keys:
+        features.advance(timedelta(seconds=1))
+        with pytest.raises(KeyNotFoundError):
+            await features.signing_keys.revoke(other, f"x{key.kid}", origin(other))
+        revoked = await features.signing_keys.revoke(tenant, key.kid, origin(tenant), comment="leaked")
+        assert (revoked.state, revoked.end_time) == ("revoked", features.time)
+        assert await states(features, tenant, key.use) == ["revoked", "active"]
+        again = await features.signing_keys.revoke(tenant, key.kid, origin(tenant))
+        assert again == revoked
+    assert (await features.event_types(tenant)).count("key.revoked") == 3
+    assert sorted(await states(features, other, "access")) == ["active"]
+
+
+async def test_a_revoked_key_is_known_by_name_as_long_as_it_matters(features: Features) -> None:
+    """A refresh token under it leads to a step-up until it would have expired anyway."""
+    tenant = await new_ring(features)
+    keys, _ = await features.signing_keys.list(tenant, page_size=100)
+    revoked = next(key for key in keys if key.use == "refresh")
+    await features.signing_keys.revoke(tenant, revoked.kid, origin(tenant))
+    assert revoked.kid in {one.key.kid for one in await features.signing_keys.usable(tenant)}
+    features.advance(LONGEST_SESSION + CLOCK_LEEWAY)
+    assert revoked.kid not in {one.key.kid for one in await features.signing_keys.usable(tenant)}
+
+
+async def test_a_pending_key_can_be_pulled_without_a_successor(features: Features) -> None:
+    """The active one goes on."""
+    tenant = await new_ring(features)
+    pending = await features.signing_keys.rotate(tenant, "refresh", immediate=False, origin=origin(tenant))
+    await features.signing_keys.revoke(tenant, pending.kid, origin(tenant))
+    assert await states(features, tenant, "refresh") == ["active", "revoked"]
+    features.advance(JWKS_MAX_AGE)
+    await features.signing_keys.advance_due()
+    assert await states(features, tenant, "refresh") == ["active", "revoked"]
+
+
+async def test_ids_of_refresh_id_keys_wrap_and_are_never_in_use_twice(features: Features) -> None:
+    """A byte's worth; then the oldest that no token can name any more, else the rotation is refused."""
+    tenant = await new_ring(features)
+    for number in range(1, 256):
+        key = await features.signing_keys.rotate(tenant, "refresh_id", immediate=True, origin=origin(tenant))
+        assert key.kid == str(number)
+        features.advance(timedelta(milliseconds=1))
+    with pytest.raises(KeyStateInvalidError):
+        await features.signing_keys.rotate(tenant, "refresh_id", immediate=True, origin=origin(tenant))
+    features.advance(LONGEST_SESSION + CLOCK_LEEWAY)
+    # The schedule takes the first freed id for the next key, the command the second.
+    await features.signing_keys.advance_due()
+    key = await features.signing_keys.rotate(tenant, "refresh_id", immediate=True, origin=origin(tenant))
+    keys, _ = await features.signing_keys.list(tenant, page_size=100)
+    assert next(one.kid for one in keys if one.state == "pending" and one.use == "refresh_id") == "0"
+    assert key.kid == "1"
+
+
+async def test_a_repeated_rotation_is_led_to_its_key(features: Features) -> None:
+    """Idempotent by `request_id`; the repeat leaves no second key."""
+    tenant = await new_ring(features)
+    once = origin(tenant, request_id="r1")
+    key = await features.signing_keys.rotate(tenant, "refresh", immediate=False, origin=once)
+    with pytest.raises(RequestAlreadyDoneError) as done:
+        await features.signing_keys.rotate(tenant, "refresh", immediate=False, origin=once)
+    assert done.value.name == f"tenants/{tenant}/keys/{key.kid}"
+    assert await states(features, tenant, "refresh") == ["active", "pending"]
+    with pytest.raises(InvalidFieldError):
+        await features.signing_keys.rotate("nobody", "refresh", immediate=False, origin=origin("nobody"))
+
+
+async def test_the_wrong_key_encryption_key_is_named(features: Features) -> None:
+    """Keys and secrets say which key they are under; a rotated one re-encrypts them."""
+    tenant = await new_ring(features)
+    async with features.db.transaction() as tx:
+        await tx.execute("DELETE FROM installation_secrets")
+    await features.secrets.ensure()
+    bucket = await features.secrets.get("bucket")
+    new = os.urandom(32)
+    wrong = KeyEncryption(new)
+    for call in (
+        SigningKeys(features.db, features.now, wrong).usable(tenant),
+        InstallationSecrets(features.db, features.now, wrong).ensure(),
+    ):
+        with pytest.raises(WrongKeyEncryptionKeyError, match=KeyEncryption(features.key).kek_id):
+            await call
+    # Others of this database may be under keys that nobody has any more.
+    async with features.db.transaction() as tx:
+        await tx.execute("DELETE FROM signing_keys WHERE tenant_id <> %s", (tenant,))
+    rotated = KeyEncryption(new, previous=[features.key])
+    before = await features.signing_keys.usable(tenant)
+    assert await SigningKeys(features.db, features.now, rotated).reencrypt() == 3
+    await InstallationSecrets(features.db, features.now, rotated).reencrypt()
+    assert await SigningKeys(features.db, features.now, wrong).usable(tenant) == before
+    assert await InstallationSecrets(features.db, features.now, wrong).get("bucket") == bucket
+
+
+async def test_installation_secrets_are_made_once(features: Features) -> None:
+    """Racing processes agree."""
+    async with features.db.transaction() as tx:
+        await tx.execute("DELETE FROM installation_secrets")
+    processes = [InstallationSecrets(features.db, features.now, KeyEncryption(features.key)) for _ in range(4)]
+    await asyncio.gather(*(one.ensure() for one in processes))
+    for name in ("bucket", "identifier_hmac"):
+        found = {await one.get(name) for one in processes}
+        assert len(found) == 1
+        assert len(found.pop()) == 32
+    assert await processes[0].get("bucket") != await processes[0].get("identifier_hmac")

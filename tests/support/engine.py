@@ -1,0 +1,294 @@
+"""An engine over a Valkey of its own, with a snapshot that a test can change: one tenant, some clients, one policy."""
+
+import secrets
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
+
+from argus import _core
+from argus.internal.v1.engine_pb2 import (
+    ClientSnapshot,
+    Effect,
+    Effects,
+    IssueClientTokenInput,
+    IssueRequest,
+    KeySnapshot,
+    NeedsFlow,
+    PolicySnapshot,
+    Snapshot,
+    SnapshotKeyUse,
+    TenantSnapshot,
+)
+from argus.v1.token_service_pb2 import (
+    RefreshTokenRequest,
+    RefreshTokenResponse,
+    VerifyAccessTokenRequest,
+    VerifyAccessTokenResponse,
+)
+from argus.v1.types_pb2 import TokenSet
+from tests.support.valkey import Valkey
+
+TENANT, USER, CLIENT = "acme", "u-1", "web"
+ISSUER: Final = "https://argus.test/t/acme"
+RESOURCE: Final = "https://api.test"
+SCOPES: Final = (
+    "tokens.verify",
+    "tokens.refresh",
+    "tokens.introspect",
+    "tokens.refresh_for_clients",
+    "context.assert",
+    "things.read",
+)
+IDLE, ABSOLUTE, GRACE, DEADLINE = 3600, 86_400, 30, 10
+SERVICE: Final = "/argus.v1.TokenService/"
+
+M = TypeVar("M", bound=Message)
+
+
+def new_snapshot() -> Snapshot:
+    """One tenant with keys, the client `web` with every scope, policy revision 1."""
+    access, refresh = _core.generate_rsa_key(2048), _core.generate_ed25519_key()
+    keys = [
+        KeySnapshot(
+            kid=_core.public_jwk(access)[0],
+            use=SnapshotKeyUse.SNAPSHOT_KEY_USE_ACCESS,
+            algorithm="RS256",
+            private_key=access,
+            signs=True,
+        ),
+        KeySnapshot(
+            kid=_core.public_jwk(refresh)[0],
+            use=SnapshotKeyUse.SNAPSHOT_KEY_USE_REFRESH,
+            algorithm="EdDSA",
+            private_key=refresh,
+            signs=True,
+        ),
+        KeySnapshot(
+            kid="0",
+            use=SnapshotKeyUse.SNAPSHOT_KEY_USE_REFRESH_ID,
+            algorithm="HS256",
+            private_key=secrets.token_bytes(32),
+            signs=True,
+        ),
+    ]
+    policy = PolicySnapshot(
+        revision=1,
+        idle=IDLE,
+        absolute=ABSOLUTE,
+        access=300,
+        grace=GRACE,
+        deadline=DEADLINE,
+        refresh_is_activity=True,
+    )
+    client = ClientSnapshot(id=CLIENT, scopes=SCOPES, resource=RESOURCE, policy_revision=1)
+    tenant = TenantSnapshot(id=TENANT, issuer=ISSUER, keys=keys, clients=[client], policies=[policy])
+    return Snapshot(version=1, bucket_key=secrets.token_bytes(32), tenants=[tenant])
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An error of the engine, taken apart."""
+
+    code: int
+    reason: str
+    metadata: dict[str, str]
+    message: str
+    retries: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A session that was created, and its first tokens."""
+
+    session_id: str
+    request: IssueRequest
+    tokens: TokenSet
+
+
+@dataclass(slots=True)
+class Bench:
+    """The engine, its Valkey and its clock."""
+
+    valkey: Valkey
+    engine: _core.Engine
+    clock: _core.Clock
+    snapshot: Snapshot = field(default_factory=new_snapshot, repr=False)
+    bearer: str = field(default="", repr=False)
+
+    def __post_init__(self) -> None:
+        self.load()
+        self.write_not_before()
+        self.bearer = self.client_token()
+
+    @property
+    def tenant(self) -> TenantSnapshot:
+        """The tenant, to be changed before `load`."""
+        return self.snapshot.tenants[0]
+
+    @property
+    def keyspace(self) -> _core.Keyspace:
+        """Names of keys."""
+        return _core.Keyspace(self.snapshot.bucket_key)
+
+    @property
+    def now(self) -> int:
+        """Seconds since 1970."""
+        return self.clock.now_ms() // 1000
+
+    def load(self) -> None:
+        """Gives the engine the snapshot as it is now."""
+        self.snapshot.version += 1
+        self.engine.load(self.snapshot.SerializeToString())
+
+    def advance(self, seconds: int) -> None:
+        """Moves engine and Valkey."""
+        self.clock.advance(seconds * 1000)
+        self.valkey.load(offset_ms=self.clock.offset_ms)
+        self.bearer = self.client_token()
+
+    def write_not_before(self, *, tenant: int = 0, client: int = 0) -> None:
+        """Writes both values."""
+        self.set_not_before(_core.Keyspace.not_before_key(TENANT), tenant)
+        self.set_not_before(_core.Keyspace.not_before_key(TENANT, CLIENT), client)
+
+    def set_not_before(self, key: bytes, value: int) -> None:
+        """Raises one value."""
+        assert self.valkey.call("set_not_before", [key.decode()], b"", value)[0] == 0
+
+    def client_token(self, client_id: str = CLIENT, scope: str = " ".join(SCOPES), resource: str = "") -> str:
+        """A token of a client."""
+        asked = IssueClientTokenInput(
+            tenant_id=TENANT, client_id=client_id, scope=scope, resource=resource, now=self.now
+        )
+        return TokenSet.FromString(self.engine.issue_client_token(asked.SerializeToString())).access_token
+
+    def keys(self, session_id: str) -> list[str]:
+        """Keys of session, user and index."""
+        keys = self.keyspace
+        names = [keys.session_key(session_id), keys.user_key(TENANT, USER), keys.index_key(TENANT, USER)]
+        return [name.decode() for name in names]
+
+    def sign_in(self, *, acr: int = 1, groups: tuple[str, ...] = (), revision: int = 1) -> Session:
+        """Creates a session through the Redis functions and issues its tokens."""
+        session_id = self.keyspace.new_session_id(TENANT, USER)
+        session, user, index = self.keys(session_id)
+        _, lineage = self.valkey.now_and_lineage()
+        self.valkey.call("rebuild_user", [user, index], lineage, bytes([1, 0]) + bytes(12), 0)
+        record = _core.SessionRecord(
+            family=1,
+            generation=1,
+            made=self.now,
+            created=self.now,
+            idle_deadline=self.now + IDLE,
+            absolute_deadline=self.now + ABSOLUTE,
+            policy_revision=revision,
+            acr=acr,
+            amr=["pwd"],
+            auth_time=self.now,
+            refresh_id_key=0,
+        )
+        assert self.valkey.call("reserve", [user, index], session_id, 30, 0, 0)[0] == 0
+        packed = record.to_bytes()
+        assert self.valkey.call("create", [session, user, index], packed, session_id, ABSOLUTE, ABSOLUTE, 0)[0] == 0
+        request = IssueRequest(
+            tenant_id=TENANT,
+            user_id=USER,
+            client_id=CLIENT,
+            session_id=session_id,
+            family=1,
+            generation=1,
+            made=self.now,
+            acr=acr,
+            amr=["pwd"],
+            auth_time=self.now,
+            scope="things.read things.write",
+            resources=[RESOURCE],
+            absolute_deadline=self.now + ABSOLUTE,
+            policy_revision=revision,
+            now=self.now,
+            groups=groups,
+        )
+        return Session(session_id=session_id, request=request, tokens=self.issue(request))
+
+    def issue(self, request: IssueRequest) -> TokenSet:
+        """Tokens of a session."""
+        return TokenSet.FromString(self.engine.issue(request.SerializeToString()))
+
+    def end(self, session: Session, reason: int = 1) -> None:
+        """Ends a session in Redis."""
+        key, _, index = self.keys(session.session_id)
+        self.valkey.call("end", [key, index], session.session_id, reason, self.now, ABSOLUTE)
+
+    def answer(self, method: str, request: Message, *, bearer: str | None = None) -> tuple[int, bytes]:
+        """What the engine answers."""
+        return self.engine.answer(
+            SERVICE + method,
+            request.SerializeToString(),
+            authorization=f"Bearer {self.bearer if bearer is None else bearer}",
+            request_id=secrets.token_hex(4),
+            deadline_ms=10_000,
+        )
+
+    def ok(self, method: str, request: Message, response: type[M], *, bearer: str | None = None) -> M:
+        """A response; anything else fails the test."""
+        kind, content = self.answer(method, request, bearer=bearer)
+        assert kind == 0, refusal(content) if kind == 1 else NeedsFlow.FromString(content)
+        return response.FromString(content)
+
+    def refused(self, method: str, request: Message, *, bearer: str | None = None) -> Refusal:
+        """A refusal; anything else fails the test."""
+        kind, content = self.answer(method, request, bearer=bearer)
+        assert kind == 1, (kind, content)
+        return refusal(content)
+
+    def needs(self, method: str, request: Message) -> NeedsFlow:
+        """The need of a flow; anything else fails the test."""
+        kind, content = self.answer(method, request)
+        assert kind == 2, refusal(content) if kind == 1 else content
+        return NeedsFlow.FromString(content)
+
+    def verify(self, token: str, **more: object) -> VerifyAccessTokenResponse:
+        """A good access token."""
+        return self.ok("VerifyAccessToken", verify_request(token, **more), VerifyAccessTokenResponse)
+
+    def refresh(self, token: str, **more: object) -> RefreshTokenResponse:
+        """A good refresh."""
+        return self.ok("RefreshToken", refresh_request(token, **more), RefreshTokenResponse)
+
+    def effects(self) -> list[Effect]:
+        """All that waits; takes it out."""
+        return list(Effects.FromString(self.engine.drain_effects(1000)).effects)
+
+    def events(self) -> list[tuple[str, str]]:
+        """(type, reason) of the events that wait; takes everything out."""
+        return [(effect.event, effect.reason) for effect in self.effects() if effect.event]
+
+
+def verify_request(token: str, **more: object) -> VerifyAccessTokenRequest:
+    """A request to verify."""
+    return VerifyAccessTokenRequest(access_token=token, **more)  # type: ignore[arg-type]
+
+
+def refresh_request(token: str, **more: object) -> RefreshTokenRequest:
+    """A request to refresh."""
+    return RefreshTokenRequest(refresh_token=token, **more)  # type: ignore[arg-type]
+
+
+def refusal(content: bytes) -> Refusal:
+    """Takes a status apart; its domain is always Argus's."""
+    status = status_pb2.Status.FromString(content)
+    info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
+    assert status.details[0].Unpack(info)
+    assert info.domain == "argus"
+    retries = any(detail.Unpack(retry) and retry.retry_delay.seconds > 0 for detail in status.details)
+    return Refusal(status.code, info.reason, dict(info.metadata), status.message, retries)
+
+
+def of_generation(session: Session, generation: int, made: int) -> IssueRequest:
+    """The request for a later generation's tokens."""
+    changed = IssueRequest()
+    changed.CopyFrom(session.request)
+    changed.generation, changed.made = generation, made
+    return changed

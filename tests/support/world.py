@@ -1,0 +1,184 @@
+"""A tenant with one of everything, and a valid request for every RPC made of it."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.message import Message
+
+from argus.server.api import Api
+from argus.v1 import authentication_service_pb2 as authentication
+from argus.v1 import client_service_pb2 as clients
+from argus.v1 import credential_service_pb2 as credentials
+from argus.v1 import key_service_pb2 as keys
+from argus.v1 import session_service_pb2 as sessions
+from argus.v1 import tenant_service_pb2 as tenants
+from argus.v1 import token_service_pb2 as tokens
+from argus.v1 import types_pb2 as types
+from argus.v1 import user_service_pb2 as users
+
+PASSWORD: Final = "three correct horses on one staple"
+NEW_PASSWORD: Final = "four incorrect mules at two staples"
+CONTEXT: Final = types.ClientContext(
+    ip_address="192.0.2.10", user_agent="Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0", tls_print="print"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """Resource names and tokens of one tenant."""
+
+    tenant: str
+    user: str
+    identifier: str
+    session: str
+    client: str
+    group: str
+    key: str
+    credential: str
+    login: str
+    login_token: str
+    device_token: str
+    client_secret: str
+    access_token: str
+    refresh_token: str
+
+    def request(self, rpc_name: str) -> Message:
+        """A request of the RPC that would do what the RPC is for.
+
+        A new RPC is added here: a test asks for one of every RPC.
+        """
+        return _REQUESTS[rpc_name](self)
+
+
+async def make_world(api: Api) -> World:
+    """Fills the tenant of `api`, by the RPCs themselves."""
+    user = (await api.users.CreateUser(_create_user(api.parent, "owner@example.com"))).user
+    begun = await api.authentication.StartLogin(_start_login(api.parent))
+    done = await api.authentication.SubmitFactor(_submit_factor(api.parent, begun.login_token))
+    another = await api.authentication.StartLogin(_start_login(api.parent))
+    client = await api.clients.CreateClient(_create_client(api.parent, "reader"))
+    group = await api.users.CreateGroup(_create_group(api.parent, "staff"))
+    key_list = await api.keys.ListKeys(keys.ListKeysRequest(parent=api.parent))
+    credential_list = await api.credentials.ListCredentials(credentials.ListCredentialsRequest(parent=user.name))
+    return World(
+        tenant=api.parent,
+        user=user.name,
+        identifier=user.identifiers[0].name,
+        session=done.session.name,
+        client=client.client.name,
+        group=group.group.name,
+        key=key_list.keys[0].name,
+        credential=credential_list.credentials[0].name,
+        login=another.login.name,
+        login_token=another.login_token,
+        device_token=done.device_token,
+        client_secret=client.client_secret,
+        access_token=done.tokens.access_token,
+        refresh_token=done.tokens.refresh_token,
+    )
+
+
+def _create_user(parent: str, identifier: str) -> users.CreateUserRequest:
+    one = users.Identifier(kind=users.IDENTIFIER_KIND_EMAIL, value=identifier)
+    return users.CreateUserRequest(
+        parent=parent, user=users.User(display_name="Owner", identifiers=[one]), password=PASSWORD
+    )
+
+
+def _start_login(parent: str) -> authentication.StartLoginRequest:
+    return authentication.StartLoginRequest(parent=parent, identifier="owner@example.com", client_context=CONTEXT)
+
+
+def _submit_factor(parent: str, login_token: str) -> authentication.SubmitFactorRequest:
+    return authentication.SubmitFactorRequest(
+        parent=parent, login_token=login_token, password=PASSWORD, client_context=CONTEXT
+    )
+
+
+def _create_client(parent: str, client_id: str) -> clients.CreateClientRequest:
+    client = clients.Client(display_name="Reader", scopes=["documents.read"], resource="https://documents.example.com")
+    return clients.CreateClientRequest(parent=parent, client_id=client_id, client=client)
+
+
+def _create_group(parent: str, group_id: str) -> users.CreateGroupRequest:
+    return users.CreateGroupRequest(parent=parent, group_id=group_id, group=users.Group(display_name="Staff"))
+
+
+def _mask(*paths: str) -> FieldMask:
+    return FieldMask(paths=paths)
+
+
+_PHONE: Final = users.Identifier(kind=users.IDENTIFIER_KIND_PHONE, value="+4930123456")
+
+_REQUESTS: Final = {
+    "StartLogin": lambda w: _start_login(w.tenant),
+    "SubmitFactor": lambda w: _submit_factor(w.tenant, w.login_token),
+    "GetLogin": lambda w: authentication.GetLoginRequest(name=w.login),
+    "CancelLogin": lambda w: authentication.CancelLoginRequest(name=w.login),
+    "CreateClient": lambda w: _create_client(w.tenant, "another"),
+    "GetClient": lambda w: clients.GetClientRequest(name=w.client),
+    "ListClients": lambda w: clients.ListClientsRequest(parent=w.tenant),
+    "UpdateClient": lambda w: clients.UpdateClientRequest(
+        client=clients.Client(name=w.client, display_name="Changed"), update_mask=_mask("display_name")
+    ),
+    "DeleteClient": lambda w: clients.DeleteClientRequest(name=w.client),
+    "RotateClientSecret": lambda w: clients.RotateClientSecretRequest(name=w.client),
+    "TerminateClientSessions": lambda w: clients.TerminateClientSessionsRequest(name=w.client),
+    "SetPassword": lambda w: credentials.SetPasswordRequest(parent=w.user, password=NEW_PASSWORD),
+    "ListCredentials": lambda w: credentials.ListCredentialsRequest(parent=w.user),
+    "DeleteCredential": lambda w: credentials.DeleteCredentialRequest(name=w.credential),
+    "ListKeys": lambda w: keys.ListKeysRequest(parent=w.tenant),
+    "RotateKey": lambda w: keys.RotateKeyRequest(parent=w.tenant, use=keys.KEY_USE_REFRESH),
+    "RevokeKey": lambda w: keys.RevokeKeyRequest(name=w.key),
+    "CreateSession": lambda w: sessions.CreateSessionRequest(parent=w.user, client_context=CONTEXT),
+    "GetSession": lambda w: sessions.GetSessionRequest(name=w.session),
+    "ListSessions": lambda w: sessions.ListSessionsRequest(parent=w.user, current_session=w.session),
+    "CountSessions": lambda w: sessions.CountSessionsRequest(parent=w.user),
+    "UpdateSession": lambda w: sessions.UpdateSessionRequest(
+        session=types.Session(name=w.session, device=types.Device(category="work")),
+        update_mask=_mask("device.category"),
+    ),
+    "TouchSessions": lambda w: sessions.TouchSessionsRequest(
+        parent=w.tenant, touches=[sessions.SessionTouch(name=w.session)]
+    ),
+    "TerminateSession": lambda w: sessions.TerminateSessionRequest(name=w.session),
+    "TerminateSessions": lambda w: sessions.TerminateSessionsRequest(parent=w.user, keep_session=w.session),
+    "ListSessionEvents": lambda w: sessions.ListSessionEventsRequest(parent=w.session),
+    "CreateTenant": lambda _: tenants.CreateTenantRequest(
+        tenant_id="another", tenant=tenants.Tenant(display_name="Another")
+    ),
+    "GetTenant": lambda w: tenants.GetTenantRequest(name=w.tenant),
+    "ListTenants": lambda _: tenants.ListTenantsRequest(),
+    "UpdateTenant": lambda w: tenants.UpdateTenantRequest(
+        tenant=tenants.Tenant(name=w.tenant, display_name="Changed"), update_mask=_mask("display_name")
+    ),
+    "TerminateTenantSessions": lambda w: tenants.TerminateTenantSessionsRequest(name=w.tenant),
+    "VerifyAccessToken": lambda w: tokens.VerifyAccessTokenRequest(access_token=w.access_token),
+    "BatchVerifyAccessTokens": lambda w: tokens.BatchVerifyAccessTokensRequest(
+        requests=[tokens.VerifyAccessTokenRequest(access_token=w.access_token)]
+    ),
+    "RefreshToken": lambda w: tokens.RefreshTokenRequest(refresh_token=w.refresh_token, client_context=CONTEXT),
+    "IntrospectToken": lambda w: tokens.IntrospectTokenRequest(token=w.access_token),
+    "RevokeToken": lambda w: tokens.RevokeTokenRequest(token=w.refresh_token),
+    "IssueClientToken": lambda w: tokens.IssueClientTokenRequest(
+        parent=w.tenant, client_id="reader", client_secret=w.client_secret
+    ),
+    "CreateUser": lambda w: _create_user(w.tenant, "another@example.com"),
+    "GetUser": lambda w: users.GetUserRequest(name=w.user),
+    "ListUsers": lambda w: users.ListUsersRequest(parent=w.tenant),
+    "UpdateUser": lambda w: users.UpdateUserRequest(
+        user=users.User(name=w.user, display_name="Changed"), update_mask=_mask("display_name")
+    ),
+    "DisableUser": lambda w: users.DisableUserRequest(name=w.user),
+    "EnableUser": lambda w: users.EnableUserRequest(name=w.user),
+    "DeleteUser": lambda w: users.DeleteUserRequest(name=w.user),
+    "CreateIdentifier": lambda w: users.CreateIdentifierRequest(parent=w.user, identifier=_PHONE),
+    "DeleteIdentifier": lambda w: users.DeleteIdentifierRequest(name=w.identifier),
+    "CreateGroup": lambda w: _create_group(w.tenant, "another"),
+    "GetGroup": lambda w: users.GetGroupRequest(name=w.group),
+    "ListGroups": lambda w: users.ListGroupsRequest(parent=w.tenant),
+    "DeleteGroup": lambda w: users.DeleteGroupRequest(name=w.group),
+    "AddGroupMember": lambda w: users.AddGroupMemberRequest(group=w.group, user=w.user),
+    "RemoveGroupMember": lambda w: users.RemoveGroupMemberRequest(group=w.group, user=w.user),
+}

@@ -1,0 +1,96 @@
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from argus.base.errors import InvalidFieldError
+from argus.users.model import IdentifierKind, NewIdentifier, canonical_identifier, check_identifier
+from argus.users.service import check_identifiers
+
+
+@given(st.text(max_size=60))
+def test_the_canonical_form_is_stable(value: str) -> None:
+    """Canonical once, canonical for ever: what is stored is what is looked for."""
+    canonical = canonical_identifier(value)
+    assert canonical_identifier(canonical) == canonical
+
+
+@given(st.text(max_size=60))
+def test_case_width_and_outer_space_make_no_difference(value: str) -> None:
+    """Compared in NFKC and lower case: a user is found however its keyboard writes."""
+    assert canonical_identifier(f"  {value}\t") == canonical_identifier(value)
+    assert canonical_identifier(unicodedata.normalize("NFD", value)) == canonical_identifier(value)
+
+
+def test_examples_of_one_identifier() -> None:
+    """Full-width letters, ligatures and capitals are the same identifier."""
+    assert canonical_identifier("ＡＬＩＣＥ@Example.COM") == "alice@example.com"
+    assert canonical_identifier("ﬁona") == canonical_identifier("FIONA")
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("email", "alice@example.com"),
+        ("email", "  Alice.B+tag@mail.example.co.uk "),
+        ("email", "δοκιμή@παράδειγμα.ελ"),
+        ("username", "alice"),
+        ("username", "alice.b_c-d9"),
+        ("username", "李雷"),
+        ("phone", "+4930123456"),
+        ("phone", "+14155550123"),
+    ],
+)
+def test_good_identifiers(kind: IdentifierKind, value: str) -> None:
+    """What people have is accepted."""
+    assert check_identifier(kind, value, field="f") == canonical_identifier(value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("email", ""),
+        ("email", "   "),
+        ("email", "alice"),
+        ("email", "alice@localhost"),
+        ("email", "@example.com"),
+        ("email", "a@b@example.com"),
+        ("email", "alice@example..com"),
+        ("email", "alice@-example.com"),
+        ("email", "alice@example.com\n"),
+        ("email", "al ice@example.com"),
+        ("email", f"{'a' * 65}@example.com"),
+        ("email", f"alice@{'a.' * 160}com"),
+        ("username", "a@b"),
+        ("username", ".alice"),
+        ("username", "al ice"),
+        ("username", "a" * 65),
+        ("username", "ali\u0000ce"),
+        ("phone", "030123456"),
+        ("phone", "+0123456789"),
+        ("phone", "+49 30 123456"),
+        ("phone", "+123456"),
+        ("phone", "+1234567890123456"),
+    ],
+)
+def test_bad_identifiers_are_refused_by_field(kind: IdentifierKind, value: str) -> None:
+    """The refusal names the field."""
+    with pytest.raises(InvalidFieldError) as refused:
+        check_identifier(kind, value, field="user.identifiers[0].value")
+    assert refused.value.field == "user.identifiers[0].value"
+
+
+def test_a_new_user_has_one_to_ten_different_identifiers() -> None:
+    """None, too many, and the same one twice are refused."""
+    one = NewIdentifier(kind="email", value="alice@example.com")
+    same = NewIdentifier(kind="email", value="ALICE@example.com")
+    assert check_identifiers([one]) == ["alice@example.com"]
+    for bad, field in (
+        ([], "user.identifiers"),
+        ([one, same], "user.identifiers[1].value"),
+        ([NewIdentifier(kind="username", value=f"u{number}") for number in range(11)], "user.identifiers"),
+    ):
+        with pytest.raises(InvalidFieldError) as refused:
+            check_identifiers(bad)
+        assert refused.value.field == field

@@ -1,0 +1,110 @@
+"""The HTTP listeners: health, readiness, key sets, metrics."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from joserfc import jwt
+from joserfc.jwk import KeySet
+
+from argus.v1 import key_service_pb2 as keys
+from tests.support.stack import Stack
+
+
+@pytest.fixture
+async def http(stack: Stack) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the public listener."""
+    async with httpx.AsyncClient(base_url=stack.server.http_url) as client:
+        yield client
+
+
+@pytest.fixture
+async def admin(stack: Stack) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the admin listener."""
+    async with httpx.AsyncClient(base_url=stack.server.admin_url) as client:
+        yield client
+
+
+async def test_live_and_ready(http: httpx.AsyncClient, admin: httpx.AsyncClient) -> None:
+    """Both listeners answer both questions."""
+    for client in (http, admin):
+        assert (await client.get("/healthz")).text == "ok\n"
+        ready = await client.get("/readyz")
+        assert (ready.status_code, ready.json()) == (200, {"ready": True, "faults": {}})
+
+
+async def test_the_key_set_verifies_access_tokens_and_no_refresh_tokens(http: httpx.AsyncClient, stack: Stack) -> None:
+    """Another implementation (joserfc) verifies by the published keys; refresh keys are never published."""
+    world = await stack.new_world()
+    published = await http.get(f"/t/{world.tenant.partition('/')[2]}/.well-known/jwks.json")
+    assert published.headers["content-type"] == "application/jwk-set+json"
+    key_set = KeySet.import_key_set(published.json())
+    claims = jwt.decode(world.access_token, key_set, algorithms=["RS256"]).claims
+    assert claims["sid"] == world.session.rpartition("/")[2]
+    api = stack.api_of(world)
+    own = await api.keys.ListKeys(keys.ListKeysRequest(parent=world.tenant))
+    access = {key.name.rpartition("/")[2] for key in own.keys if key.use == keys.KEY_USE_ACCESS}
+    assert {key["kid"] for key in published.json()["keys"]} == access
+    assert all(not {"d", "p", "q", "k"} & key.keys() for key in published.json()["keys"])
+
+
+async def test_the_key_set_may_be_cached(http: httpx.AsyncClient, stack: Stack) -> None:
+    """Cache-Control and ETag; a consumer that has it gets 304, after a rotation the new one."""
+    api = await stack.new_tenant()
+    path = f"/t/{api.tenant_id}/.well-known/jwks.json"
+    first = await http.get(path)
+    assert first.headers["cache-control"].startswith("public, max-age=")
+    etag = first.headers["etag"]
+    for known in (etag, f"W/{etag}", f'"x", {etag}'):
+        assert (await http.get(path, headers={"if-none-match": known})).status_code == 304
+    await api.keys.RotateKey(keys.RotateKeyRequest(parent=api.parent, use=keys.KEY_USE_ACCESS))
+    await stack.argus.snapshot.refresh()
+    second = await http.get(path, headers={"if-none-match": etag})
+    assert second.status_code == 200
+    assert len(second.json()["keys"]) == len(first.json()["keys"]) + 1
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/t/no-such-tenant/.well-known/jwks.json", 404),
+        ("GET", "/t/%2e%2e/.well-known/jwks.json", 404),
+        ("GET", "/t/A'--/.well-known/jwks.json", 404),
+        ("GET", "/metrics", 404),
+        ("GET", "/", 404),
+        ("POST", "/healthz", 405),
+    ],
+)
+async def test_what_is_not_there(http: httpx.AsyncClient, method: str, path: str, status: int) -> None:
+    """Small answers that say nothing; metrics are not for everybody."""
+    answer = await http.request(method, path)
+    assert answer.status_code == status
+    assert set(answer.json()) == {"error"}
+
+
+async def test_headers_of_every_answer(http: httpx.AsyncClient) -> None:
+    """Nothing to guess, frame, cache or learn about the server; the request id comes back."""
+    for path in ("/healthz", "/nothing"):
+        answer = await http.get(path, headers={"x-request-id": "trace-1"})
+        assert answer.headers["x-request-id"] == "trace-1"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["cache-control"] == "no-store"
+        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+        assert "server" not in answer.headers
+    odd = await http.get("/healthz", headers={"x-request-id": "not one"})
+    assert odd.headers["x-request-id"] != "not one"
+
+
+async def test_metrics_count_calls_by_method_and_reason(admin: httpx.AsyncClient, stack: Stack) -> None:
+    """One counter a method, code and reason; a histogram a method; the engine's own counters."""
+    await stack.new_world()
+    await stack.wire.call("/argus.v1.UserService/GetUser", b"")
+    await stack.wire.call("/argus.v1.UserService/Nothing", b"")
+    text = (await admin.get("/metrics")).text
+    refused = 'argus_rpc_handled_total{code="UNAUTHENTICATED",method="/argus.v1.UserService/GetUser",'
+    assert refused + 'reason="CALLER_UNAUTHENTICATED"}' in text
+    assert 'argus_rpc_handled_total{code="OK",method="/argus.v1.UserService/CreateUser",reason=""}' in text
+    assert 'argus_rpc_duration_seconds_count{method="/argus.v1.UserService/CreateUser"}' in text
+    assert 'method="other"' in text
+    assert "UserService/Nothing" not in text
+    assert "argus_effects_queued" in text
