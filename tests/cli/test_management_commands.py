@@ -34,6 +34,7 @@ class Shell:
             "ARGUS_TENANT": api.tenant_id,
         }
         self.folder = folder
+        self._stack = stack
 
     async def run(self, *words: str, typed: str = "", code: int = 0) -> str:
         """What a command says; it must end with `code`."""
@@ -42,6 +43,8 @@ class Shell:
             result = await asyncio.to_thread(
                 CliRunner().invoke, app, [*words], input=typed, env=self._environment, catch_exceptions=False
             )
+        # The command has loaded the functions with the time of the machine.
+        await self._stack.argus.redis.load_functions()
         assert result.exit_code == code, (words, result.output)
         return result.stdout
 

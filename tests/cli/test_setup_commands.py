@@ -11,16 +11,25 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from argus.storage.embedded import StoreUrls
+from argus.storage.embedded import EmbeddedStores
 
 KEY = base64.b64encode(os.urandom(32)).decode()
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
+@pytest.fixture(scope="module")
+def own_stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStores]:
+    """Stores of these tests alone: what an `argus` opens it loads its functions into."""
+    with EmbeddedStores(tmp_path_factory.mktemp("stores")) as stores:
+        yield stores
+        stores.delete()
+
+
 @pytest.fixture
-def run(stores: StoreUrls, tmp_path: Path) -> Iterator[Run]:
+def run(own_stores: EmbeddedStores, tmp_path: Path) -> Iterator[Run]:
     """Runs `argus` on a database of the test's own; settings of the test's come on top."""
+    stores = own_stores.urls
     database = stores.database.rpartition("/")[0] + "/setting_up"
     environment = {
         "PATH": os.defpath,

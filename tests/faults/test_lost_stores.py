@@ -215,6 +215,7 @@ async def test_an_end_without_postgresql_is_pending_and_holds_at_once(
     private: PrivateStack, breakable: EmbeddedStores, api: Api, person: Person
 ) -> None:
     done, other = await person.sign_in(), await new_person(api)
+    await verify(api, done.tokens.access_token)
     foreign = f"{other.name}/sessions/{done.session.name.rpartition('/')[2]}"
     async with _without_postgresql(breakable):
         # Whose session it is must be known even now.
@@ -239,6 +240,7 @@ async def test_all_ends_without_postgresql_hold_at_once_too(
     private: PrivateStack, breakable: EmbeddedStores, api: Api, person: Person
 ) -> None:
     done = [await person.sign_in() for _ in range(2)]
+    await verify(api, done[0].tokens.access_token)
     async with _without_postgresql(breakable):
         ended = await api.sessions.TerminateSessions(sessions.TerminateSessionsRequest(parent=person.name))
         assert ended.state == sessions.TERMINATION_STATE_PENDING

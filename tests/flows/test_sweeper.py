@@ -102,21 +102,20 @@ async def _make_many(stack: Stack, person: Person, count: int) -> None:
     await pipeline.execute()
 
 
-async def test_ten_thousand_overdue_sessions_are_each_ended_once(stack: Stack, api: Api, sweepers: list[Argus]) -> None:
+async def test_ten_thousand_overdue_sessions_are_each_ended_once(stack: Stack, sweepers: list[Argus]) -> None:
+    api = await stack.new_tenant()
     person = await new_person(api)
     deadline = (await person.sign_in()).session.idle_expire_time.ToDatetime()
     await _make_many(stack, person, MANY - 1)
     await stack.advance(IDLE + timedelta(seconds=1))
     begun = time.monotonic()
     # The server's own sweeper may be at it too.
-    mine = await _sweep(stack, sweepers)
     while await _unended(stack, person):
-        mine += await _sweep(stack, sweepers)
+        await _sweep(stack, sweepers)
     took = timedelta(seconds=time.monotonic() - begun)
     ends = Counter(session_id for session_id, _ in await _ends(stack, api))
     assert len(ends) == MANY
     assert set(ends.values()) == {1}
-    assert mine <= MANY
     rows = await stack.argus.db.fetch_all(
         "SELECT DISTINCT end_reason, end_time FROM sessions WHERE tenant_id = %s AND user_id = %s",
         (api.tenant_id, person.user_id),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -33,7 +32,8 @@ from argus.v1 import session_service_pb2 as sessions
 from argus.v1 import token_service_pb2 as tokens
 from argus.v1 import types_pb2 as types
 from argus.v1 import user_service_pb2 as users
-from tests.support.people import WRONG_PASSWORD, Person, new_person, refresh, terminate, verify
+from tests.property.session_model import ABSOLUTE, IDLE, LIMIT, ROUNDING, ModelSession, ModelUser
+from tests.support.people import WRONG_PASSWORD, new_person, refresh, terminate, verify
 
 if TYPE_CHECKING:
     from argus.server.api import Api, Failure
@@ -41,48 +41,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-IDLE, ABSOLUTE, LIMIT = timedelta(hours=1), timedelta(hours=4), 3
-# A use moves the deadline only if that is by a twentieth of the gap; stores count whole seconds.
-IDLE_STEP = IDLE / 20
-ROUNDING = timedelta(seconds=2)
 GRACE_AND_DEADLINE = timedelta(seconds=40)
 FREE_FAILURES = 10
-
-
-@dataclass(slots=True)
-class ModelSession:
-    """One session, as plainly as can be said."""
-
-    name: str
-    owner: int
-    begun: datetime
-    used: datetime
-    device_token: str
-    access: str
-    access_until: datetime
-    refresh_tokens: list[str]
-    newest_made: datetime
-    is_over: bool = False
-    is_contested: bool = False
-
-    @property
-    def absolute(self) -> datetime:
-        return self.begun + ABSOLUTE
-
-    def surely_alive(self, time: datetime) -> bool:
-        return not self.is_over and time < min(self.used + IDLE - IDLE_STEP, self.absolute) - ROUNDING
-
-    def surely_over(self, time: datetime) -> bool:
-        return self.is_over or time > min(self.used + IDLE, self.absolute) + ROUNDING
-
-
-@dataclass(slots=True)
-class ModelUser:
-    """One user."""
-
-    person: Person
-    is_disabled: bool = False
-    failures: int = 0
 
 
 class SessionLife(RuleBasedStateMachine):

@@ -61,8 +61,9 @@ async def test_reflection_shows_every_service(stack: Stack) -> None:
 
 async def test_production_has_no_reflection(stores: StoreUrls, stack: Stack) -> None:
     """The API is no secret, but nobody needs it described by the server there."""
-    key = stack.private.settings.key_encryption_key
-    async with stack_over(stores, key_encryption_key=key, production=True, drain_time=timedelta(0)) as other:
+    key, clock = stack.private.settings.key_encryption_key, stack.private.clock
+    changes = {"key_encryption_key": key, "production": True, "drain_time": timedelta(0)}
+    async with stack_over(stores, clock=clock, **changes) as other:
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await _reflected(other.server.grpc_address)
     assert Failure.of(refused.value).reason == "UNIMPLEMENTED"
@@ -117,7 +118,7 @@ async def test_a_stop_finishes_what_is_under_way(stores: StoreUrls, stack: Stack
     world = await make_world(api)
     request = users.UpdateUserRequest(user=users.User(name=world.user, display_name="late"))
     request.update_mask.paths.append("display_name")
-    entered = stack_over(stores, key_encryption_key=key)
+    entered = stack_over(stores, clock=stack.private.clock, key_encryption_key=key)
     other = await entered.__aenter__()
     async with grpc.aio.insecure_channel(other.server.grpc_address) as channel:
         watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(service=""))

@@ -58,7 +58,7 @@ async def test_both_listeners_take_a_certificate(
         "http_tls_key": key,
     }
     request = health_pb2.HealthCheckRequest(service="")
-    async with stack_over(stores, **settings) as other:
+    async with stack_over(stores, clock=stack.private.clock, **settings) as other:
         address = other.server.grpc_address
         trusted = grpc.ssl_channel_credentials(root_certificates=chain.read_bytes())
         async with grpc.aio.secure_channel(address, trusted) as channel:

@@ -15,6 +15,7 @@ from argus.base.ids import etag, user_name
 from argus.base.pages import encode_page
 from argus.groups.model import GroupExistsError, GroupNotFoundError, MemberNotFoundError
 from argus.users.model import (
+    Holder,
     IdentifierNotFoundError,
     IdentifierTakenError,
     NewIdentifier,
@@ -32,6 +33,21 @@ async def test_a_user_is_found_by_any_writing_of_its_identifier(features: Featur
     assert await features.users.find_by_identifier(tenant, "  ＡLICE@example.COM ") == user
     assert await features.users.find_by_identifier(other, "alice@example.com") is None
     assert await features.users.find_by_identifier(tenant, "bob@example.com") is None
+
+
+async def test_the_holder_of_an_identifier_is_somebody_or_nobody(features: Features) -> None:
+    """Also somebody who is disabled; whoever is deleted holds none."""
+    tenant, other = await features.new_tenant(), await features.new_tenant()
+    user = await features.new_user(tenant, "alice@example.com")
+    nobody = Holder(user_id=None, disabled=False)
+    assert await features.users.holder(tenant, " ALICE@example.com") == Holder(user_id=user.user_id, disabled=False)
+    assert await features.users.holder(other, "alice@example.com") == nobody
+    async with features.db.transaction(origin(tenant), now=features.time) as tx:
+        await features.users.set_disabled(tx, tenant, user.user_id, disabled=True)
+    assert await features.users.holder(tenant, "alice@example.com") == Holder(user_id=user.user_id, disabled=True)
+    async with features.db.transaction(origin(tenant), now=features.time) as tx:
+        await features.users.delete(tx, tenant, user.user_id, comment="left")
+    assert await features.users.holder(tenant, "alice@example.com") == nobody
 
 
 async def test_an_identifier_belongs_to_one_user_of_a_tenant(features: Features) -> None:

@@ -10,6 +10,7 @@ What it writes is committed; `--check` writes nothing and fails when a committed
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,20 +19,22 @@ from pathlib import Path
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet, MethodDescriptorProto
 
 from argus.base.events import EVENT_TYPES
-from argus.base.settings import Settings
+from argus.base.settings import PolicySettings, Settings
+from argus.base.settings_sources import variable
 from argus.v1 import options_pb2
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = ROOT / "docs" / "reference"
 BUF = Path(sys.executable).with_name("buf")
 
-# Field numbers inside FileDescriptorProto, EnumDescriptorProto and ServiceDescriptorProto: how source locations are addressed.
+# Field numbers inside FileDescriptorProto, EnumDescriptorProto and ServiceDescriptorProto, by which source locations
+# are addressed.
 FILE_ENUM, FILE_SERVICE, ENUM_VALUE, SERVICE_METHOD = 5, 6, 2, 2
 
 
 def descriptors() -> list[FileDescriptorProto]:
     """The public protos with their comments."""
-    image = subprocess.run(  # noqa: S603 (a fixed command of the environment)
+    image = subprocess.run(
         [str(BUF), "build", str(ROOT / "proto"), "--as-file-descriptor-set", "-o", "-"], check=True, capture_output=True
     ).stdout
     files = FileDescriptorSet.FromString(image).file
@@ -69,7 +72,8 @@ def scope(method: MethodDescriptorProto) -> str:
 
 def reasons() -> Iterator[str]:
     """The page of error reasons."""
-    yield '# Reasons\n\nEvery `google.rpc.ErrorInfo.reason` of domain "argus".\n\n| reason | code and meaning |\n|---|---|\n'
+    yield '# Reasons\n\nEvery `google.rpc.ErrorInfo.reason` of domain "argus".\n\n'
+    yield "| reason | code and meaning |\n|---|---|\n"
     for file in descriptors():
         said = comments(file)
         for number, enum in enumerate(file.enum_type):
@@ -89,12 +93,17 @@ def events() -> Iterator[str]:
 
 def settings() -> Iterator[str]:
     """The page of settings."""
-    yield "# Settings\n\nA value comes from the first of: a flag, the environment variable, a file named by the variable with\n"
+    yield "# Settings\n\n"
+    yield "A value comes from the first of: a flag, the environment variable, a file named by the variable with\n"
     yield "`_FILE` at its end, `argus.toml`, the default. `argus config show` says which it was.\n\n"
-    yield "| variable | default | meaning |\n|---|---|---|\n"
-    for name, field in Settings.model_fields.items():
-        default = "none" if field.is_required() or field.default is None else f"`{field.get_default(call_default_factory=True)}`"
-        yield f"| `ARGUS_{name.upper()}` | {default} | {flat(field.description or '')} |\n"
+    yield "| variable | in `argus.toml` | default | meaning |\n|---|---|---|---|\n"
+    defaults = Settings().model_dump(mode="json")
+    defaults |= {f"policy.{name}": value for name, value in defaults["policy"].items()}
+    for path in Settings.paths():
+        group, _, name = path.rpartition(".")
+        field = (PolicySettings if group else Settings).model_fields[name]
+        default = "" if defaults[path] in (None, "") else f"`{json.dumps(defaults[path])}`".replace('"', "")
+        yield f"| `{variable(path)}` | `{path}` | {default} | {flat(field.description or '')} |\n"
 
 
 def flat(text: str) -> str:

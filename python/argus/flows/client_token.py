@@ -15,7 +15,7 @@ from argus.flows.hot import Snapshot
 from argus.internal.v1.engine_pb2 import IssueClientTokenInput
 from argus.sessions.model import epoch_seconds
 from argus.storage.postgres import Database
-from argus.tenants.model import TenantDisabledError
+from argus.tenants.model import TenantDisabledError, TenantNotFoundError
 from argus.tenants.service import Tenants
 from argus.threats.guessing.model import GuessingThrottledError
 from argus.threats.guessing.service import Guessing
@@ -93,20 +93,28 @@ class ClientTokens:
         try:
             attempt = await self._guessing.begin_client(tenant_id, client_id, ip_address=peer)
         except GuessingThrottledError:
-            event = Event(type="guessing.throttled", outcome="failure", client_id=client_id)
-            await self._db.record(origin, event, self._now())
+            await self._refused(Event(type="guessing.throttled", outcome="failure", client_id=client_id), origin)
             raise
         try:
             client = await self._clients.authenticate(tenant_id, client_id, secret)
         except CallerCredentialsInvalidError:
-            event = Event(type="client.credentials_refused", outcome="failure", client_id=client_id)
-            await self._db.record(origin, event, self._now())
+            await self._refused(
+                Event(type="client.credentials_refused", outcome="failure", client_id=client_id), origin
+            )
             raise
         except ArgusError:
             await self._guessing.undo(attempt)
             raise
         await self._guessing.succeeded(attempt)
         return client
+
+    async def _refused(self, event: Event, origin: Origin) -> None:
+        """Records a refusal, unless the tenant was made up: anybody may call, and nobody would read that audit."""
+        try:
+            await self._tenants.get(origin.tenant_id)
+        except TenantNotFoundError:
+            return
+        await self._db.record(origin, event, self._now())
 
     async def _issue(self, tenant_id: str, request: bytes) -> TokenSet:
         try:

@@ -28,7 +28,7 @@ from argus.storage.postgres import Database
 from argus.tenants.service import Tenants
 from argus.threats.guessing.model import CLOSING_FAILURES, GuessingThrottledError, Try
 from argus.threats.guessing.service import Guessing
-from argus.users.model import MAX_IDENTIFIER, User, UserDisabledError, UserNotFoundError, canonical_identifier
+from argus.users.model import MAX_IDENTIFIER, Holder, UserDisabledError, UserNotFoundError, canonical_identifier
 from argus.users.service import Users
 from argus.v1.errors_pb2 import ErrorReason
 
@@ -153,20 +153,20 @@ class SignIn:
         login = await self._of_token(tenant_id, login_token)
         attempt = await self._begin_try(login, origin)
         try:
-            user = await self._users.find_by_identifier(tenant_id, login.identifier)
-            check = await self._passwords.check(tenant_id, user.user_id if user else None, password)
-            refusal = _refusal(login, user, check, attempt)
+            holder = await self._users.holder(tenant_id, login.identifier)
+            check = await self._passwords.check(tenant_id, holder.user_id, password)
+            refusal = _refusal(login, holder, check, attempt)
             if refusal is None:
                 # Not before: who guesses at a closed password or a disabled user learns nothing, not even by time.
                 await self._passwords.used(tenant_id, check, password)
         except ArgusError:
             await self._guessing.undo(attempt)
             raise
-        if refusal is not None or user is None:
-            await self._refused(login, user, refusal or "UNKNOWN_IDENTIFIER", attempt, origin)
+        if refusal is not None or holder.user_id is None:
+            await self._refused(login, holder.user_id, refusal or "UNKNOWN_IDENTIFIER", attempt, origin)
             raise FactorRefusedError
         await self._guessing.succeeded(attempt)
-        return await self._complete(login, user, traits, origin)
+        return await self._complete(login, holder.user_id, traits, origin)
 
     async def get(self, tenant_id: str, login_id: str) -> Login:
         """The login as it stands.
@@ -196,8 +196,8 @@ class SignIn:
         if not device_token:
             return None
         device = await self._devices.recognize(tenant_id, device_token)
-        user = await self._users.find_by_identifier(tenant_id, identifier)
-        return device.device_id if device and user and device.user_id == user.user_id else None
+        holder = await self._users.holder(tenant_id, identifier)
+        return device.device_id if device and device.user_id == holder.user_id else None
 
     async def _of_token(self, tenant_id: str, login_token: str) -> Login:
         login_id, _, secret = login_token.partition(".")
@@ -217,18 +217,17 @@ class SignIn:
             await self._db.record(origin, self._event(login, "guessing.throttled", "failure"), self._now())
             raise
 
-    async def _refused(self, login: Login, user: User | None, refusal: Refusal, attempt: Try, origin: Origin) -> None:
-        user_id = user.user_id if user else None
+    async def _refused(self, login: Login, user_id: str | None, refusal: Refusal, attempt: Try, origin: Origin) -> None:
         if login.device_id is None and attempt.failures >= CLOSING_FAILURES:
             await self._passwords.close_to_unknown_devices(login.tenant_id, user_id or _NOBODY, origin)
         event = self._event(login, "factor.refused", "failure", refusal, user_id)
         await self._db.record(origin, event, self._now())
 
-    async def _complete(self, login: Login, user: User, traits: DeviceTraits, origin: Origin) -> Step:
+    async def _complete(self, login: Login, user_id: str, traits: DeviceTraits, origin: Origin) -> Step:
         if not await self._logins.claim(login):
             raise LoginNotFoundError
         try:
-            created = await self._create(login, user, traits, origin)
+            created = await self._create(login, user_id, traits, origin)
         except BaseException:
             await self._give_back(login)
             raise
@@ -237,9 +236,20 @@ class SignIn:
             await self._logins.replace(done)
         return Step(login=done, created=created)
 
-    async def _create(self, login: Login, user: User, traits: DeviceTraits, origin: Origin) -> CreatedSession:
-        new = NewSession(
-            user=user,
+    async def _create(self, login: Login, user_id: str, traits: DeviceTraits, origin: Origin) -> CreatedSession:
+        try:
+            new = await self._new_session(login, user_id, traits, origin)
+            return await self._create_session.create(new, origin=origin)
+        except (UserDisabledError, UserNotFoundError):
+            raise FactorRefusedError from None  # since the password was checked
+        except SessionLimitReachedError:
+            event = self._event(login, "session.limit_reached", "failure", None, user_id)
+            await self._db.record(origin, event, self._now())
+            raise
+
+    async def _new_session(self, login: Login, user_id: str, traits: DeviceTraits, origin: Origin) -> NewSession:
+        return NewSession(
+            user=await self._users.get(login.tenant_id, user_id),
             client=await self._clients.get(login.tenant_id, login.client_id),
             scope=login.scope,
             resource=login.resource,
@@ -249,16 +259,8 @@ class SignIn:
             traits=traits,
             ip_address=origin.ip_address,
             device=await self._device(login),
-            because=self._event(login, "login.completed", "success", None, user.user_id),
+            because=self._event(login, "login.completed", "success", None, user_id),
         )
-        try:
-            return await self._create_session.create(new, origin=origin)
-        except (UserDisabledError, UserNotFoundError):
-            raise FactorRefusedError from None  # since the password was checked
-        except SessionLimitReachedError:
-            event = self._event(login, "session.limit_reached", "failure", None, user.user_id)
-            await self._db.record(origin, event, self._now())
-            raise
 
     async def _device(self, login: Login) -> Device | None:
         return await self._devices.find(login.tenant_id, login.device_id) if login.device_id else None
@@ -285,12 +287,12 @@ class SignIn:
         )
 
 
-def _refusal(login: Login, user: User | None, check: PasswordCheck, attempt: Try) -> Refusal | None:
-    if user is None:
+def _refusal(login: Login, holder: Holder, check: PasswordCheck, attempt: Try) -> Refusal | None:
+    if holder.user_id is None:
         return "UNKNOWN_IDENTIFIER"
     if not check.ok:
         return "WRONG_PASSWORD"
-    if user.disabled:
+    if holder.disabled:
         return "USER_DISABLED"
     # A known device has its own failures; so many from it, and it is as good as unknown.
     is_closed = check.closed_to_unknown_devices if login.device_id is None else attempt.failures > CLOSING_FAILURES

@@ -101,15 +101,16 @@ def private_settings(stores: StoreUrls, **changes: Any) -> Settings:
 
 
 @asynccontextmanager
-async def stack_over(stores: StoreUrls, **changes: Any) -> AsyncIterator[PrivateStack]:
+async def stack_over(stores: StoreUrls, *, clock: Clock | None = None, **changes: Any) -> AsyncIterator[PrivateStack]:
     """A server over stores that run already; migrates them.
 
     Args:
         stores: Where they answer.
+        clock: The clock of the servers that are there already: its offset is that of the functions in Redis, too.
         changes: Settings that differ.
     """
     settings = private_settings(stores, **changes)
-    clock = Clock()
+    clock = clock or Clock()
     await asyncio.to_thread(migrate, stores.database, now=now(clock))
     async with running(settings, clock=clock) as server:
         yield PrivateStack(server, settings, clock)

@@ -104,6 +104,19 @@ class User:
     groups: Sequence[str] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """Who has an identifier, before anything is proven: nobody looks like somebody.
+
+    Attributes:
+        user_id: None: nobody has it.
+        disabled: The user is disabled.
+    """
+
+    user_id: str | None
+    disabled: bool
+
+
 def canonical_identifier(value: str) -> str:
     """The form in which identifiers are compared: NFKC, case-folded, without space around it."""
     folded = unicodedata.normalize("NFKC", value.strip()).casefold()

@@ -12,6 +12,7 @@ from argus.storage.postgres import Database, Transaction
 from argus.users import store
 from argus.users.model import (
     MAX_IDENTIFIERS,
+    Holder,
     Identifier,
     IdentifierNotFoundError,
     IdentifierTakenError,
@@ -99,6 +100,10 @@ class Users:
     async def find_by_identifier(self, tenant_id: str, identifier: str) -> User | None:
         """The user that has the identifier, however it is written."""
         return await store.find_by_identifier(self._db, tenant_id, canonical_identifier(identifier))
+
+    async def holder(self, tenant_id: str, identifier: str) -> Holder:
+        """Who has the identifier, at the same cost whether anybody has it: for those who have proven nothing yet."""
+        return await store.find_holder(self._db, tenant_id, canonical_identifier(identifier))
 
     async def list(self, tenant_id: str, *, page_size: int, page_token: str = "") -> tuple[Sequence[User], str]:
         """A page of users in the order of their creation, and the token of the next one ("": this is the last)."""

@@ -114,7 +114,7 @@ class ClientServiceServicer(object):
 
     def RotateClientSecret(self, request, context):
         """Gives a client a new secret; the old one stops at once. The secret is in this answer only.
-        Errors: CLIENT_NOT_FOUND.
+        Errors: CLIENT_NOT_FOUND, CALLER_SCOPE_MISSING (the client has a scope of Argus's own that the caller lacks).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

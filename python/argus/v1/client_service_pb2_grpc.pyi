@@ -58,7 +58,7 @@ class ClientServiceStub:
         argus.v1.client_service_pb2.RotateClientSecretResponse,
     ]
     """Gives a client a new secret; the old one stops at once. The secret is in this answer only.
-    Errors: CLIENT_NOT_FOUND.
+    Errors: CLIENT_NOT_FOUND, CALLER_SCOPE_MISSING (the client has a scope of Argus's own that the caller lacks).
     """
 
     TerminateClientSessions: grpc.UnaryUnaryMultiCallable[
@@ -107,7 +107,7 @@ class ClientServiceAsyncStub:
         argus.v1.client_service_pb2.RotateClientSecretResponse,
     ]
     """Gives a client a new secret; the old one stops at once. The secret is in this answer only.
-    Errors: CLIENT_NOT_FOUND.
+    Errors: CLIENT_NOT_FOUND, CALLER_SCOPE_MISSING (the client has a scope of Argus's own that the caller lacks).
     """
 
     TerminateClientSessions: grpc.aio.UnaryUnaryMultiCallable[
@@ -168,7 +168,7 @@ class ClientServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[argus.v1.client_service_pb2.RotateClientSecretResponse, collections.abc.Awaitable[argus.v1.client_service_pb2.RotateClientSecretResponse]]:
         """Gives a client a new secret; the old one stops at once. The secret is in this answer only.
-        Errors: CLIENT_NOT_FOUND.
+        Errors: CLIENT_NOT_FOUND, CALLER_SCOPE_MISSING (the client has a scope of Argus's own that the caller lacks).
         """
 
     @abc.abstractmethod
