@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from argus.base.clock import Clock, now
+from tests.support.crowd import copy_session
 from tests.support.people import Person, new_person, reason_of, refresh, terminate, verify
 
 if TYPE_CHECKING:
@@ -72,41 +73,11 @@ async def _unended(stack: Stack, person: Person) -> int:
     return int(row["n"])
 
 
-async def _make_many(stack: Stack, person: Person, count: int) -> None:
-    """Copies a session of the user so often, in both stores, each with an id of its own."""
-    argus = stack.argus
-    ids = [argus.keyspace.new_session_id(person.api.tenant_id, person.user_id) for _ in range(count)]
-    async with argus.db.transaction() as tx:
-        columns = await tx.fetch_all(
-            """SELECT column_name FROM information_schema.columns
-                WHERE table_name = 'sessions' AND column_name <> 'session_id'"""
-        )
-        names = ", ".join(row["column_name"] for row in columns)
-        await tx.execute(
-            f"""INSERT INTO sessions (session_id, {names})
-                SELECT n.id, {", ".join("s." + row["column_name"] for row in columns)}
-                  FROM sessions s, unnest(%s::text[]) AS n (id) WHERE s.tenant_id = %s AND s.user_id = %s""",  # type: ignore[arg-type]
-            (ids, person.api.tenant_id, person.user_id),
-        )
-        original = await tx.fetch_one(
-            "SELECT session_id FROM sessions WHERE tenant_id = %s AND user_id = %s AND NOT session_id = ANY(%s)",
-            (person.api.tenant_id, person.user_id, ids),
-        )
-    assert original is not None
-    redis = argus.redis.client
-    record = await redis.get(argus.keyspace.session_key(original["session_id"]))
-    assert record
-    pipeline = redis.pipeline(transaction=False)
-    for session_id in ids:
-        pipeline.set(argus.keyspace.session_key(session_id), record)
-    await pipeline.execute()
-
-
 async def test_ten_thousand_overdue_sessions_are_each_ended_once(stack: Stack, sweepers: list[Argus]) -> None:
     api = await stack.new_tenant()
     person = await new_person(api)
     deadline = (await person.sign_in()).session.idle_expire_time.ToDatetime()
-    await _make_many(stack, person, MANY - 1)
+    await copy_session(stack.argus, person, MANY - 1)
     await stack.advance(IDLE + timedelta(seconds=1))
     begun = time.monotonic()
     # The server's own sweeper may be at it too.

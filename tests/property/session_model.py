@@ -49,3 +49,4 @@ class ModelUser:
     person: Person
     is_disabled: bool = False
     failures: int = 0
+    device_failures: int = 0
