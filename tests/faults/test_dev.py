@@ -91,7 +91,7 @@ def start(folder: Path, as_account: list[str]) -> Iterator[Callable[[], Dev]]:
 
 def test_from_an_empty_folder_to_pasted_lines_to_ctrl_c(start: Callable[[], Dev], folder: Path) -> None:
     dev = start()
-    assert set(dev.lines_to_paste()) == {"curl", "grpcurl", Path(sys.executable).name}
+    assert set(dev.lines_to_paste()) == {"curl", "grpcurl", "env", Path(sys.executable).name}
     walked = dev.paste(Path(sys.executable).name)
     assert re.search(r"^verified tenants/dev/users/\S+/sessions/\S+ urn:argus:acr:1 \['pwd'\]$", walked, re.MULTILINE)
     assert re.search(r"^session tenants/dev/users/", walked, re.MULTILINE)
@@ -100,6 +100,7 @@ def test_from_an_empty_folder_to_pasted_lines_to_ctrl_c(start: Callable[[], Dev]
         assert '"keys"' in dev.paste("curl")
     if shutil.which("grpcurl"):
         assert '"access_token"' in dev.paste("grpcurl")
+    assert "admin@example.com" in dev.paste("env")
     for file in (folder / "secrets").iterdir():
         assert file.stat().st_mode & 0o777 == 0o600
     family = handles(dev.family())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -33,6 +34,9 @@ curl -fsS {http}/t/{tenant}/.well-known/jwks.json
 grpcurl -plaintext -d @ {grpc} argus.v1.TokenService/IssueClientToken <<JSON
 {{"parent": "tenants/{tenant}", "client_id": "{client}", "client_secret": "$(cat {client_secret})"}}
 JSON
+
+# The command line, on the same stores.
+env ARGUS_CONFIG={config} {argus} users list --tenant {tenant}
 
 # Sign in, verify, list, end, and see the token refused.
 {python} - <<'PY'
@@ -107,5 +111,6 @@ def _announce_json(server: DevServer) -> None:
 
 def _announce(server: DevServer) -> None:
     facts = {name: str(value) for name, value in asdict(server).items()}
-    sys.stdout.write(_TEXT.format(**facts, python=shlex.quote(sys.executable)))
+    program = str(Path(sys.executable).with_name("argus"))
+    sys.stdout.write(_TEXT.format(**facts, python=shlex.quote(sys.executable), argus=shlex.quote(program)))
     sys.stdout.flush()

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import json
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from argus.storage.embedded import EmbeddedStores
 from argus.storage.migrate import migrate
 
 _KEY_BYTES: Final = 32
+_CONFIG: Final = "argus.toml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +47,7 @@ class DevServer:
         administrator: What the tenant's first user signs in with.
         password: File of the first user's password.
         operator_secret: File of the secret of the system tenant's client `operator`.
+        config: Settings file for the command line: it finds the same stores and key by it.
     """
 
     grpc: str
@@ -57,6 +60,7 @@ class DevServer:
     administrator: str
     password: Path
     operator_secret: Path
+    config: Path
 
 
 def run_dev(settings: Settings, *, announce: Callable[[DevServer], None]) -> None:
@@ -95,6 +99,8 @@ def _run(settings: Settings, files: SecretFiles, announce: Callable[[DevServer],
     clock = Clock()
     migrate(settings.database_url.get_secret_value(), now=now(clock))
 
+    files.write(_CONFIG, _settings_file(settings))
+
     async def on_ready(server: Running) -> None:
         bootstrap = Bootstrap(argus=server.argus, files=files, replaces_lost=True)
         await bootstrap.system()
@@ -111,7 +117,20 @@ def _run(settings: Settings, files: SecretFiles, announce: Callable[[DevServer],
                 administrator=ADMINISTRATOR,
                 password=files.path(ADMINISTRATOR_PASSWORD),
                 operator_secret=files.path(client_secret_file(OPERATOR_CLIENT)),
+                config=files.path(_CONFIG),
             )
         )
 
     asyncio.run(serve(settings, clock=clock, on_ready=on_ready))
+
+
+def _settings_file(settings: Settings) -> str:
+    """What the other commands need in order to work on the same stores."""
+    secret = {
+        "redis_url": settings.redis_url,
+        "database_url": settings.database_url,
+        "key_encryption_key": settings.key_encryption_key,
+    }
+    values = {"base_url": settings.base_url} | {name: value.get_secret_value() for name, value in secret.items()}
+    # A JSON string is a TOML string, too.
+    return "".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items())
