@@ -86,7 +86,7 @@ async def _carried_out(private: PrivateStack) -> None:
             try:
                 await argus.outbox.run_due()
                 left = await argus.db.fetch_one("SELECT count(*) AS n FROM outbox")
-                if left == {"n": 0} and not await argus.redis.client.hlen("a1:pending"):  # type: ignore[misc]
+                if left == {"n": 0} and not await argus.redis.client.hlen("a1:pending"):
                     return
             except (UnavailableError, OSError):
                 pass

@@ -167,7 +167,7 @@ async def test_redis_learns_of_the_user_itself_too(stack: Stack, api: Api) -> No
 
     async def record() -> tuple[int, int]:
         value = await stack.argus.redis.client.get(stack.argus.keyspace.user_key(api.tenant_id, person.user_id))
-        assert value is not None
+        assert isinstance(value, bytes)
         return value[1], int.from_bytes(value[10:14], "big")
 
     assert await record() == (0, 0)

@@ -123,7 +123,7 @@ async def test_a_stop_finishes_what_is_under_way(stores: StoreUrls, stack: Stack
     async with grpc.aio.insecure_channel(other.server.grpc_address) as channel:
         watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(service=""))
         assert (await watch.read()).status == SERVING
-        update = channel.unary_unary("/argus.v1.UserService/UpdateUser")
+        update: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/argus.v1.UserService/UpdateUser")
         metadata = (("authorization", f"Bearer {await api.token()}"),)
         async with stack.argus.db.transaction() as tx:
             await tx.execute("SELECT 1 FROM users WHERE tenant_id = %s FOR UPDATE", (api.tenant_id,))

@@ -12,15 +12,13 @@ from google.protobuf.message import Message
 from argus.server.api import Api, Failure
 from argus.v1 import authentication_service_pb2 as authentication
 from argus.v1 import credential_service_pb2 as credentials
-from argus.v1 import options_pb2
+from argus.v1 import options_pb2  # noqa: F401 (registers the option before descriptors are read)
 from argus.v1 import token_service_pb2 as tokens
 from argus.v1 import user_service_pb2 as users
 from tests.support.logs import captured_logs
 from tests.support.stack import Stack
 from tests.support.wire import ALL_RPCS
 from tests.support.world import CONTEXT, NEW_PASSWORD, PASSWORD, World, make_world
-
-assert options_pb2  # the option must be registered before descriptors are read
 
 WRONG_PASSWORD: Final = "canary-wrong-password-5c1f"
 SHORT_PASSWORD: Final = "canary-7a"
@@ -147,7 +145,7 @@ async def _left_behind(stack: Stack, findings: Findings, log: str) -> None:
         findings.keep("metrics", (await http.get(f"{stack.server.admin_url}/metrics")).text)
     await stack.argus.effects.flush()
     for table in ("audit_events", "outbox", "requests", "users", "devices", "sessions", "clients", "credentials"):
-        rows = await stack.argus.db.fetch_all(f"SELECT row_to_json(t)::text AS row FROM {table} t")  # type: ignore[arg-type]
+        rows = await stack.argus.db.fetch_all(f"SELECT row_to_json(t)::text AS row FROM {table} t")
         findings.keep(table, [row["row"] for row in rows])
 
 

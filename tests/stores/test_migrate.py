@@ -1,7 +1,7 @@
 """Migrations: once each, in order, by one process at a time; changed and unknown ones are refused."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -60,10 +60,11 @@ def test_many_at_once_apply_each_once(url: str) -> None:
 def test_a_changed_one_is_refused(url: str) -> None:
     migrate(url, now=NOW, migrations=[FIRST])
     changed = replace(FIRST, sql=FIRST.sql + " ")
-    for attempt in (
+    attempts: list[Callable[[], object]] = [
         lambda: migrate(url, now=NOW, migrations=[changed]),
         lambda: pending_migrations(url, migrations=[changed]),
-    ):
+    ]
+    for attempt in attempts:
         with pytest.raises(MigrationError, match="0001_first was changed after it was applied: put the file back"):
             attempt()
 

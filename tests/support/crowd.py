@@ -21,7 +21,7 @@ async def copy_session(argus: Argus, person: Person, count: int) -> None:
         await tx.execute(
             f"""INSERT INTO sessions (session_id, {names})
                 SELECT n.id, {", ".join("s." + row["column_name"] for row in columns)}
-                  FROM sessions s, unnest(%s::text[]) AS n (id) WHERE s.tenant_id = %s AND s.user_id = %s""",  # type: ignore[arg-type]
+                  FROM sessions s, unnest(%s::text[]) AS n (id) WHERE s.tenant_id = %s AND s.user_id = %s""",
             (ids, person.api.tenant_id, person.user_id),
         )
         original = await tx.fetch_one(

@@ -63,7 +63,7 @@ class Stack:
         )
         names = sorted(row["relname"] for row in tables if not row["relname"].startswith(_JOURNAL))
         counting = " UNION ALL ".join(f"SELECT '{name}' AS name, count(*) AS rows FROM {name}" for name in names)
-        counted = await self.argus.db.fetch_all(counting)  # type: ignore[arg-type]  # made of the catalogue's names
+        counted = await self.argus.db.fetch_all(counting)
         return {row["name"]: row["rows"] for row in counted}
 
     @asynccontextmanager

@@ -25,7 +25,7 @@ class Rpc:
     @property
     def name(self) -> str:
         """Its name without the service."""
-        return self.method.name
+        return str(self.method.name)
 
     @property
     def is_hot(self) -> bool:
@@ -56,7 +56,8 @@ class Wire:
         encoded = request if isinstance(request, bytes) else request.SerializeToString()
         metadata = (("authorization", authorization),) if authorization is not None else ()
         try:
-            answer: bytes = await self._channel.unary_unary(path)(encoded, metadata=metadata)
+            method: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(path)
+            answer = await method(encoded, metadata=metadata)
         except grpc.aio.AioRpcError as error:
             return Failure.of(error)
         return answer

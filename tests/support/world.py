@@ -1,5 +1,6 @@
 """A tenant with one of everything, and a valid request for every RPC made of it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -111,7 +112,7 @@ def _mask(*paths: str) -> FieldMask:
 
 _PHONE: Final = users.Identifier(kind=users.IDENTIFIER_KIND_PHONE, value="+4930123456")
 
-_REQUESTS: Final = {
+_REQUESTS: Final[dict[str, Callable[[World], Message]]] = {
     "StartLogin": lambda w: _start_login(w.tenant),
     "SubmitFactor": lambda w: _submit_factor(w.tenant, w.login_token),
     "GetLogin": lambda w: authentication.GetLoginRequest(name=w.login),
