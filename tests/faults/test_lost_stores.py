@@ -186,16 +186,31 @@ async def test_an_end_without_redis_is_pending_until_redis_knows(
     done = await person.sign_in()
     async with _without_redis(breakable):
         first = await terminate(api, done.session.name)
-        assert first.state == sessions.TERMINATION_STATE_PENDING
+        assert first.state == types.TERMINATION_STATE_PENDING
         assert first.operation
         again = await terminate(api, done.session.name)
         assert (again.state, again.operation) == (first.state, first.operation)
         assert await reason_of(_revoke(api, done.tokens.refresh_token)) == "UNAVAILABLE"
     await _carried_out(private)
     ended = await terminate(api, done.session.name)
-    assert ended.state == sessions.TERMINATION_STATE_ENDED
+    assert ended.state == types.TERMINATION_STATE_ENDED
     assert ended.session.end_time == first.session.end_time
     assert await reason_of(verify(api, done.tokens.access_token)) == "SESSION_ENDED"
+
+
+async def test_a_user_that_is_disabled_without_redis_has_pending_ends(
+    private: PrivateStack, breakable: EmbeddedStores, api: Api, person: Person
+) -> None:
+    """The change is made; that its sessions are over everywhere is not said before it is so."""
+    done = await person.sign_in()
+    async with _without_redis(breakable):
+        disabled = await api.users.DisableUser(users.DisableUserRequest(name=person.name))
+        assert disabled.user.state == users.USER_STATE_DISABLED
+        assert disabled.sessions_state == types.TERMINATION_STATE_PENDING
+    await _carried_out(private)
+    assert await reason_of(verify(api, done.tokens.access_token)) == "SESSION_ENDED"
+    again = await api.users.DisableUser(users.DisableUserRequest(name=person.name))
+    assert again.sessions_state == types.TERMINATION_STATE_ENDED
 
 
 async def test_without_postgresql_sessions_go_on_and_none_begins(
@@ -221,14 +236,14 @@ async def test_an_end_without_postgresql_is_pending_and_holds_at_once(
         # Whose session it is must be known even now.
         assert await reason_of(terminate(api, foreign)) == "UNAVAILABLE"
         first = await terminate(api, done.session.name, comment="in the dark")
-        assert first.state == sessions.TERMINATION_STATE_PENDING
+        assert first.state == types.TERMINATION_STATE_PENDING
         assert first.session.end_reason == types.END_REASON_ENDED_BY_ADMIN
         assert await reason_of(verify(api, done.tokens.access_token)) == "SESSION_ENDED"
         again = await terminate(api, done.session.name)
         assert (again.operation, again.session.end_time) == (first.operation, first.session.end_time)
     await _carried_out(private)
     ended = await terminate(api, done.session.name)
-    assert ended.state == sessions.TERMINATION_STATE_ENDED
+    assert ended.state == types.TERMINATION_STATE_ENDED
     assert ended.session.end_time.seconds == first.session.end_time.seconds
     await _lose_everything(private)
     assert await reason_of(verify(api, done.tokens.access_token)) == "SESSION_ENDED"
@@ -243,7 +258,7 @@ async def test_all_ends_without_postgresql_hold_at_once_too(
     await verify(api, done[0].tokens.access_token)
     async with _without_postgresql(breakable):
         ended = await api.sessions.TerminateSessions(sessions.TerminateSessionsRequest(parent=person.name))
-        assert ended.state == sessions.TERMINATION_STATE_PENDING
+        assert ended.state == types.TERMINATION_STATE_PENDING
         assert ended.operation
         for one in done:
             assert await reason_of(verify(api, one.tokens.access_token)) == "SESSION_ENDED"

@@ -52,7 +52,7 @@ async def test_an_ended_session_is_refused_at_once_and_says_why(api: Api) -> Non
         name=done.session.name, reason=types.END_REASON_ENDED_BY_USER, comment="lost phone"
     )
     ended = await api.sessions.TerminateSession(request)
-    assert ended.state == sessions.TERMINATION_STATE_ENDED
+    assert ended.state == types.TERMINATION_STATE_ENDED
     assert not ended.operation
     assert ended.session.state == types.SESSION_STATE_ENDED
     assert ended.online_bound.ToTimedelta() == timedelta(milliseconds=500)
@@ -73,7 +73,7 @@ async def test_a_second_end_keeps_the_first_moment_and_reason(stack: Stack, api:
     again = await api.sessions.TerminateSession(request)
     assert again.session.end_time == first.session.end_time
     assert again.session.end_reason == types.END_REASON_ENDED_BY_ADMIN
-    assert again.state == sessions.TERMINATION_STATE_ENDED
+    assert again.state == types.TERMINATION_STATE_ENDED
 
 
 async def test_ends_at_once_are_one_end(api: Api) -> None:
@@ -108,7 +108,7 @@ async def test_all_but_one(api: Api) -> None:
     person = await new_person(api)
     kept, *others = [await person.sign_in() for _ in range(3)]
     ended = await _all(person, keep_session=kept.session.name)
-    assert (ended.ended_count, ended.state) == (2, sessions.TERMINATION_STATE_ENDED)
+    assert (ended.ended_count, ended.state) == (2, types.TERMINATION_STATE_ENDED)
     assert (await verify(api, kept.tokens.access_token)).session == kept.session.name
     for done in others:
         await _refused(api, done, "USER_WIDE")

@@ -195,7 +195,7 @@ class SessionLife(RuleBasedStateMachine):
     def terminate(self, pick: int) -> None:
         session = self._pick(pick)
         ended = self._do(terminate(self.api, session.name))
-        assert ended.state == sessions.TERMINATION_STATE_ENDED
+        assert ended.state == types.TERMINATION_STATE_ENDED
         assert ended.session.state == types.SESSION_STATE_ENDED
         session.is_over = True
 
@@ -208,7 +208,7 @@ class SessionLife(RuleBasedStateMachine):
             parent=self.users[who].person.name, keep_session=kept.name if kept else ""
         )
         ended = self._do(self.api.sessions.TerminateSessions(request))
-        assert ended.state == sessions.TERMINATION_STATE_ENDED
+        assert ended.state == types.TERMINATION_STATE_ENDED
         for one in living:
             one.is_over = one is not kept
         self._do(self.stack.advance(timedelta(seconds=2)))

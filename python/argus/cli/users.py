@@ -98,12 +98,12 @@ def disable(
 ) -> None:
     """Lets a user sign in no more, and ends all its sessions."""
 
-    async def work(argus: Argus) -> User:
+    async def work(argus: Argus) -> dict[str, Any]:
         who = origin(tenant, "users disable")
-        await argus.user_lifecycle.disable(tenant, user, comment=comment, origin=who)
-        return await argus.users.get(tenant, user)
+        ends = await argus.user_lifecycle.disable(tenant, user, comment=comment, origin=who)
+        return _row(await argus.users.get(tenant, user)) | {"sessions": ends.state.value}
 
-    show_one(_row(manage(config, work)), as_json=as_json)
+    show_one(manage(config, work), as_json=as_json)
 
 
 @app.command()
@@ -137,12 +137,12 @@ def delete(
     if not yes:
         typer.confirm(f"Delete user {user} of tenant {tenant} for good?", abort=True)
 
-    async def work(argus: Argus) -> None:
+    async def work(argus: Argus) -> dict[str, Any]:
         who = origin(tenant, "users delete")
-        await argus.user_lifecycle.delete(tenant, user, comment=comment, origin=who)
+        ends = await argus.user_lifecycle.delete(tenant, user, comment=comment, origin=who)
+        return {"user": user, "state": "deleted", "sessions": ends.state.value}
 
-    manage(config, work)
-    show_one({"user": user, "state": "deleted"}, as_json=as_json)
+    show_one(manage(config, work), as_json=as_json)
 
 
 @app.command("set-password")
@@ -158,7 +158,7 @@ def set_password(
     password = password_of(password_file)
 
     async def work(argus: Argus) -> dict[str, Any]:
-        credential = await argus.user_lifecycle.set_password(
+        credential, _ = await argus.user_lifecycle.set_password(
             tenant,
             user,
             password,

@@ -66,6 +66,18 @@ class CallerCredentialsInvalidError(ArgusError):
         )
 
 
+class AcrNotHeldError(ArgusError):
+    """The caller would let a client vouch for a higher level than it may itself."""
+
+    def __init__(self, ceiling: int) -> None:
+        super().__init__(
+            Code.PERMISSION_DENIED,
+            errors_pb2.ERROR_REASON_ASSERTED_ACR_TOO_HIGH,
+            f"the caller may vouch for urn:argus:acr:{ceiling} at most and can't give more",
+            maxAssertedAcr=f"urn:argus:acr:{ceiling}",
+        )
+
+
 class ScopeNotHeldError(ArgusError):
     """The caller would give a power over Argus that it does not have itself."""
 
@@ -145,6 +157,17 @@ def check_grant(scopes: Collection[str], *, argus_scopes: Collection[str], grant
     for scope in sorted(scopes):
         if scope in argus_scopes and scope not in grantable:
             raise ScopeNotHeldError(scope)
+
+
+def check_acr_grant(max_asserted_acr: int, *, ceiling: int | None) -> None:
+    """Raises `AcrNotHeldError` where somebody would let a client vouch for more than it may itself.
+
+    Args:
+        max_asserted_acr: What is to be given.
+        ceiling: What the giver may vouch for; None: everything (an administrator at the command line).
+    """
+    if ceiling is not None and max_asserted_acr > ceiling:
+        raise AcrNotHeldError(ceiling)
 
 
 def _check_resource(resource: str, issuer_base: str) -> None:

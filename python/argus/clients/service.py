@@ -17,6 +17,7 @@ from argus.clients.model import (
     ClientExistsError,
     ClientFields,
     ClientNotFoundError,
+    check_acr_grant,
     check_client_id,
     check_fields,
     check_grant,
@@ -57,6 +58,7 @@ class Clients:
         fields: ClientFields,
         *,
         grantable: Collection[str] | None = None,
+        ceiling: int | None = None,
         origin: Origin,
     ) -> tuple[Client, str]:
         """Creates a client; its secret can be read here only.
@@ -66,16 +68,19 @@ class Clients:
             client_id: Id, for ever.
             fields: What is said about it.
             grantable: Scopes that the caller holds; None: all.
+            ceiling: Highest level that the caller may vouch for; None: any.
             origin: On whose behalf.
 
         Raises:
             ClientExistsError: The id is or was taken.
             ScopeNotHeldError: The caller lacks a scope that it would give.
+            AcrNotHeldError: The caller may not vouch for the level that it would give.
             RequestAlreadyDoneError: The request was carried out before.
         """
         check_client_id(client_id)
         check_fields(fields, issuer_base=self._issuer_base)
         check_grant(fields.scopes, argus_scopes=argus_scopes(), grantable=grantable)
+        check_acr_grant(fields.max_asserted_acr, ceiling=ceiling)
         now, secret = self._now(), ids.new_secret()
         client = Client(
             tenant_id=tenant_id,
@@ -134,6 +139,7 @@ class Clients:
         paths: Collection[str],
         etag: str = "",
         grantable: Collection[str] | None = None,
+        ceiling: int | None = None,
         origin: Origin,
     ) -> Client:
         """Changes the fields of `paths`.
@@ -142,6 +148,7 @@ class Clients:
             ClientNotFoundError: There is no such client.
             EtagMismatchError: It changed since `etag` was read.
             ScopeNotHeldError: The caller lacks a scope that it would give.
+            AcrNotHeldError: The caller may not vouch for the level that it would give.
         """
         now = self._now()
         async with self._db.transaction(origin, now=now) as tx:
@@ -153,13 +160,21 @@ class Clients:
             check_fields(_fields(changed), issuer_base=self._issuer_base)
             given = set(changed.scopes) - set(client.scopes)
             check_grant(given, argus_scopes=argus_scopes(), grantable=grantable)
+            if changed.max_asserted_acr > client.max_asserted_acr:
+                check_acr_grant(changed.max_asserted_acr, ceiling=ceiling)
             await store.update(tx, changed)
             data = {"paths": " ".join(sorted(paths)), "scopes": " ".join(changed.scopes)}
             tx.record(Event(type="client.updated", client_id=client_id, data=data), time=now)
         return changed
 
     async def rotate_secret(
-        self, tenant_id: str, client_id: str, *, grantable: Collection[str] | None = None, origin: Origin
+        self,
+        tenant_id: str,
+        client_id: str,
+        *,
+        grantable: Collection[str] | None = None,
+        ceiling: int | None = None,
+        origin: Origin,
     ) -> str:
         """Gives a client a new secret, which can be read here only; the old one stops at once.
 
@@ -168,6 +183,7 @@ class Clients:
         Raises:
             ClientNotFoundError: There is no such client.
             ScopeNotHeldError: The client has a power over Argus that the caller lacks.
+            AcrNotHeldError: The client may vouch for more than the caller.
             RequestAlreadyDoneError: The request was carried out before.
         """
         now, secret = self._now(), ids.new_secret()
@@ -175,6 +191,7 @@ class Clients:
             await tx.claim(ids.client_name(tenant_id, client_id), now=now)
             client = await self._locked(tx, tenant_id, client_id)
             check_grant(client.scopes, argus_scopes=argus_scopes(), grantable=grantable)
+            check_acr_grant(client.max_asserted_acr, ceiling=ceiling)
             await store.replace_secret(tx, tenant_id, client_id, secret_sha256=ids.sha256(secret))
             tx.record(Event(type="client.secret_rotated", client_id=client_id), time=now)
         return secret

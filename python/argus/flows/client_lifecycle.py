@@ -6,6 +6,7 @@ from argus.base import ids
 from argus.base.origin import Origin
 from argus.clients.service import Clients
 from argus.flows.terminate import Terminate
+from argus.flows.termination import Terminations
 from argus.storage.postgres import Transaction
 
 
@@ -16,7 +17,7 @@ class ClientLifecycle:
         self._clients = clients
         self._terminate = terminate
 
-    async def delete(self, tenant_id: str, client_id: str, *, origin: Origin) -> None:
+    async def delete(self, tenant_id: str, client_id: str, *, origin: Origin) -> Terminations:
         """Deletes a client; its sessions and tokens end.
 
         Raises:
@@ -27,13 +28,13 @@ class ClientLifecycle:
         async def remove(tx: Transaction) -> None:
             await self._clients.delete(tx, tenant_id, client_id)
 
-        await self._terminate.client(
+        return await self._terminate.client(
             tenant_id, client_id, origin=origin, also=remove, claim=ids.client_name(tenant_id, client_id)
         )
 
     async def terminate_sessions(
         self, tenant_id: str, client_id: str, *, comment: str = "", origin: Origin
-    ) -> datetime | None:
+    ) -> tuple[datetime | None, Terminations]:
         """Ends all sessions and client tokens of a client; the instant up to which they were begun.
 
         Raises:
@@ -45,7 +46,7 @@ class ClientLifecycle:
         async def look(tx: Transaction) -> None:
             not_before.append((await self._clients.get(tenant_id, client_id, reader=tx)).not_before)
 
-        await self._terminate.client(
+        ends = await self._terminate.client(
             tenant_id,
             client_id,
             comment=comment,
@@ -53,4 +54,4 @@ class ClientLifecycle:
             also=look,
             claim=ids.client_name(tenant_id, client_id),
         )
-        return not_before[0]
+        return not_before[0], ends

@@ -80,7 +80,7 @@ class ClientTokens:
             client_id=client_id,
             scope=granted_scope(client, scopes or client.scopes),
             resource=resource,
-            now=epoch_seconds(self._now()),
+            now=await self._issue_time(client),
         )
         tokens = await self._issue(tenant_id, request.SerializeToString())
         event = Event(type="client.token_issued", client_id=client_id, data={"scope": request.scope})
@@ -107,6 +107,12 @@ class ClientTokens:
             raise
         await self._guessing.succeeded(attempt)
         return client
+
+    async def _issue_time(self, client: Client) -> int:
+        """Ends count whole seconds: a token made within the second of one is dated to the second after."""
+        tenant = await self._tenants.get(client.tenant_id)
+        ends = [epoch_seconds(one) + 1 for one in (tenant.not_before, client.not_before) if one is not None]
+        return max([epoch_seconds(self._now()), *ends])
 
     async def _refused(self, event: Event, origin: Origin) -> None:
         """Records a refusal, unless the tenant was made up: anybody may call, and nobody would read that audit."""

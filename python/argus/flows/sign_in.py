@@ -21,7 +21,7 @@ from argus.credentials.service import Passwords
 from argus.devices.model import Device, DeviceTraits
 from argus.devices.service import Devices
 from argus.flows.create_session import CreatedSession, CreateSession, NewSession
-from argus.flows.grant import granted_resource, granted_scope
+from argus.flows.grant import granted_resource, user_scope, user_scopes
 from argus.sessions.login_store import LOGIN_LIFE, Login, LoginCompleteError, LoginNotFoundError, LoginStore
 from argus.sessions.model import ACR_PREFIX, SessionLimitReachedError
 from argus.storage.postgres import Database
@@ -127,7 +127,7 @@ class SignIn:
             login_id=new_id(),
             client_id=client.client_id,
             identifier=identifier,
-            scope=granted_scope(client, request.scopes or client.scopes),
+            scope=user_scope(client, request.scopes or user_scopes(client)),
             resource=granted_resource(client, request.resource, issuer=self._tenants.issuer(request.tenant_id)),
             device_id=await self._known_device(request.tenant_id, identifier, request.device_token),
             token_sha256=sha256(secret).hex(),

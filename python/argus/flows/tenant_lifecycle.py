@@ -6,6 +6,7 @@ from argus.base import ids
 from argus.base.clock import Now
 from argus.base.origin import Origin
 from argus.flows.terminate import Terminate
+from argus.flows.termination import Terminations
 from argus.storage.postgres import Database, Transaction
 from argus.tenants.model import Tenant
 from argus.tenants.service import Tenants
@@ -53,7 +54,9 @@ class TenantLifecycle:
         self._tenants = tenants
         self._terminate = terminate
 
-    async def terminate_sessions(self, tenant_id: str, *, comment: str = "", origin: Origin) -> datetime | None:
+    async def terminate_sessions(
+        self, tenant_id: str, *, comment: str = "", origin: Origin
+    ) -> tuple[datetime | None, Terminations]:
         """Ends all sessions and client tokens of a tenant; the instant up to which they were begun.
 
         Raises:
@@ -65,7 +68,7 @@ class TenantLifecycle:
         async def look(tx: Transaction) -> None:
             not_before.append((await self._tenants.get(tenant_id, reader=tx)).not_before)
 
-        await self._terminate.tenant(
+        ends = await self._terminate.tenant(
             tenant_id, comment=comment, origin=origin, also=look, claim=ids.tenant_name(tenant_id)
         )
-        return not_before[0]
+        return not_before[0], ends

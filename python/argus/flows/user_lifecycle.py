@@ -7,6 +7,7 @@ from argus.base.origin import Origin
 from argus.credentials.model import Credential
 from argus.credentials.service import Passwords
 from argus.flows.terminate import Terminate
+from argus.flows.termination import Terminations
 from argus.groups.service import Groups
 from argus.policies.service import Policies
 from argus.sessions.model import EndReason
@@ -72,7 +73,7 @@ class UserLifecycle:
 
     async def set_password(
         self, tenant_id: str, user_id: str, password: str, *, terminate_sessions: bool, origin: Origin
-    ) -> Credential:
+    ) -> tuple[Credential, Terminations | None]:
         """Sets a user's password, and ends its sessions with it if that is wanted.
 
         Raises:
@@ -88,16 +89,17 @@ class UserLifecycle:
             # What was guessed before was guessed at another password.
             await self._guessing.reopen(tenant_id, [canonical_identifier(one.value) for one in user.identifiers])
         if not terminate_sessions:
-            return await self._passwords.set(
+            credential = await self._passwords.set(
                 tenant_id, user_id, password, identifiers=context, minimum=minimum, origin=origin
             )
+            return credential, None
         secret_hash = await self._passwords.prepare(password, context=context, minimum=minimum)
         written: list[Credential] = []
 
         async def put_password(tx: Transaction) -> None:
             written.append(await self._passwords.put(tx, tenant_id, user_id, secret_hash))
 
-        await self._terminate.user(
+        ends = await self._terminate.user(
             tenant_id,
             user_id,
             reason=EndReason.USER_WIDE,
@@ -105,9 +107,9 @@ class UserLifecycle:
             also=put_password,
             claim=ids.user_name(tenant_id, user_id),
         )
-        return written[0]
+        return written[0], ends
 
-    async def disable(self, tenant_id: str, user_id: str, *, comment: str = "", origin: Origin) -> None:
+    async def disable(self, tenant_id: str, user_id: str, *, comment: str = "", origin: Origin) -> Terminations:
         """Closes sign-in for a user and ends all its sessions.
 
         Raises:
@@ -118,7 +120,7 @@ class UserLifecycle:
         async def close(tx: Transaction) -> None:
             await self._users.set_disabled(tx, tenant_id, user_id, disabled=True, comment=comment)
 
-        await self._terminate.user(
+        return await self._terminate.user(
             tenant_id,
             user_id,
             reason=EndReason.USER_DISABLED,
@@ -142,7 +144,7 @@ class UserLifecycle:
 
         await self._terminate.user_changed(tenant_id, user_id, origin=origin, change=open_again)
 
-    async def delete(self, tenant_id: str, user_id: str, *, comment: str = "", origin: Origin) -> None:
+    async def delete(self, tenant_id: str, user_id: str, *, comment: str = "", origin: Origin) -> Terminations:
         """Deletes a user with identifiers, credentials and memberships, and ends all its sessions.
 
         Raises:
@@ -155,7 +157,7 @@ class UserLifecycle:
             await self._groups.remove_user(tx, tenant_id, user_id)
             await self._users.delete(tx, tenant_id, user_id, comment=comment)
 
-        await self._terminate.user(
+        return await self._terminate.user(
             tenant_id,
             user_id,
             reason=EndReason.USER_DELETED,

@@ -14,7 +14,7 @@ from argus.clients.service import Clients
 from argus.devices.model import Device, DeviceTraits
 from argus.devices.service import Devices
 from argus.flows.create_session import CreatedSession, CreateSession, NewSession
-from argus.flows.grant import granted_resource, granted_scope
+from argus.flows.grant import granted_resource, user_scope
 from argus.sessions.model import AssertedAcrTooHighError
 from argus.sessions.service import Sessions
 from argus.storage.postgres import Database
@@ -106,7 +106,7 @@ class VouchedSessions:
         return NewSession(
             user=user,
             client=client,
-            scope=granted_scope(client, vouched.scopes),
+            scope=user_scope(client, vouched.scopes),
             resource=granted_resource(client, vouched.resource, issuer=self._tenants.issuer(vouched.tenant_id)),
             acr=vouched.acr,
             amr=vouched.amr,

@@ -11,7 +11,7 @@ from argus.clients.service import Clients
 from argus.flows.client_lifecycle import ClientLifecycle
 from argus.rpc import validate
 from argus.rpc.context import current_caller, origin_of
-from argus.rpc.converters import ACR_PREFIX, client_message
+from argus.rpc.converters import ACR_PREFIX, client_message, termination_state
 from argus.v1 import client_service_pb2 as pb
 from argus.v1 import client_service_pb2_grpc
 
@@ -38,11 +38,16 @@ class ClientServicer(client_service_pb2_grpc.ClientServiceServicer):
             client_id,
             _fields(request.client),
             grantable=current_caller().scopes,
+            ceiling=await self._ceiling(),
             origin=origin_of(request),
         )
         return pb.CreateClientResponse(
             client=client_message(client), client_secret="" if request.validate_only else secret
         )
+
+    async def _ceiling(self) -> int:
+        caller = current_caller()
+        return (await self._clients.get(caller.tenant_id, caller.client_id)).max_asserted_acr
 
     async def GetClient(self, request: pb.GetClientRequest, context: Context) -> pb.GetClientResponse:
         """Reads a client."""
@@ -68,6 +73,7 @@ class ClientServicer(client_service_pb2_grpc.ClientServiceServicer):
                 paths=paths,
                 etag=request.client.etag,
                 grantable=current_caller().scopes,
+                ceiling=await self._ceiling(),
                 origin=origin_of(request),
             )
         except RequestAlreadyDoneError:
@@ -77,9 +83,11 @@ class ClientServicer(client_service_pb2_grpc.ClientServiceServicer):
     async def DeleteClient(self, request: pb.DeleteClientRequest, context: Context) -> pb.DeleteClientResponse:
         """Deletes a client; its tokens and sessions end."""
         tenant_id, client_id = validate.client(request.name, "name")
+        answer = pb.DeleteClientResponse()
         with suppress(RequestAlreadyDoneError):  # then it is gone, as was asked
-            await self._lifecycle.delete(tenant_id, client_id, origin=origin_of(request))
-        return pb.DeleteClientResponse()
+            ends = await self._lifecycle.delete(tenant_id, client_id, origin=origin_of(request))
+            answer.sessions_state = termination_state(ends.state)
+        return answer
 
     async def RotateClientSecret(
         self, request: pb.RotateClientSecretRequest, context: Context
@@ -87,7 +95,11 @@ class ClientServicer(client_service_pb2_grpc.ClientServiceServicer):
         """Gives a client a new secret; a repeat is told that it was done."""
         tenant_id, client_id = validate.client(request.name, "name")
         secret = await self._clients.rotate_secret(
-            tenant_id, client_id, grantable=current_caller().scopes, origin=origin_of(request)
+            tenant_id,
+            client_id,
+            grantable=current_caller().scopes,
+            ceiling=await self._ceiling(),
+            origin=origin_of(request),
         )
         return pb.RotateClientSecretResponse(client_secret="" if request.validate_only else secret)
 
@@ -97,13 +109,16 @@ class ClientServicer(client_service_pb2_grpc.ClientServiceServicer):
         """Ends all sessions and client tokens of a client."""
         tenant_id, client_id = validate.client(request.name, "name")
         comment = validate.text(request.comment, "comment", _MAX_COMMENT)
+        answer = pb.TerminateClientSessionsResponse()
         try:
-            not_before = await self._lifecycle.terminate_sessions(
+            not_before, ends = await self._lifecycle.terminate_sessions(
                 tenant_id, client_id, comment=comment, origin=origin_of(request)
             )
+            answer.sessions_state = termination_state(ends.state)
         except RequestAlreadyDoneError:
             not_before = (await self._clients.get(tenant_id, client_id)).not_before
-        return pb.TerminateClientSessionsResponse(not_before_time=validate.to_timestamp(not_before))
+        answer.MergeFrom(pb.TerminateClientSessionsResponse(not_before_time=validate.to_timestamp(not_before)))
+        return answer
 
 
 def _fields(client: pb.Client) -> ClientFields:

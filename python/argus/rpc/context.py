@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 from google.protobuf.message import Message
 
+from argus.base.errors import InvalidFieldError
 from argus.base.origin import Origin
 
 CONTEXT_SCOPE: Final = "context.assert"
@@ -120,10 +121,15 @@ def _user_address(request: Message, caller: Caller) -> str | None:
     context = getattr(request, "client_context", None)
     if context is None or CONTEXT_SCOPE not in caller.scopes:
         return None
-    try:
-        return str(ipaddress.ip_address(context.ip_address))
-    except ValueError:
+    if not context.ip_address:
         return None
+    try:
+        address = ipaddress.ip_address(context.ip_address)
+    except ValueError:
+        raise InvalidFieldError("client_context.ip_address", "must be an IPv4 or IPv6 address") from None
+    if getattr(address, "scope_id", None) is not None:
+        raise InvalidFieldError("client_context.ip_address", "must have no zone")
+    return str(address)
 
 
 def _digest(request: Message, key: bytes) -> bytes:

@@ -8,6 +8,7 @@ from argus.base import ids
 from argus.base.errors import InvalidFieldError
 from argus.clients.model import Client
 from argus.credentials.model import Credential
+from argus.flows.termination import TerminationState
 from argus.groups.model import Group
 from argus.rpc.validate import to_timestamp
 from argus.tenants.model import Tenant
@@ -19,6 +20,7 @@ from argus.v1 import (
     events_pb2,
     key_service_pb2,
     tenant_service_pb2,
+    types_pb2,
     user_service_pb2,
 )
 
@@ -160,3 +162,10 @@ def event_message(event: AuditEvent) -> events_pb2.Event:
         ip_address=event.ip_address or "",
         data=event.data,
     )
+
+
+def termination_state(state: TerminationState) -> types_pb2.TerminationState.ValueType:
+    """How far an end has come."""
+    if state is TerminationState.ENDED:
+        return types_pb2.TERMINATION_STATE_ENDED
+    return types_pb2.TERMINATION_STATE_PENDING

@@ -11,10 +11,10 @@ from argus.credentials.service import Passwords
 from argus.flows.user_lifecycle import UserLifecycle
 from argus.rpc import validate
 from argus.rpc.context import origin_of
-from argus.rpc.converters import credential_message
+from argus.rpc.converters import credential_message, termination_state
 from argus.users.service import Users
 from argus.v1 import credential_service_pb2 as pb
-from argus.v1 import credential_service_pb2_grpc
+from argus.v1 import credential_service_pb2_grpc, types_pb2
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -31,7 +31,7 @@ class CredentialServicer(credential_service_pb2_grpc.CredentialServiceServicer):
         """Sets a user's password."""
         tenant_id, user_id = validate.user(request.parent, "parent")
         try:
-            credential = await self._lifecycle.set_password(
+            credential, ends = await self._lifecycle.set_password(
                 tenant_id,
                 user_id,
                 request.password,
@@ -42,8 +42,9 @@ class CredentialServicer(credential_service_pb2_grpc.CredentialServiceServicer):
             found = await self._passwords.find(tenant_id, user_id)
             if found is None:
                 raise CredentialUserNotFoundError(user_id) from None
-            credential = found
-        return pb.SetPasswordResponse(credential=credential_message(credential))
+            credential, ends = found, None
+        state = termination_state(ends.state) if ends else types_pb2.TERMINATION_STATE_UNSPECIFIED
+        return pb.SetPasswordResponse(credential=credential_message(credential), sessions_state=state)
 
     async def ListCredentials(self, request: pb.ListCredentialsRequest, context: Context) -> pb.ListCredentialsResponse:
         """Lists a user's credentials, without their secrets."""

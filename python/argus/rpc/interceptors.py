@@ -194,14 +194,24 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
 
 async def _in_time(answering: Awaitable[Any], call: Call) -> Any:
-    limit = asyncio.timeout(call.deadline_ms / 1000)
+    """The answer, or `DeadlineError` at the deadline, even while a store that hangs holds up the cancelling."""
+    task = asyncio.ensure_future(answering)
     try:
-        async with limit:
-            return await answering
-    except TimeoutError:
-        if limit.expired():
-            raise DeadlineError from None
+        done, _ = await asyncio.wait([task], timeout=call.deadline_ms / 1000)
+    except asyncio.CancelledError:
+        task.cancel()
         raise
+    if not done:
+        task.add_done_callback(_forget)
+        task.cancel()
+        raise DeadlineError
+    return task.result()
+
+
+def _forget(task: asyncio.Future[Any]) -> None:
+    """Takes the outcome of a call that was answered without it, so that nobody misses it."""
+    if not task.cancelled():
+        task.exception()
 
 
 async def _send(status: status_pb2.Status, call: Call, context: Context) -> None:

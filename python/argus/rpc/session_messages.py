@@ -7,11 +7,10 @@ from typing import Final
 from argus.base.errors import InvalidFieldError
 from argus.base.ids import session_name
 from argus.devices.model import DeviceTraits, traits_of
-from argus.flows.termination import TerminationState
 from argus.rpc.context import CONTEXT_SCOPE, current_caller
 from argus.rpc.validate import to_timestamp
 from argus.sessions.model import ACR_PREFIX, EndReason, Session, SessionState
-from argus.v1 import session_service_pb2, types_pb2
+from argus.v1 import types_pb2
 
 _STATES: Final = {
     SessionState.ACTIVE: types_pb2.SESSION_STATE_ACTIVE,
@@ -70,13 +69,6 @@ def ended_message(
         end_time=to_timestamp(at),
         end_reason=types_pb2.EndReason.ValueType(reason),
     )
-
-
-def termination_state(state: TerminationState) -> session_service_pb2.TerminationState.ValueType:
-    """How far an end has come."""
-    if state is TerminationState.ENDED:
-        return session_service_pb2.TERMINATION_STATE_ENDED
-    return session_service_pb2.TERMINATION_STATE_PENDING
 
 
 def traits(context: types_pb2.ClientContext) -> DeviceTraits:

@@ -15,13 +15,12 @@ from argus.flows.vouch import Vouched, VouchedSessions
 from argus.policies.service import Policies
 from argus.rpc import validate
 from argus.rpc.context import current_caller, origin_of
-from argus.rpc.converters import event_message
+from argus.rpc.converters import event_message, termination_state
 from argus.rpc.session_messages import (
     acr_level,
     amr_values,
     ended_message,
     session_message,
-    termination_state,
     traits,
 )
 from argus.sessions.model import EndReason

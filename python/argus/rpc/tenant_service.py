@@ -8,7 +8,7 @@ from argus.base.errors import RequestAlreadyDoneError
 from argus.flows.tenant_lifecycle import CreateTenant, TenantLifecycle
 from argus.rpc import validate
 from argus.rpc.context import origin_of
-from argus.rpc.converters import tenant_message
+from argus.rpc.converters import tenant_message, termination_state
 from argus.tenants.model import MAX_DISPLAY_NAME, Tenant
 from argus.tenants.service import Tenants
 from argus.v1 import tenant_service_pb2 as pb
@@ -70,13 +70,16 @@ class TenantServicer(tenant_service_pb2_grpc.TenantServiceServicer):
         """Ends all sessions of a tenant."""
         tenant_id = validate.tenant(request.name, "name", allow_system=True)
         comment = validate.text(request.comment, "comment", _MAX_COMMENT)
+        answer = pb.TerminateTenantSessionsResponse()
         try:
-            not_before = await self._lifecycle.terminate_sessions(
+            not_before, ends = await self._lifecycle.terminate_sessions(
                 tenant_id, comment=comment, origin=origin_of(request, tenant_id=tenant_id)
             )
+            answer.sessions_state = termination_state(ends.state)
         except RequestAlreadyDoneError:
             not_before = (await self._tenants.get(tenant_id)).not_before
-        return pb.TerminateTenantSessionsResponse(not_before_time=validate.to_timestamp(not_before))
+        answer.MergeFrom(pb.TerminateTenantSessionsResponse(not_before_time=validate.to_timestamp(not_before)))
+        return answer
 
     def _message(self, tenant: Tenant) -> pb.Tenant:
         return tenant_message(tenant, issuer=self._tenants.issuer(tenant.tenant_id))

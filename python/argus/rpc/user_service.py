@@ -11,7 +11,7 @@ from argus.flows.user_lifecycle import UserLifecycle
 from argus.groups.service import Groups
 from argus.rpc import validate
 from argus.rpc.context import origin_of
-from argus.rpc.converters import group_message, identifier_kind, identifier_message, user_message
+from argus.rpc.converters import group_message, identifier_kind, identifier_message, termination_state, user_message
 from argus.users.model import MAX_DISPLAY_NAME, MAX_IDENTIFIER, IdentifierNotFoundError, NewIdentifier, User
 from argus.users.service import Users
 from argus.v1 import user_service_pb2 as pb
@@ -82,9 +82,12 @@ class UserServicer(user_service_pb2_grpc.UserServiceServicer):
         """Closes sign-in for a user and ends all its sessions."""
         tenant_id, user_id = validate.user(request.name, "name")
         comment = validate.text(request.comment, "comment", _MAX_COMMENT)
+        answer = pb.DisableUserResponse()
         with suppress(RequestAlreadyDoneError):  # then the user as it is now is the answer
-            await self._lifecycle.disable(tenant_id, user_id, comment=comment, origin=origin_of(request))
-        return pb.DisableUserResponse(user=await self._get(tenant_id, user_id))
+            ends = await self._lifecycle.disable(tenant_id, user_id, comment=comment, origin=origin_of(request))
+            answer.sessions_state = termination_state(ends.state)
+        answer.user.CopyFrom(await self._get(tenant_id, user_id))
+        return answer
 
     async def EnableUser(self, request: pb.EnableUserRequest, context: Context) -> pb.EnableUserResponse:
         """Lets a disabled user sign in again."""
@@ -98,9 +101,11 @@ class UserServicer(user_service_pb2_grpc.UserServiceServicer):
         """Deletes a user; all its sessions end."""
         tenant_id, user_id = validate.user(request.name, "name")
         comment = validate.text(request.comment, "comment", _MAX_COMMENT)
+        answer = pb.DeleteUserResponse()
         with suppress(RequestAlreadyDoneError):  # then it is gone, as was asked
-            await self._lifecycle.delete(tenant_id, user_id, comment=comment, origin=origin_of(request))
-        return pb.DeleteUserResponse()
+            ends = await self._lifecycle.delete(tenant_id, user_id, comment=comment, origin=origin_of(request))
+            answer.sessions_state = termination_state(ends.state)
+        return answer
 
     async def CreateIdentifier(
         self, request: pb.CreateIdentifierRequest, context: Context

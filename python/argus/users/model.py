@@ -147,9 +147,16 @@ def check_identifier(kind: IdentifierKind, value: str, *, field: str) -> str:
     if max(len(value), len(canonical)) > MAX_IDENTIFIER:
         raise InvalidFieldError(field, f"must have at most {MAX_IDENTIFIER} characters")
     is_good, demand = _RULES[kind]
-    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in value) or not is_good(canonical):
+    if any(map(_is_invisible, value)) or not is_good(canonical):
         raise InvalidFieldError(field, demand)
     return canonical
+
+
+def _is_invisible(character: str) -> bool:
+    """Controls, formats (zero width, direction, tags) and variation selectors: one name could look like another's."""
+    return unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"} or unicodedata.name(
+        character, ""
+    ).startswith("VARIATION SELECTOR")
 
 
 def _is_email(text: str) -> bool:

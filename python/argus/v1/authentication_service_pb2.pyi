@@ -167,7 +167,7 @@ class StartLoginRequest(google.protobuf.message.Message):
     identifier: builtins.str
     """E-mail address, user name or the like; at most 320 characters."""
     scope: builtins.str
-    """Scope to grant, space-separated; each one that the client has; empty: all of them."""
+    """Scope to grant, space-separated; each one that the client has, but none of Argus's own; empty: all of those."""
     device_token: builtins.str
     """Device token of an earlier sign-in, if the device kept one."""
     resource: builtins.str

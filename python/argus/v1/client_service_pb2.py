@@ -23,11 +23,12 @@ _sym_db = _symbol_database.Default()
 
 
 from argus.v1 import options_pb2 as argus_dot_v1_dot_options__pb2
+from argus.v1 import types_pb2 as argus_dot_v1_dot_types__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x61rgus/v1/client_service.proto\x12\x08\x61rgus.v1\x1a\x16\x61rgus/v1/options.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb9\x01\n\x06\x43lient\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x0e\n\x06scopes\x18\x03 \x03(\t\x12\x10\n\x08resource\x18\x04 \x01(\t\x12\x18\n\x10max_asserted_acr\x18\x05 \x01(\t\x12\x10\n\x08\x64isabled\x18\x06 \x01(\x08\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x08 \x01(\t\"\x85\x01\n\x13\x43reateClientRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tclient_id\x18\x02 \x01(\t\x12 \n\x06\x63lient\x18\x03 \x01(\x0b\x32\x10.argus.v1.Client\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"T\n\x14\x43reateClientResponse\x12 \n\x06\x63lient\x18\x01 \x01(\x0b\x32\x10.argus.v1.Client\x12\x1a\n\rclient_secret\x18\x02 \x01(\tB\x03\x80\x01\x01\" \n\x10GetClientRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"5\n\x11GetClientResponse\x12 \n\x06\x63lient\x18\x01 \x01(\x0b\x32\x10.argus.v1.Client\"K\n\x12ListClientsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"Q\n\x13ListClientsResponse\x12!\n\x07\x63lients\x18\x01 \x03(\x0b\x32\x10.argus.v1.Client\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x93\x01\n\x13UpdateClientRequest\x12 \n\x06\x63lient\x18\x01 \x01(\x0b\x32\x10.argus.v1.Client\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"8\n\x14UpdateClientResponse\x12 \n\x06\x63lient\x18\x01 \x01(\x0b\x32\x10.argus.v1.Client\"N\n\x13\x44\x65leteClientRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"\x16\n\x14\x44\x65leteClientResponse\"T\n\x19RotateClientSecretRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"8\n\x1aRotateClientSecretResponse\x12\x1a\n\rclient_secret\x18\x01 \x01(\tB\x03\x80\x01\x01\"j\n\x1eTerminateClientSessionsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x63omment\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"V\n\x1fTerminateClientSessionsResponse\x12\x33\n\x0fnot_before_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xf1\x05\n\rClientService\x12\x62\n\x0c\x43reateClient\x12\x1d.argus.v1.CreateClientRequest\x1a\x1e.argus.v1.CreateClientResponse\"\x13\xe2\xe0\x18\x0f\n\rclients.write\x12X\n\tGetClient\x12\x1a.argus.v1.GetClientRequest\x1a\x1b.argus.v1.GetClientResponse\"\x12\xe2\xe0\x18\x0e\n\x0c\x63lients.read\x12^\n\x0bListClients\x12\x1c.argus.v1.ListClientsRequest\x1a\x1d.argus.v1.ListClientsResponse\"\x12\xe2\xe0\x18\x0e\n\x0c\x63lients.read\x12\x62\n\x0cUpdateClient\x12\x1d.argus.v1.UpdateClientRequest\x1a\x1e.argus.v1.UpdateClientResponse\"\x13\xe2\xe0\x18\x0f\n\rclients.write\x12\x62\n\x0c\x44\x65leteClient\x12\x1d.argus.v1.DeleteClientRequest\x1a\x1e.argus.v1.DeleteClientResponse\"\x13\xe2\xe0\x18\x0f\n\rclients.write\x12t\n\x12RotateClientSecret\x12#.argus.v1.RotateClientSecretRequest\x1a$.argus.v1.RotateClientSecretResponse\"\x13\xe2\xe0\x18\x0f\n\rclients.write\x12\x83\x01\n\x17TerminateClientSessions\x12(.argus.v1.TerminateClientSessionsRequest\x1a).argus.v1.TerminateClientSessionsResponse\"\x13\xe2\xe0\x18\x0f\n\rclients.writeb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x61rgus/v1/client_service.proto\x12\x08\x61rgus.v1\x1a\x16\x61rgus/v1/options.proto\x1a\x14\x61rgus/v1/types.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb9\x01\n\x06\x43lient\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x0e\n\x06scopes\x18\x03 \x03(\t\x12\x10\n\x08resource\x18\x04 \x01(\t\x12\x18\n\x10max_asserted_acr\x18\x05 \x01(\t\x12\x10\n\x08\x64isabled\x18\x06 \x01(\x08\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x08 \x01(\t\"\x85\x01\n\x13\x43reateClientRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tclient_id\x18\x02 \x01(\t\x12 \n\x06\x63lient\x18\x03 \x01(\x0b\x32\x10.argus.v1.Client\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"T\n\x14\x43reateClientResponse\x12 \n\x06\x63lient\x18\x01 \x01(\x0b\x32\x10.argus.v1.Client\x12\x1a\n\rclient_secret\x18\x02 \x01(\tB\x03\x80\x01\x01\" \n\x10GetClientRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"5\n\x11GetClientResponse\x12 \n\x06\x63lient\x18\x01 \x01(\x0b\x32\x10.argus.v1.Client\"K\n\x12ListClientsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"Q\n\x13ListClientsResponse\x12!\n\x07\x63lients\x18\x01 \x03(\x0b\x32\x10.argus.v1.Client\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x93\x01\n\x13UpdateClientRequest\x12 \n\x06\x63lient\x18\x01 \x01(\x0b\x32\x10.argus.v1.Client\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"8\n\x14UpdateClientResponse\x12 \n\x06\x63lient\x18\x01 \x01(\x0b\x32\x10.argus.v1.Client\"N\n\x13\x44\x65leteClientRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"J\n\x14\x44\x65leteClientResponse\x12\x32\n\x0esessions_state\x18\x01 \x01(\x0e\x32\x1a.argus.v1.TerminationState\"T\n\x19RotateClientSecretRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"8\n\x1aRotateClientSecretResponse\x12\x1a\n\rclient_secret\x18\x01 \x01(\tB\x03\x80\x01\x01\"j\n\x1eTerminateClientSessionsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x63omment\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"\x8a\x01\n\x1fTerminateClientSessionsResponse\x12\x33\n\x0fnot_before_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0esessions_state\x18\x02 \x01(\x0e\x32\x1a.argus.v1.TerminationState2\xf1\x05\n\rClientService\x12\x62\n\x0c\x43reateClient\x12\x1d.argus.v1.CreateClientRequest\x1a\x1e.argus.v1.CreateClientResponse\"\x13\xe2\xe0\x18\x0f\n\rclients.write\x12X\n\tGetClient\x12\x1a.argus.v1.GetClientRequest\x1a\x1b.argus.v1.GetClientResponse\"\x12\xe2\xe0\x18\x0e\n\x0c\x63lients.read\x12^\n\x0bListClients\x12\x1c.argus.v1.ListClientsRequest\x1a\x1d.argus.v1.ListClientsResponse\"\x12\xe2\xe0\x18\x0e\n\x0c\x63lients.read\x12\x62\n\x0cUpdateClient\x12\x1d.argus.v1.UpdateClientRequest\x1a\x1e.argus.v1.UpdateClientResponse\"\x13\xe2\xe0\x18\x0f\n\rclients.write\x12\x62\n\x0c\x44\x65leteClient\x12\x1d.argus.v1.DeleteClientRequest\x1a\x1e.argus.v1.DeleteClientResponse\"\x13\xe2\xe0\x18\x0f\n\rclients.write\x12t\n\x12RotateClientSecret\x12#.argus.v1.RotateClientSecretRequest\x1a$.argus.v1.RotateClientSecretResponse\"\x13\xe2\xe0\x18\x0f\n\rclients.write\x12\x83\x01\n\x17TerminateClientSessions\x12(.argus.v1.TerminateClientSessionsRequest\x1a).argus.v1.TerminateClientSessionsResponse\"\x13\xe2\xe0\x18\x0f\n\rclients.writeb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -52,36 +53,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CLIENTSERVICE'].methods_by_name['RotateClientSecret']._serialized_options = b'\342\340\030\017\n\rclients.write'
   _globals['_CLIENTSERVICE'].methods_by_name['TerminateClientSessions']._loaded_options = None
   _globals['_CLIENTSERVICE'].methods_by_name['TerminateClientSessions']._serialized_options = b'\342\340\030\017\n\rclients.write'
-  _globals['_CLIENT']._serialized_start=135
-  _globals['_CLIENT']._serialized_end=320
-  _globals['_CREATECLIENTREQUEST']._serialized_start=323
-  _globals['_CREATECLIENTREQUEST']._serialized_end=456
-  _globals['_CREATECLIENTRESPONSE']._serialized_start=458
-  _globals['_CREATECLIENTRESPONSE']._serialized_end=542
-  _globals['_GETCLIENTREQUEST']._serialized_start=544
-  _globals['_GETCLIENTREQUEST']._serialized_end=576
-  _globals['_GETCLIENTRESPONSE']._serialized_start=578
-  _globals['_GETCLIENTRESPONSE']._serialized_end=631
-  _globals['_LISTCLIENTSREQUEST']._serialized_start=633
-  _globals['_LISTCLIENTSREQUEST']._serialized_end=708
-  _globals['_LISTCLIENTSRESPONSE']._serialized_start=710
-  _globals['_LISTCLIENTSRESPONSE']._serialized_end=791
-  _globals['_UPDATECLIENTREQUEST']._serialized_start=794
-  _globals['_UPDATECLIENTREQUEST']._serialized_end=941
-  _globals['_UPDATECLIENTRESPONSE']._serialized_start=943
-  _globals['_UPDATECLIENTRESPONSE']._serialized_end=999
-  _globals['_DELETECLIENTREQUEST']._serialized_start=1001
-  _globals['_DELETECLIENTREQUEST']._serialized_end=1079
-  _globals['_DELETECLIENTRESPONSE']._serialized_start=1081
-  _globals['_DELETECLIENTRESPONSE']._serialized_end=1103
-  _globals['_ROTATECLIENTSECRETREQUEST']._serialized_start=1105
-  _globals['_ROTATECLIENTSECRETREQUEST']._serialized_end=1189
-  _globals['_ROTATECLIENTSECRETRESPONSE']._serialized_start=1191
-  _globals['_ROTATECLIENTSECRETRESPONSE']._serialized_end=1247
-  _globals['_TERMINATECLIENTSESSIONSREQUEST']._serialized_start=1249
-  _globals['_TERMINATECLIENTSESSIONSREQUEST']._serialized_end=1355
-  _globals['_TERMINATECLIENTSESSIONSRESPONSE']._serialized_start=1357
-  _globals['_TERMINATECLIENTSESSIONSRESPONSE']._serialized_end=1443
-  _globals['_CLIENTSERVICE']._serialized_start=1446
-  _globals['_CLIENTSERVICE']._serialized_end=2199
+  _globals['_CLIENT']._serialized_start=157
+  _globals['_CLIENT']._serialized_end=342
+  _globals['_CREATECLIENTREQUEST']._serialized_start=345
+  _globals['_CREATECLIENTREQUEST']._serialized_end=478
+  _globals['_CREATECLIENTRESPONSE']._serialized_start=480
+  _globals['_CREATECLIENTRESPONSE']._serialized_end=564
+  _globals['_GETCLIENTREQUEST']._serialized_start=566
+  _globals['_GETCLIENTREQUEST']._serialized_end=598
+  _globals['_GETCLIENTRESPONSE']._serialized_start=600
+  _globals['_GETCLIENTRESPONSE']._serialized_end=653
+  _globals['_LISTCLIENTSREQUEST']._serialized_start=655
+  _globals['_LISTCLIENTSREQUEST']._serialized_end=730
+  _globals['_LISTCLIENTSRESPONSE']._serialized_start=732
+  _globals['_LISTCLIENTSRESPONSE']._serialized_end=813
+  _globals['_UPDATECLIENTREQUEST']._serialized_start=816
+  _globals['_UPDATECLIENTREQUEST']._serialized_end=963
+  _globals['_UPDATECLIENTRESPONSE']._serialized_start=965
+  _globals['_UPDATECLIENTRESPONSE']._serialized_end=1021
+  _globals['_DELETECLIENTREQUEST']._serialized_start=1023
+  _globals['_DELETECLIENTREQUEST']._serialized_end=1101
+  _globals['_DELETECLIENTRESPONSE']._serialized_start=1103
+  _globals['_DELETECLIENTRESPONSE']._serialized_end=1177
+  _globals['_ROTATECLIENTSECRETREQUEST']._serialized_start=1179
+  _globals['_ROTATECLIENTSECRETREQUEST']._serialized_end=1263
+  _globals['_ROTATECLIENTSECRETRESPONSE']._serialized_start=1265
+  _globals['_ROTATECLIENTSECRETRESPONSE']._serialized_end=1321
+  _globals['_TERMINATECLIENTSESSIONSREQUEST']._serialized_start=1323
+  _globals['_TERMINATECLIENTSESSIONSREQUEST']._serialized_end=1429
+  _globals['_TERMINATECLIENTSESSIONSRESPONSE']._serialized_start=1432
+  _globals['_TERMINATECLIENTSESSIONSRESPONSE']._serialized_end=1570
+  _globals['_CLIENTSERVICE']._serialized_start=1573
+  _globals['_CLIENTSERVICE']._serialized_end=2326
 # @@protoc_insertion_point(module_scope)

@@ -3,6 +3,7 @@
 isort:skip_file
 The API of the Argus session authority."""
 
+import argus.v1.types_pb2
 import builtins
 import collections.abc
 import google.protobuf.descriptor
@@ -306,9 +307,15 @@ class DeleteClientResponse(google.protobuf.message.Message):
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
+    SESSIONS_STATE_FIELD_NUMBER: builtins.int
+    sessions_state: argus.v1.types_pb2.TerminationState.ValueType
+    """How far the ends of the sessions have come; unset in the answer to a repeat by `request_id`."""
     def __init__(
         self,
+        *,
+        sessions_state: argus.v1.types_pb2.TerminationState.ValueType = ...,
     ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["sessions_state", b"sessions_state"]) -> None: ...
 
 global___DeleteClientResponse = DeleteClientResponse
 
@@ -393,6 +400,9 @@ class TerminateClientSessionsResponse(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     NOT_BEFORE_TIME_FIELD_NUMBER: builtins.int
+    SESSIONS_STATE_FIELD_NUMBER: builtins.int
+    sessions_state: argus.v1.types_pb2.TerminationState.ValueType
+    """How far the ends of the sessions have come; unset in the answer to a repeat by `request_id`."""
     @property
     def not_before_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """Sessions created up to this instant are over."""
@@ -401,8 +411,9 @@ class TerminateClientSessionsResponse(google.protobuf.message.Message):
         self,
         *,
         not_before_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        sessions_state: argus.v1.types_pb2.TerminationState.ValueType = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["not_before_time", b"not_before_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["not_before_time", b"not_before_time"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["not_before_time", b"not_before_time", "sessions_state", b"sessions_state"]) -> None: ...
 
 global___TerminateClientSessionsResponse = TerminateClientSessionsResponse

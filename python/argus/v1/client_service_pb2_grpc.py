@@ -78,7 +78,8 @@ class ClientServiceServicer(object):
 
     def CreateClient(self, request, context):
         """Creates a client. Its secret is in this answer only. Idempotent by `request_id`, but for the secret
-        (REQUEST_ALREADY_DONE). Errors: CLIENT_EXISTS, FIELD_INVALID, CALLER_SCOPE_MISSING (a scope that the caller lacks).
+        (REQUEST_ALREADY_DONE). Errors: CLIENT_EXISTS, FIELD_INVALID, CALLER_SCOPE_MISSING (a scope that the caller lacks),
+        ASSERTED_ACR_TOO_HIGH (a level that the caller may not assert itself).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -99,7 +100,8 @@ class ClientServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def UpdateClient(self, request, context):
-        """Changes a client. Errors: CLIENT_NOT_FOUND, ETAG_MISMATCH, FIELD_INVALID, CALLER_SCOPE_MISSING.
+        """Changes a client. Errors: CLIENT_NOT_FOUND, ETAG_MISMATCH, FIELD_INVALID, CALLER_SCOPE_MISSING,
+        ASSERTED_ACR_TOO_HIGH.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -26,7 +26,8 @@ class ClientServiceStub:
         argus.v1.client_service_pb2.CreateClientResponse,
     ]
     """Creates a client. Its secret is in this answer only. Idempotent by `request_id`, but for the secret
-    (REQUEST_ALREADY_DONE). Errors: CLIENT_EXISTS, FIELD_INVALID, CALLER_SCOPE_MISSING (a scope that the caller lacks).
+    (REQUEST_ALREADY_DONE). Errors: CLIENT_EXISTS, FIELD_INVALID, CALLER_SCOPE_MISSING (a scope that the caller lacks),
+    ASSERTED_ACR_TOO_HIGH (a level that the caller may not assert itself).
     """
 
     GetClient: grpc.UnaryUnaryMultiCallable[
@@ -45,7 +46,9 @@ class ClientServiceStub:
         argus.v1.client_service_pb2.UpdateClientRequest,
         argus.v1.client_service_pb2.UpdateClientResponse,
     ]
-    """Changes a client. Errors: CLIENT_NOT_FOUND, ETAG_MISMATCH, FIELD_INVALID, CALLER_SCOPE_MISSING."""
+    """Changes a client. Errors: CLIENT_NOT_FOUND, ETAG_MISMATCH, FIELD_INVALID, CALLER_SCOPE_MISSING,
+    ASSERTED_ACR_TOO_HIGH.
+    """
 
     DeleteClient: grpc.UnaryUnaryMultiCallable[
         argus.v1.client_service_pb2.DeleteClientRequest,
@@ -75,7 +78,8 @@ class ClientServiceAsyncStub:
         argus.v1.client_service_pb2.CreateClientResponse,
     ]
     """Creates a client. Its secret is in this answer only. Idempotent by `request_id`, but for the secret
-    (REQUEST_ALREADY_DONE). Errors: CLIENT_EXISTS, FIELD_INVALID, CALLER_SCOPE_MISSING (a scope that the caller lacks).
+    (REQUEST_ALREADY_DONE). Errors: CLIENT_EXISTS, FIELD_INVALID, CALLER_SCOPE_MISSING (a scope that the caller lacks),
+    ASSERTED_ACR_TOO_HIGH (a level that the caller may not assert itself).
     """
 
     GetClient: grpc.aio.UnaryUnaryMultiCallable[
@@ -94,7 +98,9 @@ class ClientServiceAsyncStub:
         argus.v1.client_service_pb2.UpdateClientRequest,
         argus.v1.client_service_pb2.UpdateClientResponse,
     ]
-    """Changes a client. Errors: CLIENT_NOT_FOUND, ETAG_MISMATCH, FIELD_INVALID, CALLER_SCOPE_MISSING."""
+    """Changes a client. Errors: CLIENT_NOT_FOUND, ETAG_MISMATCH, FIELD_INVALID, CALLER_SCOPE_MISSING,
+    ASSERTED_ACR_TOO_HIGH.
+    """
 
     DeleteClient: grpc.aio.UnaryUnaryMultiCallable[
         argus.v1.client_service_pb2.DeleteClientRequest,
@@ -126,7 +132,8 @@ class ClientServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[argus.v1.client_service_pb2.CreateClientResponse, collections.abc.Awaitable[argus.v1.client_service_pb2.CreateClientResponse]]:
         """Creates a client. Its secret is in this answer only. Idempotent by `request_id`, but for the secret
-        (REQUEST_ALREADY_DONE). Errors: CLIENT_EXISTS, FIELD_INVALID, CALLER_SCOPE_MISSING (a scope that the caller lacks).
+        (REQUEST_ALREADY_DONE). Errors: CLIENT_EXISTS, FIELD_INVALID, CALLER_SCOPE_MISSING (a scope that the caller lacks),
+        ASSERTED_ACR_TOO_HIGH (a level that the caller may not assert itself).
         """
 
     @abc.abstractmethod
@@ -151,7 +158,9 @@ class ClientServiceServicer(metaclass=abc.ABCMeta):
         request: argus.v1.client_service_pb2.UpdateClientRequest,
         context: _ServicerContext,
     ) -> typing.Union[argus.v1.client_service_pb2.UpdateClientResponse, collections.abc.Awaitable[argus.v1.client_service_pb2.UpdateClientResponse]]:
-        """Changes a client. Errors: CLIENT_NOT_FOUND, ETAG_MISMATCH, FIELD_INVALID, CALLER_SCOPE_MISSING."""
+        """Changes a client. Errors: CLIENT_NOT_FOUND, ETAG_MISMATCH, FIELD_INVALID, CALLER_SCOPE_MISSING,
+        ASSERTED_ACR_TOO_HIGH.
+        """
 
     @abc.abstractmethod
     def DeleteClient(

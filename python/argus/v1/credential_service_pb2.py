@@ -23,10 +23,11 @@ _sym_db = _symbol_database.Default()
 
 
 from argus.v1 import options_pb2 as argus_dot_v1_dot_options__pb2
+from argus.v1 import types_pb2 as argus_dot_v1_dot_types__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!argus/v1/credential_service.proto\x12\x08\x61rgus.v1\x1a\x16\x61rgus/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc9\x01\n\nCredential\x12\x0c\n\x04name\x18\x01 \x01(\t\x12&\n\x04kind\x18\x02 \x01(\x0e\x32\x18.argus.v1.CredentialKind\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rlast_use_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12!\n\x19\x63losed_to_unknown_devices\x18\x05 \x01(\x08\"\x82\x01\n\x12SetPasswordRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x15\n\x08password\x18\x02 \x01(\tB\x03\x80\x01\x01\x12\x1a\n\x12terminate_sessions\x18\x03 \x01(\x08\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"?\n\x13SetPasswordResponse\x12(\n\ncredential\x18\x01 \x01(\x0b\x32\x14.argus.v1.Credential\"O\n\x16ListCredentialsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"]\n\x17ListCredentialsResponse\x12)\n\x0b\x63redentials\x18\x01 \x03(\x0b\x32\x14.argus.v1.Credential\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"R\n\x17\x44\x65leteCredentialRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"\x1a\n\x18\x44\x65leteCredentialResponse*O\n\x0e\x43redentialKind\x12\x1f\n\x1b\x43REDENTIAL_KIND_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x43REDENTIAL_KIND_PASSWORD\x10\x01\x32\xdc\x02\n\x11\x43redentialService\x12\x63\n\x0bSetPassword\x12\x1c.argus.v1.SetPasswordRequest\x1a\x1d.argus.v1.SetPasswordResponse\"\x17\xe2\xe0\x18\x13\n\x11\x63redentials.write\x12n\n\x0fListCredentials\x12 .argus.v1.ListCredentialsRequest\x1a!.argus.v1.ListCredentialsResponse\"\x16\xe2\xe0\x18\x12\n\x10\x63redentials.read\x12r\n\x10\x44\x65leteCredential\x12!.argus.v1.DeleteCredentialRequest\x1a\".argus.v1.DeleteCredentialResponse\"\x17\xe2\xe0\x18\x13\n\x11\x63redentials.writeb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!argus/v1/credential_service.proto\x12\x08\x61rgus.v1\x1a\x16\x61rgus/v1/options.proto\x1a\x14\x61rgus/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc9\x01\n\nCredential\x12\x0c\n\x04name\x18\x01 \x01(\t\x12&\n\x04kind\x18\x02 \x01(\x0e\x32\x18.argus.v1.CredentialKind\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rlast_use_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12!\n\x19\x63losed_to_unknown_devices\x18\x05 \x01(\x08\"\x82\x01\n\x12SetPasswordRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x15\n\x08password\x18\x02 \x01(\tB\x03\x80\x01\x01\x12\x1a\n\x12terminate_sessions\x18\x03 \x01(\x08\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"s\n\x13SetPasswordResponse\x12(\n\ncredential\x18\x01 \x01(\x0b\x32\x14.argus.v1.Credential\x12\x32\n\x0esessions_state\x18\x02 \x01(\x0e\x32\x1a.argus.v1.TerminationState\"O\n\x16ListCredentialsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"]\n\x17ListCredentialsResponse\x12)\n\x0b\x63redentials\x18\x01 \x03(\x0b\x32\x14.argus.v1.Credential\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"R\n\x17\x44\x65leteCredentialRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"\x1a\n\x18\x44\x65leteCredentialResponse*O\n\x0e\x43redentialKind\x12\x1f\n\x1b\x43REDENTIAL_KIND_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x43REDENTIAL_KIND_PASSWORD\x10\x01\x32\xdc\x02\n\x11\x43redentialService\x12\x63\n\x0bSetPassword\x12\x1c.argus.v1.SetPasswordRequest\x1a\x1d.argus.v1.SetPasswordResponse\"\x17\xe2\xe0\x18\x13\n\x11\x63redentials.write\x12n\n\x0fListCredentials\x12 .argus.v1.ListCredentialsRequest\x1a!.argus.v1.ListCredentialsResponse\"\x16\xe2\xe0\x18\x12\n\x10\x63redentials.read\x12r\n\x10\x44\x65leteCredential\x12!.argus.v1.DeleteCredentialRequest\x1a\".argus.v1.DeleteCredentialResponse\"\x17\xe2\xe0\x18\x13\n\x11\x63redentials.writeb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,22 +42,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREDENTIALSERVICE'].methods_by_name['ListCredentials']._serialized_options = b'\342\340\030\022\n\020credentials.read'
   _globals['_CREDENTIALSERVICE'].methods_by_name['DeleteCredential']._loaded_options = None
   _globals['_CREDENTIALSERVICE'].methods_by_name['DeleteCredential']._serialized_options = b'\342\340\030\023\n\021credentials.write'
-  _globals['_CREDENTIALKIND']._serialized_start=794
-  _globals['_CREDENTIALKIND']._serialized_end=873
-  _globals['_CREDENTIAL']._serialized_start=105
-  _globals['_CREDENTIAL']._serialized_end=306
-  _globals['_SETPASSWORDREQUEST']._serialized_start=309
-  _globals['_SETPASSWORDREQUEST']._serialized_end=439
-  _globals['_SETPASSWORDRESPONSE']._serialized_start=441
-  _globals['_SETPASSWORDRESPONSE']._serialized_end=504
-  _globals['_LISTCREDENTIALSREQUEST']._serialized_start=506
-  _globals['_LISTCREDENTIALSREQUEST']._serialized_end=585
-  _globals['_LISTCREDENTIALSRESPONSE']._serialized_start=587
-  _globals['_LISTCREDENTIALSRESPONSE']._serialized_end=680
-  _globals['_DELETECREDENTIALREQUEST']._serialized_start=682
-  _globals['_DELETECREDENTIALREQUEST']._serialized_end=764
-  _globals['_DELETECREDENTIALRESPONSE']._serialized_start=766
-  _globals['_DELETECREDENTIALRESPONSE']._serialized_end=792
-  _globals['_CREDENTIALSERVICE']._serialized_start=876
-  _globals['_CREDENTIALSERVICE']._serialized_end=1224
+  _globals['_CREDENTIALKIND']._serialized_start=868
+  _globals['_CREDENTIALKIND']._serialized_end=947
+  _globals['_CREDENTIAL']._serialized_start=127
+  _globals['_CREDENTIAL']._serialized_end=328
+  _globals['_SETPASSWORDREQUEST']._serialized_start=331
+  _globals['_SETPASSWORDREQUEST']._serialized_end=461
+  _globals['_SETPASSWORDRESPONSE']._serialized_start=463
+  _globals['_SETPASSWORDRESPONSE']._serialized_end=578
+  _globals['_LISTCREDENTIALSREQUEST']._serialized_start=580
+  _globals['_LISTCREDENTIALSREQUEST']._serialized_end=659
+  _globals['_LISTCREDENTIALSRESPONSE']._serialized_start=661
+  _globals['_LISTCREDENTIALSRESPONSE']._serialized_end=754
+  _globals['_DELETECREDENTIALREQUEST']._serialized_start=756
+  _globals['_DELETECREDENTIALREQUEST']._serialized_end=838
+  _globals['_DELETECREDENTIALRESPONSE']._serialized_start=840
+  _globals['_DELETECREDENTIALRESPONSE']._serialized_end=866
+  _globals['_CREDENTIALSERVICE']._serialized_start=950
+  _globals['_CREDENTIALSERVICE']._serialized_end=1298
 # @@protoc_insertion_point(module_scope)

@@ -3,6 +3,7 @@
 isort:skip_file
 The API of the Argus session authority."""
 
+import argus.v1.types_pb2
 import builtins
 import collections.abc
 import google.protobuf.descriptor
@@ -120,6 +121,9 @@ class SetPasswordResponse(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     CREDENTIAL_FIELD_NUMBER: builtins.int
+    SESSIONS_STATE_FIELD_NUMBER: builtins.int
+    sessions_state: argus.v1.types_pb2.TerminationState.ValueType
+    """How far the ends of the sessions have come; unset unless they were to be ended."""
     @property
     def credential(self) -> global___Credential:
         """The credential."""
@@ -128,9 +132,10 @@ class SetPasswordResponse(google.protobuf.message.Message):
         self,
         *,
         credential: global___Credential | None = ...,
+        sessions_state: argus.v1.types_pb2.TerminationState.ValueType = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["credential", b"credential"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["credential", b"credential"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["credential", b"credential", "sessions_state", b"sessions_state"]) -> None: ...
 
 global___SetPasswordResponse = SetPasswordResponse
 

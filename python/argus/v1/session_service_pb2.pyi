@@ -11,42 +11,11 @@ import google.protobuf.descriptor
 import google.protobuf.duration_pb2
 import google.protobuf.field_mask_pb2
 import google.protobuf.internal.containers
-import google.protobuf.internal.enum_type_wrapper
 import google.protobuf.message
 import google.protobuf.timestamp_pb2
-import sys
 import typing
 
-if sys.version_info >= (3, 10):
-    import typing as typing_extensions
-else:
-    import typing_extensions
-
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
-
-class _TerminationState:
-    ValueType = typing.NewType("ValueType", builtins.int)
-    V: typing_extensions.TypeAlias = ValueType
-
-class _TerminationStateEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_TerminationState.ValueType], builtins.type):
-    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
-    TERMINATION_STATE_UNSPECIFIED: _TerminationState.ValueType  # 0
-    """Not a state."""
-    TERMINATION_STATE_ENDED: _TerminationState.ValueType  # 1
-    """Every store knows: the session is over."""
-    TERMINATION_STATE_PENDING: _TerminationState.ValueType  # 2
-    """A store is away; the end goes on by itself as soon as it is back."""
-
-class TerminationState(_TerminationState, metaclass=_TerminationStateEnumTypeWrapper):
-    """How far an end has come."""
-
-TERMINATION_STATE_UNSPECIFIED: TerminationState.ValueType  # 0
-"""Not a state."""
-TERMINATION_STATE_ENDED: TerminationState.ValueType  # 1
-"""Every store knows: the session is over."""
-TERMINATION_STATE_PENDING: TerminationState.ValueType  # 2
-"""A store is away; the end goes on by itself as soon as it is back."""
-global___TerminationState = TerminationState
 
 @typing.final
 class CreateSessionRequest(google.protobuf.message.Message):
@@ -70,7 +39,7 @@ class CreateSessionRequest(google.protobuf.message.Message):
     client_id: builtins.str
     """Client that the session is for; empty: the caller."""
     scope: builtins.str
-    """Scope to grant, space-separated; each one that the client has."""
+    """Scope to grant, space-separated; each one that the client has, but none of Argus's own."""
     resource: builtins.str
     """Resource that access tokens are for; empty: the client's registered resource."""
     acr: builtins.str
@@ -457,7 +426,7 @@ class TerminateSessionResponse(google.protobuf.message.Message):
     OPERATION_FIELD_NUMBER: builtins.int
     ONLINE_BOUND_FIELD_NUMBER: builtins.int
     OFFLINE_BOUND_FIELD_NUMBER: builtins.int
-    state: global___TerminationState.ValueType
+    state: argus.v1.types_pb2.TerminationState.ValueType
     """How far the end has come."""
     operation: builtins.str
     """Id of the pending end; empty when ENDED."""
@@ -477,7 +446,7 @@ class TerminateSessionResponse(google.protobuf.message.Message):
         self,
         *,
         session: argus.v1.types_pb2.Session | None = ...,
-        state: global___TerminationState.ValueType = ...,
+        state: argus.v1.types_pb2.TerminationState.ValueType = ...,
         operation: builtins.str = ...,
         online_bound: google.protobuf.duration_pb2.Duration | None = ...,
         offline_bound: google.protobuf.duration_pb2.Duration | None = ...,
@@ -540,7 +509,7 @@ class TerminateSessionsResponse(google.protobuf.message.Message):
     OPERATION_FIELD_NUMBER: builtins.int
     ended_count: builtins.int
     """How many were ended by this call."""
-    state: global___TerminationState.ValueType
+    state: argus.v1.types_pb2.TerminationState.ValueType
     """How far the ends have come."""
     operation: builtins.str
     """Id of the pending ends; empty when ENDED."""
@@ -548,7 +517,7 @@ class TerminateSessionsResponse(google.protobuf.message.Message):
         self,
         *,
         ended_count: builtins.int = ...,
-        state: global___TerminationState.ValueType = ...,
+        state: argus.v1.types_pb2.TerminationState.ValueType = ...,
         operation: builtins.str = ...,
     ) -> None: ...
     def ClearField(self, field_name: typing.Literal["ended_count", b"ended_count", "operation", b"operation", "state", b"state"]) -> None: ...

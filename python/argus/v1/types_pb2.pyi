@@ -169,6 +169,30 @@ END_REASON_USER_WIDE: EndReason.ValueType  # 14
 """All sessions of its user were ended."""
 global___EndReason = EndReason
 
+class _TerminationState:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _TerminationStateEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_TerminationState.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    TERMINATION_STATE_UNSPECIFIED: _TerminationState.ValueType  # 0
+    """Not a state."""
+    TERMINATION_STATE_ENDED: _TerminationState.ValueType  # 1
+    """Every store knows: the session is over."""
+    TERMINATION_STATE_PENDING: _TerminationState.ValueType  # 2
+    """A store is away; the end goes on by itself as soon as it is back."""
+
+class TerminationState(_TerminationState, metaclass=_TerminationStateEnumTypeWrapper):
+    """How far an end has come."""
+
+TERMINATION_STATE_UNSPECIFIED: TerminationState.ValueType  # 0
+"""Not a state."""
+TERMINATION_STATE_ENDED: TerminationState.ValueType  # 1
+"""Every store knows: the session is over."""
+TERMINATION_STATE_PENDING: TerminationState.ValueType  # 2
+"""A store is away; the end goes on by itself as soon as it is back."""
+global___TerminationState = TerminationState
+
 @typing.final
 class ClientContext(google.protobuf.message.Message):
     """What a caller knows about the client at the other end. Heeded only from callers with scope `context.assert`;

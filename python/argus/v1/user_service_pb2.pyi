@@ -3,6 +3,7 @@
 isort:skip_file
 The API of the Argus session authority."""
 
+import argus.v1.types_pb2
 import builtins
 import collections.abc
 import google.protobuf.descriptor
@@ -432,6 +433,9 @@ class DisableUserResponse(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     USER_FIELD_NUMBER: builtins.int
+    SESSIONS_STATE_FIELD_NUMBER: builtins.int
+    sessions_state: argus.v1.types_pb2.TerminationState.ValueType
+    """How far the ends of the sessions have come; unset in the answer to a repeat by `request_id`."""
     @property
     def user(self) -> global___User:
         """The user after the change."""
@@ -440,9 +444,10 @@ class DisableUserResponse(google.protobuf.message.Message):
         self,
         *,
         user: global___User | None = ...,
+        sessions_state: argus.v1.types_pb2.TerminationState.ValueType = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["user", b"user"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["user", b"user"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["sessions_state", b"sessions_state", "user", b"user"]) -> None: ...
 
 global___DisableUserResponse = DisableUserResponse
 
@@ -533,9 +538,15 @@ class DeleteUserResponse(google.protobuf.message.Message):
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
+    SESSIONS_STATE_FIELD_NUMBER: builtins.int
+    sessions_state: argus.v1.types_pb2.TerminationState.ValueType
+    """How far the ends of the sessions have come; unset in the answer to a repeat by `request_id`."""
     def __init__(
         self,
+        *,
+        sessions_state: argus.v1.types_pb2.TerminationState.ValueType = ...,
     ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["sessions_state", b"sessions_state"]) -> None: ...
 
 global___DeleteUserResponse = DeleteUserResponse
 

@@ -1,7 +1,9 @@
 //! Calls of the Redis functions.
 
-use std::time::Duration;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use argus_core::functions::function_name;
 use argus_core::record::Lineage;
 use argus_core::rotation::{Presented, Verdict};
@@ -13,6 +15,9 @@ use tokio::time::timeout;
 
 /// Times a lost connection is tried again before the calls that wait for it are told that Redis is away.
 const RECONNECTS: usize = 2;
+
+/// Shortest time between two connections made anew because of an answer (not of a loss, which the client library sees to).
+const RENEWAL: Duration = Duration::from_secs(1);
 
 /// Why Redis gave no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,7 +100,10 @@ pub(crate) struct Touched {
 
 /// Redis, through one multiplexed connection that comes back by itself.
 pub(crate) struct Store {
-    connection: ConnectionManager,
+    connection: ArcSwap<ConnectionManager>,
+    client: Client,
+    config: ConnectionManagerConfig,
+    renewed: Mutex<Option<Instant>>,
     wait: Duration,
     names: Names,
 }
@@ -134,7 +142,13 @@ impl Store {
             .set_number_of_retries(RECONNECTS)
             .set_max_delay(wait / 4);
         Ok(Self {
-            connection: ConnectionManager::new_lazy_with_config(client, config)?,
+            connection: ArcSwap::from_pointee(ConnectionManager::new_lazy_with_config(
+                client.clone(),
+                config.clone(),
+            )?),
+            client,
+            config,
+            renewed: Mutex::new(None),
             wait,
             names: Names {
                 read: function_name("read"),
@@ -222,16 +236,16 @@ impl Store {
     }
 
     async fn one<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
-        let mut connection = self.connection.clone();
+        let mut connection = self.connection();
         timeout(self.wait, command.query_async(&mut connection))
             .await
             .map_err(|_| StoreError::Away("timeout"))?
-            .map_err(|error| judge(&error))
+            .map_err(|error| self.failed(&error))
     }
 
     /// Sends a batch of reads; once more where the connection turns out to have been closed meanwhile.
     async fn batch<T: FromRedisValue>(&self, batch: &Pipeline) -> Result<T, StoreError> {
-        let mut connection = self.connection.clone();
+        let mut connection = self.connection();
         let attempt = async {
             match batch.query_async(&mut connection).await {
                 Err(error) if error.is_connection_dropped() => {
@@ -243,7 +257,35 @@ impl Store {
         timeout(self.wait, attempt)
             .await
             .map_err(|_| StoreError::Away("timeout"))?
-            .map_err(|error: RedisError| judge(&error))
+            .map_err(|error: RedisError| self.failed(&error))
+    }
+
+    fn connection(&self) -> ConnectionManager {
+        ConnectionManager::clone(&self.connection.load())
+    }
+
+    /// What an error means. The manager remembers a refused handshake (a password that was being changed, say) for
+    /// good and reconnects after losses only: an error that is no loss makes a new one, once a second at most.
+    fn failed(&self, error: &RedisError) -> StoreError {
+        let meaning = judge(error);
+        if !error.is_io_error() && meaning != StoreError::FunctionsMissing && self.may_renew() {
+            let (client, config) = (self.client.clone(), self.config.clone());
+            if let Ok(fresh) = ConnectionManager::new_lazy_with_config(client, config) {
+                self.connection.store(fresh.into());
+            }
+        }
+        meaning
+    }
+
+    fn may_renew(&self) -> bool {
+        let Ok(mut renewed) = self.renewed.lock() else {
+            return true;
+        };
+        let is_due = renewed.is_none_or(|at| at.elapsed() >= RENEWAL);
+        if is_due {
+            *renewed = Some(Instant::now());
+        }
+        is_due
     }
 }
 

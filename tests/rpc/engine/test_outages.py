@@ -1,7 +1,9 @@
 """What the engine does without its stores: an outage is never an answer."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -133,6 +135,25 @@ def test_redis_over_tls_is_believed_only_with_a_certificate_of_the_given_authori
             assert password not in refusal(content).message
         engine.close()
     front.close()
+
+
+def test_a_refused_password_is_not_remembered_when_it_is_good_again(own: Bench) -> None:
+    """As while a password is being changed, or after a replica without its users took over."""
+    own.valkey.client.acl_setuser("argus", enabled=True, passwords="+s3cret", keys=["*"], categories=["+@all"])
+    url = own.valkey.url.replace("unix://", "redis+unix://") + "?user=argus&pass=s3cret"
+    engine = _core.Engine(redis_url=url, clock=own.clock, redis_timeout_ms=500)
+    authenticated = Bench(own.valkey, engine, own.clock, own.snapshot)
+    request = verify_request(own.sign_in().tokens.access_token)
+    assert authenticated.answer("VerifyAccessToken", request)[0] == 0
+    own.valkey.client.acl_setuser("argus", enabled=True, passwords=["-s3cret", "+other"])
+    client: Any = own.valkey.client
+    client.execute_command("CLIENT", "KILL", "USER", "argus")
+    assert authenticated.refused("VerifyAccessToken", request).metadata == {"component": "redis"}
+    own.valkey.client.acl_setuser("argus", enabled=True, passwords=["-other", "+s3cret"])
+    begun = time.monotonic()
+    while authenticated.answer("VerifyAccessToken", request)[0] != 0:
+        assert time.monotonic() - begun < 10
+    engine.close()
 
 
 def test_a_bad_url_is_refused_without_being_repeated() -> None:

@@ -14,7 +14,7 @@ async def terminate(walk: Walk) -> str:
     await walk.sign_in()
     request = sessions.TerminateSessionRequest(name=walk.session, comment="smoke")
     ended = await walk.api.sessions.TerminateSession(request)
-    expect(ended.state, sessions.TERMINATION_STATE_ENDED, "state")
+    expect(ended.state, types.TERMINATION_STATE_ENDED, "state")
     again = await walk.api.sessions.TerminateSession(request)
     expect(again.session.end_time, ended.session.end_time, "end time of the second end")
     return types.EndReason.Name(ended.session.end_reason)

@@ -565,6 +565,39 @@ impl EndReason {
         }
     }
 }
+/// How far an end has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum TerminationState {
+    /// Not a state.
+    Unspecified = 0,
+    /// Every store knows: the session is over.
+    Ended = 1,
+    /// A store is away; the end goes on by itself as soon as it is back.
+    Pending = 2,
+}
+impl TerminationState {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "TERMINATION_STATE_UNSPECIFIED",
+            Self::Ended => "TERMINATION_STATE_ENDED",
+            Self::Pending => "TERMINATION_STATE_PENDING",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "TERMINATION_STATE_UNSPECIFIED" => Some(Self::Unspecified),
+            "TERMINATION_STATE_ENDED" => Some(Self::Ended),
+            "TERMINATION_STATE_PENDING" => Some(Self::Pending),
+            _ => None,
+        }
+    }
+}
 /// Request of VerifyAccessToken.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]
