@@ -6,7 +6,7 @@ from argus.base import ids
 from argus.base.origin import Origin
 from argus.clients.service import Clients
 from argus.flows.terminate import Terminate
-from argus.flows.termination import Terminations
+from argus.flows.termination import Terminations, TerminationState
 from argus.storage.postgres import Transaction
 
 
@@ -31,6 +31,10 @@ class ClientLifecycle:
         return await self._terminate.client(
             tenant_id, client_id, origin=origin, also=remove, claim=ids.client_name(tenant_id, client_id)
         )
+
+    async def ends_state(self, tenant_id: str, client_id: str) -> TerminationState:
+        """How far the ends of an earlier request have come."""
+        return await self._terminate.reached(tenant_id, client_id=client_id)
 
     async def terminate_sessions(
         self, tenant_id: str, client_id: str, *, comment: str = "", origin: Origin

@@ -79,6 +79,17 @@ class Deliveries:
         """Writes a `not_before`: from then on Redis refuses what it covers."""
         await self._live.set_not_before(tenant_id, payload["client_id"], not_before=_instant(payload["until"]))
 
+    async def user(self, tenant_id: str, user_id: str) -> None:
+        """Writes what PostgreSQL says of a user: from then on Redis refuses what that ends."""
+        await self._user(tenant_id, user_id, {"user_id": user_id, "sessions": []})
+
+    async def covered(self, tenant_id: str, client_id: str) -> None:
+        """Writes the `not_before` that PostgreSQL has of a client, or of a tenant ("")."""
+        of_tenant, of_client = await self._ending.not_befores(tenant_id, client_id)
+        until = of_client if client_id else of_tenant
+        if until is not None:
+            await self._live.set_not_before(tenant_id, client_id, not_before=until)
+
     async def _tombstones(self, tenant_id: str, payload: Mapping[str, Any]) -> None:
         for one in payload["sessions"]:
             await self._live.end(

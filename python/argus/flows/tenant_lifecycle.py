@@ -6,7 +6,7 @@ from argus.base import ids
 from argus.base.clock import Now
 from argus.base.origin import Origin
 from argus.flows.terminate import Terminate
-from argus.flows.termination import Terminations
+from argus.flows.termination import Terminations, TerminationState
 from argus.storage.postgres import Database, Transaction
 from argus.tenants.model import Tenant
 from argus.tenants.service import Tenants
@@ -53,6 +53,10 @@ class TenantLifecycle:
     def __init__(self, tenants: Tenants, terminate: Terminate) -> None:
         self._tenants = tenants
         self._terminate = terminate
+
+    async def ends_state(self, tenant_id: str) -> TerminationState:
+        """How far the ends of an earlier request have come."""
+        return await self._terminate.reached(tenant_id)
 
     async def terminate_sessions(
         self, tenant_id: str, *, comment: str = "", origin: Origin

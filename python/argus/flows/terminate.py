@@ -184,6 +184,17 @@ class Terminate:
         """
         return await self._cover(tenant_id, "", reason=reason, comment=comment, origin=origin, also=also, claim=claim)
 
+    async def reached(self, tenant_id: str, *, user_id: str = "", client_id: str = "") -> TerminationState:
+        """How far an earlier end of all sessions of a user, a client or (neither) a tenant has come; helps it along."""
+        try:
+            if user_id:
+                await self._deliveries.user(tenant_id, user_id)
+            else:
+                await self._deliveries.covered(tenant_id, client_id)
+        except UnavailableError:
+            return TerminationState.PENDING
+        return TerminationState.ENDED
+
     async def user_changed(self, tenant_id: str, user_id: str, *, origin: Origin, change: Also) -> TerminationState:
         """Changes a user in a way that Redis must learn of and that ends nothing (it is enabled again)."""
         now = self._now()

@@ -7,7 +7,7 @@ from argus.base.origin import Origin
 from argus.credentials.model import Credential
 from argus.credentials.service import Passwords
 from argus.flows.terminate import Terminate
-from argus.flows.termination import Terminations
+from argus.flows.termination import Terminations, TerminationState
 from argus.groups.service import Groups
 from argus.policies.service import Policies
 from argus.sessions.model import EndReason
@@ -143,6 +143,10 @@ class UserLifecycle:
             await self._users.set_disabled(tx, tenant_id, user_id, disabled=False, comment=comment)
 
         await self._terminate.user_changed(tenant_id, user_id, origin=origin, change=open_again)
+
+    async def ends_state(self, tenant_id: str, user_id: str) -> TerminationState:
+        """How far the ends of an earlier request have come."""
+        return await self._terminate.reached(tenant_id, user_id=user_id)
 
     async def delete(self, tenant_id: str, user_id: str, *, comment: str = "", origin: Origin) -> Terminations:
         """Deletes a user with identifiers, credentials and memberships, and ends all its sessions.

@@ -1,6 +1,5 @@
 """Serves `argus.v1.ClientService`."""
 
-from contextlib import suppress
 from typing import Any, Final
 
 import grpc
@@ -83,11 +82,11 @@ class ClientServicer(client_service_pb2_grpc.ClientServiceServicer):
     async def DeleteClient(self, request: pb.DeleteClientRequest, context: Context) -> pb.DeleteClientResponse:
         """Deletes a client; its tokens and sessions end."""
         tenant_id, client_id = validate.client(request.name, "name")
-        answer = pb.DeleteClientResponse()
-        with suppress(RequestAlreadyDoneError):  # then it is gone, as was asked
-            ends = await self._lifecycle.delete(tenant_id, client_id, origin=origin_of(request))
-            answer.sessions_state = termination_state(ends.state)
-        return answer
+        try:
+            state = (await self._lifecycle.delete(tenant_id, client_id, origin=origin_of(request))).state
+        except RequestAlreadyDoneError:  # then it is gone, as was asked
+            state = await self._lifecycle.ends_state(tenant_id, client_id)
+        return pb.DeleteClientResponse(sessions_state=termination_state(state))
 
     async def RotateClientSecret(
         self, request: pb.RotateClientSecretRequest, context: Context
@@ -109,16 +108,17 @@ class ClientServicer(client_service_pb2_grpc.ClientServiceServicer):
         """Ends all sessions and client tokens of a client."""
         tenant_id, client_id = validate.client(request.name, "name")
         comment = validate.text(request.comment, "comment", _MAX_COMMENT)
-        answer = pb.TerminateClientSessionsResponse()
         try:
             not_before, ends = await self._lifecycle.terminate_sessions(
                 tenant_id, client_id, comment=comment, origin=origin_of(request)
             )
-            answer.sessions_state = termination_state(ends.state)
+            state = ends.state
         except RequestAlreadyDoneError:
+            state = await self._lifecycle.ends_state(tenant_id, client_id)
             not_before = (await self._clients.get(tenant_id, client_id)).not_before
-        answer.MergeFrom(pb.TerminateClientSessionsResponse(not_before_time=validate.to_timestamp(not_before)))
-        return answer
+        return pb.TerminateClientSessionsResponse(
+            not_before_time=validate.to_timestamp(not_before), sessions_state=termination_state(state)
+        )
 
 
 def _fields(client: pb.Client) -> ClientFields:

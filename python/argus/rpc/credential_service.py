@@ -43,7 +43,10 @@ class CredentialServicer(credential_service_pb2_grpc.CredentialServiceServicer):
             if found is None:
                 raise CredentialUserNotFoundError(user_id) from None
             credential, ends = found, None
-        state = termination_state(ends.state) if ends else types_pb2.TERMINATION_STATE_UNSPECIFIED
+        state = types_pb2.TERMINATION_STATE_UNSPECIFIED
+        if request.terminate_sessions:
+            reached = ends.state if ends else await self._lifecycle.ends_state(tenant_id, user_id)
+            state = termination_state(reached)
         return pb.SetPasswordResponse(credential=credential_message(credential), sessions_state=state)
 
     async def ListCredentials(self, request: pb.ListCredentialsRequest, context: Context) -> pb.ListCredentialsResponse:

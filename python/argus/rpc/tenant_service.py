@@ -70,16 +70,17 @@ class TenantServicer(tenant_service_pb2_grpc.TenantServiceServicer):
         """Ends all sessions of a tenant."""
         tenant_id = validate.tenant(request.name, "name", allow_system=True)
         comment = validate.text(request.comment, "comment", _MAX_COMMENT)
-        answer = pb.TerminateTenantSessionsResponse()
         try:
             not_before, ends = await self._lifecycle.terminate_sessions(
                 tenant_id, comment=comment, origin=origin_of(request, tenant_id=tenant_id)
             )
-            answer.sessions_state = termination_state(ends.state)
+            state = ends.state
         except RequestAlreadyDoneError:
+            state = await self._lifecycle.ends_state(tenant_id)
             not_before = (await self._tenants.get(tenant_id)).not_before
-        answer.MergeFrom(pb.TerminateTenantSessionsResponse(not_before_time=validate.to_timestamp(not_before)))
-        return answer
+        return pb.TerminateTenantSessionsResponse(
+            not_before_time=validate.to_timestamp(not_before), sessions_state=termination_state(state)
+        )
 
     def _message(self, tenant: Tenant) -> pb.Tenant:
         return tenant_message(tenant, issuer=self._tenants.issuer(tenant.tenant_id))

@@ -82,12 +82,13 @@ class UserServicer(user_service_pb2_grpc.UserServiceServicer):
         """Closes sign-in for a user and ends all its sessions."""
         tenant_id, user_id = validate.user(request.name, "name")
         comment = validate.text(request.comment, "comment", _MAX_COMMENT)
-        answer = pb.DisableUserResponse()
-        with suppress(RequestAlreadyDoneError):  # then the user as it is now is the answer
+        try:
             ends = await self._lifecycle.disable(tenant_id, user_id, comment=comment, origin=origin_of(request))
-            answer.sessions_state = termination_state(ends.state)
-        answer.user.CopyFrom(await self._get(tenant_id, user_id))
-        return answer
+            state = ends.state
+        except RequestAlreadyDoneError:
+            state = await self._lifecycle.ends_state(tenant_id, user_id)
+        user = await self._get(tenant_id, user_id)
+        return pb.DisableUserResponse(user=user, sessions_state=termination_state(state))
 
     async def EnableUser(self, request: pb.EnableUserRequest, context: Context) -> pb.EnableUserResponse:
         """Lets a disabled user sign in again."""
@@ -101,11 +102,12 @@ class UserServicer(user_service_pb2_grpc.UserServiceServicer):
         """Deletes a user; all its sessions end."""
         tenant_id, user_id = validate.user(request.name, "name")
         comment = validate.text(request.comment, "comment", _MAX_COMMENT)
-        answer = pb.DeleteUserResponse()
-        with suppress(RequestAlreadyDoneError):  # then it is gone, as was asked
+        try:
             ends = await self._lifecycle.delete(tenant_id, user_id, comment=comment, origin=origin_of(request))
-            answer.sessions_state = termination_state(ends.state)
-        return answer
+            state = ends.state
+        except RequestAlreadyDoneError:  # then it is gone, as was asked
+            state = await self._lifecycle.ends_state(tenant_id, user_id)
+        return pb.DeleteUserResponse(sessions_state=termination_state(state))
 
     async def CreateIdentifier(
         self, request: pb.CreateIdentifierRequest, context: Context

@@ -286,7 +286,7 @@ class TerminateTenantSessionsResponse(google.protobuf.message.Message):
     NOT_BEFORE_TIME_FIELD_NUMBER: builtins.int
     SESSIONS_STATE_FIELD_NUMBER: builtins.int
     sessions_state: argus.v1.types_pb2.TerminationState.ValueType
-    """How far the ends of the sessions have come; unset in the answer to a repeat by `request_id`."""
+    """How far the ends of the sessions have come by now."""
     @property
     def not_before_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """Sessions created up to this instant are over."""

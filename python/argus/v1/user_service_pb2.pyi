@@ -435,7 +435,7 @@ class DisableUserResponse(google.protobuf.message.Message):
     USER_FIELD_NUMBER: builtins.int
     SESSIONS_STATE_FIELD_NUMBER: builtins.int
     sessions_state: argus.v1.types_pb2.TerminationState.ValueType
-    """How far the ends of the sessions have come; unset in the answer to a repeat by `request_id`."""
+    """How far the ends of the sessions have come by now."""
     @property
     def user(self) -> global___User:
         """The user after the change."""
@@ -540,7 +540,7 @@ class DeleteUserResponse(google.protobuf.message.Message):
 
     SESSIONS_STATE_FIELD_NUMBER: builtins.int
     sessions_state: argus.v1.types_pb2.TerminationState.ValueType
-    """How far the ends of the sessions have come; unset in the answer to a repeat by `request_id`."""
+    """How far the ends of the sessions have come by now."""
     def __init__(
         self,
         *,
