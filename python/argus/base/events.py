@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 EVENT_TYPES: Final[dict[str, str]] = {
-    "activity.reported": "An offline verifier reported activity of a session.",
     "client.created": "A service client was made.",
     "client.credentials_refused": "Client id and secret did not fit.",
     "client.deleted": "A service client was deleted.",
@@ -16,14 +15,12 @@ EVENT_TYPES: Final[dict[str, str]] = {
     "credential.closed_to_unknown_devices": "Too many failures from unknown devices: only known ones may use it now.",
     "credential.deleted": "A credential was deleted.",
     "credential.password_set": "A user's password was set.",
-    "credential.rehashed": "A password was hashed anew with the present parameters.",
     "device.created": "A device was seen for the first time.",
     "factor.refused": "A factor did not fit, or there is no such user.",
     "group.created": "A group was made.",
     "group.deleted": "A group was deleted.",
     "group.member_added": "A user joined a group.",
     "group.member_removed": "A user left a group.",
-    "group.updated": "A group was changed.",
     "guessing.throttled": "A try was turned away because of the failures before it.",
     "identifier.added": "A user got a further identifier.",
     "identifier.removed": "An identifier of a user was removed.",
@@ -44,7 +41,6 @@ EVENT_TYPES: Final[dict[str, str]] = {
     "session.discarded": "A session whose creation was cut short was removed; nobody has tokens of it.",
     "session.ended": "A session ended.",
     "session.limit_reached": "A sign-in was refused because of the session limit.",
-    "session.rebuilt": "A session's record was rebuilt from PostgreSQL.",
     "session.updated": "A session was renamed or regrouped.",
     "tenant.created": "A tenant was made.",
     "tenant.sessions_ended": "All sessions of a tenant up to a moment were ended.",

@@ -196,20 +196,18 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 async def _in_time(answering: Awaitable[Any], call: Call) -> Any:
     """The answer, or `DeadlineError` at the deadline, even while a store that hangs holds up the cancelling."""
     task = asyncio.ensure_future(answering)
+    task.add_done_callback(_forget)
     try:
         done, _ = await asyncio.wait([task], timeout=call.deadline_ms / 1000)
-    except asyncio.CancelledError:
-        task.cancel()
-        raise
+    finally:
+        task.cancel()  # without effect on one that is done
     if not done:
-        task.add_done_callback(_forget)
-        task.cancel()
         raise DeadlineError
     return task.result()
 
 
 def _forget(task: asyncio.Future[Any]) -> None:
-    """Takes the outcome of a call that was answered without it, so that nobody misses it."""
+    """Looks at the outcome, which nobody else does where the call was answered or given up without it."""
     if not task.cancelled():
         task.exception()
 
