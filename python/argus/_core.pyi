@@ -88,6 +88,7 @@ class SessionRecord:
     contested: bool
     bound: bool
     made_by_rotation: bool
+    rebuilt: bool
     family: int
     generation: int
     made: int
@@ -178,7 +179,7 @@ def public_jwk(private_key: bytes) -> tuple[str, str]:
 def rotation_twin(
     record: bytes, user: bytes, lineage: bytes, arguments: list[int | bytes], now_ms: int
 ) -> tuple[int, bytes, int]:
-    """What the Redis function `rotate` would answer: verdict, record, 1 if the token was adopted. For tests.
+    """What the Redis function `rotate` would answer: verdict, record, adoption (0 no, 1, 2 unexplained). For tests.
 
     Raises:
         ValueError: The lineage has not 8 bytes, or there are not 15 arguments.

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
-from tests.support.records import ACTIVE, BOUND, BY_ROTATION, CONTESTED, Record, tombstone, user_record
+from tests.support.records import ACTIVE, BOUND, BY_ROTATION, CONTESTED, REBUILT, Record, tombstone, user_record
 
 GRACE, DEADLINE, IDLE, LIFE = 30, 10, 3600, 86_400
 # Ages at which a row begins or ends, and some that are nobody's.
@@ -54,7 +54,9 @@ def _record(random: Random, now: int, lineage: bytes) -> Record:
     idle = now + random.choice((IDLE, IDLE, 3000, 179, 1, 0, -1, LIFE))
     record = Record(
         state=CONTESTED if random.random() < 0.05 else ACTIVE,
-        flags=(BOUND if random.random() < 0.2 else 0) | (BY_ROTATION if random.random() < 0.7 else 0),
+        flags=(BOUND if random.random() < 0.2 else 0)
+        | (BY_ROTATION if random.random() < 0.7 else 0)
+        | (REBUILT if random.random() < 0.5 else 0),
         lineage=lineage if random.random() < 0.96 else bytes(8),
         family=random.choice((1, 2, 2, 2, 3)),
         generation=_rarely(random, random.choice(_EXTREMES), otherwise=random.randint(1, 9)),
@@ -114,7 +116,7 @@ def _spoilt(random: Random, value: bytes) -> bytes:
     """The value, now and then cut, prolonged, or with a changed head."""
     if not value or random.random() > 0.02:
         return value
-    head = bytes([random.choice((0, 1, 2, 255)), random.choice((0, 1, 2, 3, 4)), random.choice((0, 3, 4, 255))])
+    head = bytes([random.choice((0, 1, 2, 255)), random.choice((0, 1, 2, 3, 4)), random.choice((0, 3, 7, 8, 255))])
     return random.choice((value[:-1], value + b"\0", value[:14], value[:15], head + value[3:]))
 
 

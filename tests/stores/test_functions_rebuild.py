@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.records import ACTIVE, BY_ROTATION, CONTESTED, tombstone, user_record
+from tests.support.records import ACTIVE, BY_ROTATION, CONTESTED, REBUILT, tombstone, user_record
 from tests.support.subject import DENY, Subject
 from tests.support.valkey import Valkey
 
@@ -23,7 +23,7 @@ def test_a_missing_record_is_written_with_the_lineage(subject: Subject) -> None:
     living, ended = subject.new_id(), subject.new_id()
     record = subject.record(generation=5)
     assert subject.rebuild(living, record.pack()) == 0
-    assert subject.stored(living) == replace(record, lineage=subject.lineage)
+    assert subject.stored(living) == replace(record, lineage=subject.lineage, flags=REBUILT)
     assert subject.rebuild(ended, tombstone(bytes(8), 3, 77)) == 0
     assert subject.value(ended) == tombstone(subject.lineage, 3, 77)
     assert 86_390 < subject.valkey.client.ttl(subject.key(living)) <= 86_400
@@ -79,7 +79,9 @@ def test_the_higher_generation_of_a_family_survives(
         given, lineage=subject.lineage, flags=stored.flags, attempt=stored.attempt, print=stored.print, **expected
     )
     is_of_old_record = stored.made == 200 and old["generation"] >= given.generation
-    assert (stored.flags, stored.attempt) == ((BY_ROTATION, b"try1") if is_of_old_record else (0, b"try0"))
+    assert (stored.flags, stored.attempt) == (
+        (BY_ROTATION | REBUILT, b"try1") if is_of_old_record else (REBUILT, b"try0")
+    )
 
 
 @pytest.mark.parametrize(

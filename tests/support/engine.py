@@ -216,6 +216,12 @@ class Bench:
         """Tokens of a session."""
         return TokenSet.FromString(self.engine.issue(request.SerializeToString()))
 
+    def rebuild(self, session: Session) -> None:
+        """Loses the record of a session, and writes it as PostgreSQL would know it."""
+        key = self.keys(session.session_id)[0]
+        value = _core.SessionRecord.from_bytes(self.valkey.client.getdel(key)).to_bytes()  # type: ignore[arg-type]
+        assert self.valkey.call("rebuild", [key], self.valkey.now_and_lineage()[1], value, ABSOLUTE)[0] == 0
+
     def end(self, session: Session, reason: int = 1) -> None:
         """Ends a session in Redis."""
         key, _, index = self.keys(session.session_id)

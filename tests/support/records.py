@@ -10,7 +10,7 @@ _USER = struct.Struct(">BB8sI")
 _NOT_BEFORE = struct.Struct(">B8sI")
 
 ACTIVE, CONTESTED, ENDED = 1, 2, 3
-BOUND, BY_ROTATION = 1, 2
+BOUND, BY_ROTATION, REBUILT = 1, 2, 4
 NO_LINEAGE = bytes(8)
 
 

@@ -95,6 +95,25 @@ async def test_headers_of_every_answer(http: httpx.AsyncClient) -> None:
     assert odd.headers["x-request-id"] != "not one"
 
 
+async def test_what_alerts_are_written_for_is_there_from_the_start(admin: httpx.AsyncClient) -> None:
+    """A rate can't be taken of a series that begins with its first event."""
+    text = (await admin.get("/metrics")).text
+    verdicts = (
+        *("rotated", "repeated", "current", "held", "missing", "stale", "user_missing", "newer_family", "ended"),
+        *("idle_timeout", "absolute_timeout", "user_disabled", "not_before", "proof_required", "older_family"),
+        *("contested", "print_changed", "answer_late", "replayed", "replayed_ended"),
+    )
+    series = (
+        *(f'rotation_verdicts_total{{verdict="{verdict}"}}' for verdict in verdicts),
+        *(f'rotation_adoptions_total{{explained="{explained}"}}' for explained in ("true", "false")),
+        *(f'alarms_total{{kind="{kind}"}}' for kind in ("key_compromise_suspected", "generation_unexplained")),
+    )
+    for one in series:
+        assert f"\nargus_engine_{one} " in text, one
+    assert text.count("\nargus_engine_rotation_verdicts_total{") == len(verdicts)
+    assert "# HELP argus_engine_rotation_verdicts_total Verdicts on refresh tokens" in text
+
+
 async def test_metrics_count_calls_by_method_and_reason(admin: httpx.AsyncClient, stack: Stack) -> None:
     """One counter a method, code and reason; a histogram a method; the engine's own counters."""
     await stack.new_world()

@@ -33,8 +33,10 @@ EVENT_TYPES: Final[dict[str, str]] = {
     "login.completed": "A login was completed.",
     "login.started": "A login was started.",
     "policy.updated": "A policy was changed.",
-    "refresh.adopted": "A refresh token newer than the record was taken over: a store lost writes.",
+    "refresh.adopted": "A refresh token newer than the record was taken over.",
     "refresh.contested": "A refresh token two or more generations old was presented: the session is contested.",
+    "refresh.generation_unexplained": "A refresh token newer than the record was taken over, and the record was never "
+    "rebuilt: a store lost writes unseen, or somebody else makes tokens.",
     "refresh.refused": "A refresh was refused.",
     "refresh.step_up_required": "A refresh was answered with the demand to step up.",
     "session.created": "A session began.",

@@ -13,6 +13,14 @@ from argus._core import Engine
 from argus.rpc.metrics import RpcMetrics
 
 _COUNTER: Final = re.compile(r"(?P<name>[a-z_]+)(?:\{(?P<labels>.*)\})?")
+_HELP: Final = {
+    "calls": "Hot calls answered by the engine, by method and outcome: OK, a reason, or what a flow had to do first.",
+    "rotation_verdicts": "Verdicts on refresh tokens, one a question: a call that led to a rebuild is asked again.",
+    "rotation_adoptions": "Refresh tokens newer than their record. Explained: it had been rebuilt after a loss.",
+    "alarms": "What somebody should be woken for; each is an audit event, too.",
+    "effects_dropped": "Audit events lost because the queue of effects was full.",
+    "redis_failures": "Questions that Redis refused or left unanswered.",
+}
 _LABEL: Final = re.compile(r'(?P<key>[a-z_]+)="?(?P<value>[^",}]*)"?')
 
 
@@ -63,6 +71,8 @@ def _families(counters: dict[str, int]) -> Iterator[Metric]:
         name = f"argus_engine_{found['name'].removesuffix('_total')}"
         family = families.get(name)
         if family is None:
-            family = families[name] = CounterMetricFamily(name, "Counted by the engine.", labels=sorted(labels))
+            family = families[name] = CounterMetricFamily(
+                name, _HELP.get(found["name"], "Counted by the engine."), labels=sorted(labels)
+            )
         family.add_metric([labels[label] for label in sorted(labels)], counters[key])
     yield from families.values()

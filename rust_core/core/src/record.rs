@@ -49,6 +49,11 @@ pub enum State {
 /// State byte of a tombstone.
 const ENDED: u8 = 3;
 
+/// Bits of the flags byte of a session record.
+const BOUND: u8 = 1;
+const BY_ROTATION: u8 = 2;
+const REBUILT: u8 = 4;
+
 /// What is known about a living session; 99 bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionRecord {
@@ -58,6 +63,8 @@ pub struct SessionRecord {
     pub is_bound: bool,
     /// The generation was made by a rotation, not by a sign-in or step-up: it may be repeated instead of rotated.
     pub is_made_by_rotation: bool,
+    /// It was rebuilt from `PostgreSQL` since its family began: a token newer than it is explained by that loss.
+    pub is_rebuilt: bool,
     /// Redis process that wrote it.
     pub lineage: Lineage,
     /// Refresh family; rises at every authentication and step-up.
@@ -101,7 +108,13 @@ impl SessionRecord {
     /// Packs the record.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let flags = u8::from(self.is_bound) | u8::from(self.is_made_by_rotation) << 1;
+        let flags = if self.is_bound { BOUND } else { 0 }
+            | if self.is_made_by_rotation {
+                BY_ROTATION
+            } else {
+                0
+            }
+            | if self.is_rebuilt { REBUILT } else { 0 };
         let parts: [&[u8]; 18] = [
             &[VERSION, self.state as u8, flags],
             &self.lineage,
@@ -138,13 +151,14 @@ impl SessionRecord {
             2 => State::Contested,
             _ => return Err(RecordError::State),
         };
-        if flags > 3 {
+        if flags & !(BOUND | BY_ROTATION | REBUILT) != 0 {
             return Err(RecordError::State);
         }
         Ok(Self {
             state,
-            is_bound: flags & 1 != 0,
-            is_made_by_rotation: flags & 2 != 0,
+            is_bound: flags & BOUND != 0,
+            is_made_by_rotation: flags & BY_ROTATION != 0,
+            is_rebuilt: flags & REBUILT != 0,
             lineage: reader.array()?,
             family: reader.u32()?,
             generation: reader.u32()?,

@@ -3,8 +3,10 @@
 //! The function is what decides and writes. This is the same table for fuzzing and in-memory runs: a million random
 //! cases through both agree byte for byte. So change one only together with the other.
 
+mod adoption;
 mod verdict;
 
+pub use adoption::Adoption;
 pub use verdict::Verdict;
 
 use crate::deadlines::{self, Passed};
@@ -86,9 +88,8 @@ pub struct Outcome {
     pub verdict: Verdict,
     /// Value of the session key afterwards; empty where nothing readable with the node's stamp is there.
     pub record: Vec<u8>,
-    /// The token was newer than the record knew: the store had lost writes. Worth an event, and an alarm if no loss
-    /// explains it.
-    pub is_adopted: bool,
+    /// Whether the token was newer than the record knew.
+    pub adoption: Adoption,
 }
 
 /// Decides on a refresh token.
@@ -109,7 +110,7 @@ pub fn rotate(
     let without_change = |verdict, record: &[u8]| Outcome {
         verdict,
         record: record.to_vec(),
-        is_adopted: false,
+        adoption: Adoption::None,
     };
     let mut record = match Stored::decode(session) {
         Err(_) => return without_change(Verdict::Missing, &[]),
@@ -121,13 +122,13 @@ pub fn rotate(
     if let Some(verdict) = refusal(&record, user, lineage, presented, now) {
         return without_change(verdict, session);
     }
-    let is_adopted = adopt(&mut record, presented);
+    let adoption = adopt(&mut record, presented);
     let verdict = judge(&record, presented, now);
-    let record = follow(record, verdict, presented, now, is_adopted);
+    let record = follow(record, verdict, presented, now, adoption);
     Outcome {
         verdict,
         record,
-        is_adopted,
+        adoption,
     }
 }
 
@@ -169,16 +170,20 @@ fn refusal(
 
 /// Row "g > G": the store lost writes; the token itself says what they were. A generation that follows another was
 /// made by a rotation; who made it is unknown.
-fn adopt(record: &mut SessionRecord, presented: &Presented) -> bool {
-    let is_newer = presented.generation > record.generation;
-    if is_newer {
-        record.generation = presented.generation;
-        record.made = presented.issued_at;
-        record.is_made_by_rotation = true;
-        record.attempt = [0; 4];
-        record.print = [0; 4];
+fn adopt(record: &mut SessionRecord, presented: &Presented) -> Adoption {
+    if presented.generation <= record.generation {
+        return Adoption::None;
     }
-    is_newer
+    record.generation = presented.generation;
+    record.made = presented.issued_at;
+    record.is_made_by_rotation = true;
+    record.attempt = [0; 4];
+    record.print = [0; 4];
+    if record.is_rebuilt {
+        Adoption::Explained
+    } else {
+        Adoption::Unexplained
+    }
 }
 
 /// The rows on the generation, of a token that is not newer than the record.
@@ -228,7 +233,7 @@ fn follow(
     verdict: Verdict,
     presented: &Presented,
     now: u32,
-    is_adopted: bool,
+    adoption: Adoption,
 ) -> Vec<u8> {
     let is_rotated = verdict == Verdict::Rotated;
     if verdict == Verdict::ReplayedEnded {
@@ -252,7 +257,7 @@ fn follow(
     if verdict.is_yes() && presented.is_activity {
         let deadline = deadlines::after_use(&record, now, presented.idle, presented.absolute_max);
         if is_rotated
-            || is_adopted
+            || adoption.is_adopted()
             || deadlines::is_worth_a_write(&record, deadline, presented.idle)
         {
             record.idle_deadline = deadline;

@@ -10,7 +10,7 @@ use argus_core::token::FaultClass;
 
 use crate::caller::{CONTEXT_ASSERT, Caller, Unknown};
 use crate::clock::Clock;
-use crate::counters::Counters;
+use crate::counters::{Alarm, Counters};
 use crate::effects::EffectQueue;
 use crate::policy::Policy;
 use crate::proto::internal::{Effect, FlowNeed, NeedsFlow};
@@ -174,6 +174,12 @@ impl Call {
         let mut effect = self.effect(subject, self.shared.clock.now_ms());
         set_event(&mut effect, event, "failure", reason);
         self.push(effect);
+    }
+
+    /// An event that somebody should be woken for: queued, and counted, so that it is seen while `PostgreSQL` is away.
+    pub(crate) fn alarm(&self, subject: &Subject, alarm: Alarm, reason: &str) {
+        self.shared.counters.alarm(alarm);
+        self.note(subject, alarm.event(), reason);
     }
 
     /// An effect of this call with nothing in it yet.

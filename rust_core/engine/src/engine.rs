@@ -88,7 +88,7 @@ impl Engine {
             store: store.map_err(|_| OpenError::Redis)?,
             snapshot: ArcSwapOption::empty(),
             effects: EffectQueue::new(options.effect_capacity),
-            counters: Counters::default(),
+            counters: Counters::new(),
             unknowns: Unknowns::default(),
         };
         Ok(Self {

@@ -1,12 +1,13 @@
 //! `RefreshToken`: what is checked before the Redis function decides. What follows is in [`crate::refreshed`].
 
-use argus_core::record::attempt;
-use argus_core::rotation::Presented;
+use argus_core::record::{Stored, attempt};
+use argus_core::rotation::{Presented, Verdict};
 use argus_core::token::{Expected, RefreshClaims, VerifiedRefresh, verify_refresh};
 
 use crate::call::{Call, Subject};
 use crate::caller::{REFRESH_FOR_CLIENTS, Watched};
 use crate::check::session_keys;
+use crate::counters::Alarm;
 use crate::evidence;
 use crate::limits;
 use crate::policy::Policy;
@@ -15,6 +16,7 @@ use crate::refreshed::{self, Granted};
 use crate::snapshot::ComputedIds;
 use crate::state::{self, Living};
 use crate::status::{Refusal, Stop};
+use crate::store::Stamped;
 use crate::verify::binding;
 
 /// Answers one request. The function is asked once: it decides and writes in one step.
@@ -34,6 +36,7 @@ pub(crate) async fn refresh(
         .look(&keys)
         .await
         .map_err(|error| call.store_failed(error))?;
+    count_what_is_clear(call, &subject, &seen.session);
     let living = state::living(call, &subject, &client, &seen)?;
     let presented = presented(call, request, &claims, &living)?;
     let rotated = call
@@ -43,6 +46,20 @@ pub(crate) async fn refresh(
         .await
         .map_err(|error| call.store_failed(error))?;
     refreshed::conclude(call, &subject, &granted, &living, &presented, &rotated)
+}
+
+/// The first rows of the table need no question: the function would give the same verdict on what was just read.
+fn count_what_is_clear(call: &Call, subject: &Subject, session: &Stamped) {
+    let verdict = match Stored::decode(&session.value) {
+        Err(_) => Verdict::Missing,
+        Ok(stored) if stored.lineage() != session.lineage => Verdict::Stale,
+        Ok(Stored::Ended(tombstone)) => {
+            refreshed::note_end(call, subject, state::end_reason(tombstone.reason));
+            Verdict::Ended
+        }
+        Ok(Stored::Living(_)) => return,
+    };
+    call.shared.counters.verdict(verdict);
 }
 
 fn check_limits(call: &Call, request: &RefreshTokenRequest) -> Result<(), Refusal> {
@@ -111,7 +128,7 @@ pub(crate) fn check_id(call: &Call, subject: &Subject, claims: &RefreshClaims) -
             ) {
                 return Ok(());
             }
-            call.note(subject, "key.compromise_suspected", "refresh_id");
+            call.alarm(subject, Alarm::KeyCompromiseSuspected, "refresh_id");
             Err(call.refuse_token("refresh_id", subject))
         }
     }

@@ -1,12 +1,13 @@
 //! What follows from the verdict on a refresh token: tokens, a refusal, or a flow; and what must be written.
 
 use argus_core::record::SessionRecord;
-use argus_core::rotation::{Presented, Verdict};
+use argus_core::rotation::{Adoption, Presented, Verdict};
 use argus_core::token::RefreshClaims;
 use prost::Message as _;
 use tonic_types::Status;
 
 use crate::call::{Call, Subject, seconds, set_event};
+use crate::counters::Alarm;
 use crate::issue::{Generation, Grant, IssueFailure, Made};
 use crate::proto::internal::{Effect, FlowNeed};
 use crate::proto::v1::{EndReason, RefreshTokenResponse};
@@ -36,9 +37,8 @@ pub(crate) fn conclude(
     presented: &Presented,
     rotated: &Rotated,
 ) -> Result<RefreshTokenResponse, Stop> {
-    if rotated.is_adopted {
-        call.note(subject, "refresh.adopted", "");
-    }
+    call.shared.counters.verdict(rotated.verdict);
+    note_adoption(call, subject, rotated.adoption);
     if !rotated.verdict.is_yes() {
         return Err(refusal(call, subject, living, rotated));
     }
@@ -57,6 +57,18 @@ pub(crate) fn conclude(
         call.push(effect);
     }
     Ok(response)
+}
+
+/// A token newer than the record: a store lost writes. Where no rebuild says so, somebody else may be making tokens.
+fn note_adoption(call: &Call, subject: &Subject, adoption: Adoption) {
+    if !adoption.is_adopted() {
+        return;
+    }
+    call.note(subject, "refresh.adopted", "");
+    call.shared.counters.adoption(adoption);
+    if adoption == Adoption::Unexplained {
+        call.alarm(subject, Alarm::GenerationUnexplained, "NOT_REBUILT");
+    }
 }
 
 /// The tokens of a good answer. A repeated or held one brings the presented refresh token again; nothing tells the
@@ -117,7 +129,7 @@ fn effect(
 ) -> Effect {
     let mut effect = call.effect(subject, rotated.now_ms);
     let is_rotated = rotated.verdict == Verdict::Rotated;
-    if is_rotated || rotated.is_adopted {
+    if is_rotated || rotated.adoption.is_adopted() {
         effect.family = record.family;
         effect.generation = record.generation;
     }
@@ -154,14 +166,16 @@ fn after_writing(
     need.into()
 }
 
+/// A token of a session that is over was presented.
+pub(crate) fn note_end(call: &Call, subject: &Subject, reason: EndReason) {
+    let name = reason.as_str_name().trim_start_matches("END_REASON_");
+    call.note(subject, "refresh.refused", name);
+}
+
 /// What a verdict that is not a yes means to the caller.
 fn refusal(call: &Call, subject: &Subject, living: &Living, rotated: &Rotated) -> Stop {
     let ended = |reason: EndReason| {
-        call.note(
-            subject,
-            "refresh.refused",
-            reason.as_str_name().trim_start_matches("END_REASON_"),
-        );
+        note_end(call, subject, reason);
         Stop::from(Refusal::session_ended(reason))
     };
     let step_up = |cause: &str| {

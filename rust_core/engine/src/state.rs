@@ -147,7 +147,7 @@ fn current(session: &Stamped) -> Option<Stored> {
 }
 
 /// Reason of a tombstone.
-fn end_reason(number: u8) -> EndReason {
+pub(crate) fn end_reason(number: u8) -> EndReason {
     EndReason::try_from(i32::from(number)).unwrap_or_default()
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use argus_core::functions::function_name;
 use argus_core::record::Lineage;
-use argus_core::rotation::{Presented, Verdict};
+use argus_core::rotation::{Adoption, Presented, Verdict};
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{
     Client, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, TlsCertificates,
@@ -85,8 +85,8 @@ pub(crate) struct Rotated {
     pub(crate) lineage: Lineage,
     /// What the session key holds now.
     pub(crate) record: Vec<u8>,
-    /// The token was newer than the record knew.
-    pub(crate) is_adopted: bool,
+    /// Whether the token was newer than the record knew.
+    pub(crate) adoption: Adoption,
 }
 
 /// Answer of `touch`.
@@ -211,14 +211,14 @@ impl Store {
         for argument in presented.arguments() {
             command.arg(argument);
         }
-        let (verdict, now_ms, node, record, adopted): (i64, i64, Vec<u8>, Vec<u8>, i64) =
+        let (verdict, now_ms, node, record, adoption): (i64, i64, Vec<u8>, Vec<u8>, i64) =
             self.one(&command).await?;
         Ok(Rotated {
             verdict: Verdict::from_code(verdict).ok_or(StoreError::Away("reply"))?,
             now_ms,
             lineage: lineage(&node)?,
             record,
-            is_adopted: adopted != 0,
+            adoption: Adoption::from_code(adoption).ok_or(StoreError::Away("reply"))?,
         })
     }
 

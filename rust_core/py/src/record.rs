@@ -56,6 +56,7 @@ impl SessionRecord {
             },
             is_bound: bound,
             is_made_by_rotation: made_by_rotation,
+            is_rebuilt: false,
             lineage: [0; 8],
             family,
             generation,
@@ -112,6 +113,11 @@ impl SessionRecord {
     #[getter]
     fn made_by_rotation(&self) -> bool {
         self.0.is_made_by_rotation
+    }
+
+    #[getter]
+    fn rebuilt(&self) -> bool {
+        self.0.is_rebuilt
     }
 
     #[getter]

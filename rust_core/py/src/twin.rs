@@ -7,7 +7,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-/// What the rotation function would answer: verdict, record, 1 if the token was adopted.
+/// What the rotation function would answer: verdict, record, adoption.
 ///
 /// `arguments` are the function's, in its order; `user` and `record` are empty where the key is missing.
 #[pyfunction]
@@ -24,7 +24,7 @@ pub(crate) fn rotation_twin<'py>(
     let presented = presented(&arguments)?;
     let outcome = rotation::rotate(record, user, lineage_of(lineage)?, &presented, now_ms);
     let bytes = PyBytes::new(py, &outcome.record);
-    Ok((outcome.verdict.code(), bytes, u8::from(outcome.is_adopted)))
+    Ok((outcome.verdict.code(), bytes, outcome.adoption.code()))
 }
 
 /// What the function `touch` would answer: status, record. Arguments: active, idle, `absolute_max`.

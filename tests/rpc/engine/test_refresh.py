@@ -164,8 +164,28 @@ def test_a_newer_token_than_the_store_knows_is_taken_over(bench: Bench) -> None:
     answer = bench.refresh(ahead)
     assert claims(answer.tokens.refresh_token) == claims(ahead)
     effects = bench.effects()
-    assert [effect.event for effect in effects] == ["refresh.adopted", ""]
-    assert effects[1].generation == 7
+    assert [effect.event for effect in effects] == ["refresh.adopted", "refresh.generation_unexplained", ""]
+    assert effects[-1].generation == 7
+
+
+def test_a_newer_token_is_an_alarm_only_where_no_rebuild_explains_it(bench: Bench) -> None:
+    """The flag of a rebuilt record stays through the rotations of its family; each adoption is counted by it."""
+    session = bench.sign_in()
+    before = bench.engine.counters()
+    bench.rebuild(session)
+    rebuilt = rotated(bench, session, 2)
+    assert claims(rebuilt[-1])["gen"] == 3
+    bench.refresh(bench.issue(of_generation(session, 7, bench.now - 5)).refresh_token)
+    assert [event for event, _ in bench.events()] == ["refresh.adopted"]
+    bench.refresh(bench.issue(of_generation(bench.sign_in(), 7, bench.now - 5)).refresh_token)
+    assert [event for event, _ in bench.events()] == ["refresh.adopted", "refresh.generation_unexplained"]
+    after = bench.engine.counters()
+    assert {name: after[name] - before[name] for name in after if name.startswith(("rotation_a", "alarms"))} == {
+        "rotation_adoptions{explained=true}": 1,
+        "rotation_adoptions{explained=false}": 1,
+        "alarms{kind=generation_unexplained}": 1,
+        "alarms{kind=key_compromise_suspected}": 0,
+    }
 
 
 def test_scope_and_resource_only_ever_narrow(bench: Bench) -> None:

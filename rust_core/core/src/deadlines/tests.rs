@@ -11,6 +11,7 @@ fn record() -> SessionRecord {
         state: State::Active,
         is_bound: false,
         is_made_by_rotation: false,
+        is_rebuilt: false,
         lineage: LINEAGE,
         family: 1,
         generation: 1,

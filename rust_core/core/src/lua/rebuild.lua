@@ -37,6 +37,7 @@ register('rebuild', WRITES, function(keys, arguments, node)
   if session.state == ENDED then
     value = pack_tombstone(node, session.reason, session.ended_at)
   else
+    session.rebuilt = true -- writes may have been lost: a token that is newer than the record is no wonder
     value = pack_session(session)
   end
   set_for(keys[1], value, tonumber(arguments[3]))

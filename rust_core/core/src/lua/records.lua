@@ -2,7 +2,7 @@
 
 local VERSION = 1
 local ACTIVE, CONTESTED, ENDED = 1, 2, 3
-local BOUND, BY_ROTATION = 1, 2
+local BOUND, BY_ROTATION, REBUILT = 1, 2, 4
 local DISABLED, SETS_DISABLED = 1, 2
 local REASON_IDLE_TIMEOUT, REASON_ABSOLUTE_TIMEOUT, REASON_LIMIT, REASON_REPLAY = 4, 5, 6, 12
 local U32_MAX = 4294967295
@@ -23,11 +23,12 @@ local function parse_session(value)
   if value and #value == SESSION_SIZE then
     local version, state, flags, written_by, family, generation, made, attempt, print, fixed, created, idle_deadline,
       absolute_deadline, rest = struct.unpack(SESSION, value)
-    if version == VERSION and (state == ACTIVE or state == CONTESTED) and flags <= BOUND + BY_ROTATION then
+    if version == VERSION and (state == ACTIVE or state == CONTESTED) and flags <= BOUND + BY_ROTATION + REBUILT then
       return {
         state = state,
         bound = flags % 2,
-        by_rotation = flags >= BY_ROTATION,
+        by_rotation = flags % REBUILT >= BY_ROTATION,
+        rebuilt = flags >= REBUILT,
         lineage = written_by,
         family = family,
         generation = generation,
@@ -51,7 +52,7 @@ local function parse_session(value)
 end
 
 local function pack_session(r)
-  local flags = r.bound + (r.by_rotation and BY_ROTATION or 0)
+  local flags = r.bound + (r.by_rotation and BY_ROTATION or 0) + (r.rebuilt and REBUILT or 0)
   return struct.pack(SESSION, VERSION, r.state, flags, r.lineage, r.family, r.generation, r.made, r.attempt, r.print,
     r.fixed, r.created, r.idle_deadline, r.absolute_deadline, r.rest)
 end

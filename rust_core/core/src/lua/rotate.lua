@@ -67,14 +67,18 @@ local function refusal(session, user_key, token, node, now)
   return nil
 end
 
--- g > G: the store lost writes, the token itself says what they were. Who made its generation is unknown.
+-- Adoptions (core::rotation::Adoption says what each means).
+local NOT_ADOPTED, EXPLAINED, UNEXPLAINED = 0, 1, 2
+
+-- g > G: the store lost writes, the token itself says what they were. Who made its generation is unknown. A loss goes
+-- along with a rebuild: where there was none since the family began, nothing explains it.
 local function adopt(session, token)
   if token.generation <= session.generation then
-    return false
+    return NOT_ADOPTED
   end
   session.generation, session.made, session.by_rotation = token.generation, token.issued_at, true
   session.attempt, session.print = UNKNOWN, UNKNOWN
-  return true
+  return session.rebuilt and EXPLAINED or UNEXPLAINED
 end
 
 -- The rows on the generation, of a token that is not newer than the record.
@@ -101,7 +105,7 @@ end
 
 -- Changes the session by what follows from the verdict; answers whether there is something to write.
 local function follow(session, verdict, token, adopted, now)
-  local is_changed = adopted
+  local is_changed = adopted ~= NOT_ADOPTED
   if verdict == REPLAYED then
     session.state, is_changed = CONTESTED, true
   elseif verdict == ROTATED then
@@ -121,18 +125,18 @@ end
 -- rotate: KEYS session, user
 -- ARGS family, g, iat, proof, attempt (4 bytes), print (4), grace, deadline, strict, may_rotate, end_on_replay,
 --      activity, idle, absolute_max, not_before (the later one of tenant and client)
--- status: the verdict; then the record (or tombstone) as it is now, and 1 if the token was newer than the record.
+-- status: the verdict; then the record (or tombstone) as it is now, and the adoption.
 register('rotate', WRITES, function(keys, arguments, node, now)
   local session, value, stale = current_session(keys[1], node)
   if not session then
-    return stale and STALE or MISSING, '', 0
+    return stale and STALE or MISSING, '', NOT_ADOPTED
   elseif session.state == ENDED then
-    return IS_ENDED, value, 0
+    return IS_ENDED, value, NOT_ADOPTED
   end
   local token = presented_token(arguments)
   local refused = refusal(session, keys[2], token, node, now)
   if refused then
-    return refused, value, 0
+    return refused, value, NOT_ADOPTED
   end
   local adopted = adopt(session, token)
   local verdict = judge(session, token, now)
@@ -141,5 +145,5 @@ register('rotate', WRITES, function(keys, arguments, node, now)
   elseif follow(session, verdict, token, adopted, now) then
     value = rewrite(keys[1], pack_session(session))
   end
-  return verdict, value, adopted and 1 or 0
+  return verdict, value, adopted
 end)

@@ -16,6 +16,7 @@ fn any_record() -> impl Strategy<Value = SessionRecord> {
         any::<bool>(),
         any::<bool>(),
         any::<bool>(),
+        any::<bool>(),
         any::<u8>(),
         any::<u16>(),
         any::<u8>(),
@@ -33,7 +34,8 @@ fn any_record() -> impl Strategy<Value = SessionRecord> {
             _,
         ] = numbers;
         let (lineage, attempt, print, binding, device, context) = bytes;
-        let (is_contested, is_bound, is_made_by_rotation, acr, amr, refresh_id_key) = rest;
+        let (is_contested, is_bound, is_made_by_rotation, is_rebuilt, acr, amr, refresh_id_key) =
+            rest;
         SessionRecord {
             state: if is_contested {
                 State::Contested
@@ -42,6 +44,7 @@ fn any_record() -> impl Strategy<Value = SessionRecord> {
             },
             is_bound,
             is_made_by_rotation,
+            is_rebuilt,
             lineage,
             family,
             generation,
@@ -103,7 +106,7 @@ proptest! {
 
     /// A value is refused whatever a wrong first byte, state or length makes of it.
     #[test]
-    fn a_changed_header_is_refused(record in any_record(), version in 2_u8.., state in 3_u8.., flags in 4_u8..) {
+    fn a_changed_header_is_refused(record in any_record(), version in 2_u8.., state in 3_u8.., flags in 8_u8..) {
         for (position, value, error) in [(0, version, RecordError::Version), (1, state, RecordError::State), (2, flags, RecordError::State)] {
             let mut bytes = record.encode();
             bytes[position] = value;
@@ -119,6 +122,7 @@ fn the_layout_is_the_documented_one() {
         state: State::Contested,
         is_bound: true,
         is_made_by_rotation: true,
+        is_rebuilt: true,
         lineage: [0x11; 8],
         family: 0x2222_2222,
         generation: 0x3333_3333,
@@ -138,7 +142,7 @@ fn the_layout_is_the_documented_one() {
         context: [0xff; 12],
     };
     let bytes = record.encode();
-    assert_eq!(bytes[..3], [1, 2, 3]);
+    assert_eq!(bytes[..3], [1, 2, 7]);
     let offsets = [3, 11, 15, 19, 23, 27, 31, 47, 63, 67, 71, 75, 80, 82, 87];
     let marks = [
         0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff,

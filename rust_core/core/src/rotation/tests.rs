@@ -19,6 +19,7 @@ fn record() -> SessionRecord {
         state: State::Active,
         is_bound: false,
         is_made_by_rotation: true,
+        is_rebuilt: false,
         lineage: LINEAGE,
         family: 2,
         generation: 7,

@@ -87,6 +87,33 @@ impl Verdict {
             .find(|verdict| i64::from(verdict.code()) == code)
     }
 
+    /// Its name in metrics and in the documentation.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Rotated => "rotated",
+            Self::Repeated => "repeated",
+            Self::Current => "current",
+            Self::Held => "held",
+            Self::Missing => "missing",
+            Self::Stale => "stale",
+            Self::UserMissing => "user_missing",
+            Self::NewerFamily => "newer_family",
+            Self::Ended => "ended",
+            Self::IdleTimeout => "idle_timeout",
+            Self::AbsoluteTimeout => "absolute_timeout",
+            Self::UserDisabled => "user_disabled",
+            Self::NotBefore => "not_before",
+            Self::ProofRequired => "proof_required",
+            Self::OlderFamily => "older_family",
+            Self::Contested => "contested",
+            Self::PrintChanged => "print_changed",
+            Self::AnswerLate => "answer_late",
+            Self::Replayed => "replayed",
+            Self::ReplayedEnded => "replayed_ended",
+        }
+    }
+
     /// Its code.
     #[must_use]
     pub const fn code(self) -> u8 {

@@ -13,8 +13,8 @@ fn a_newer_generation_is_adopted_and_then_judged() {
         MADE + 100,
     );
     assert_eq!(
-        (debounced.verdict, debounced.is_adopted),
-        (Verdict::Repeated, true)
+        (debounced.verdict, debounced.adoption),
+        (Verdict::Repeated, Adoption::Unexplained)
     );
     let adopted = after(&debounced);
     assert_eq!(
@@ -82,7 +82,7 @@ fn the_newest_token_rotates() {
         Outcome {
             verdict: Verdict::Rotated,
             record: expected.encode(),
-            is_adopted: false
+            adoption: Adoption::None
         }
     );
 }

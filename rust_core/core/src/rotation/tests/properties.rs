@@ -48,7 +48,7 @@ proptest! {
             _ => stored,
         };
         prop_assert_eq!(now, expected);
-        prop_assert_eq!(outcome.is_adopted, outcome.verdict.is_yes() && generation > stored);
+        prop_assert_eq!(outcome.adoption.is_adopted(), outcome.verdict.is_yes() && generation > stored);
     }
 
     /// Hostile values of the keys are answered, too.
