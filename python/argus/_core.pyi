@@ -16,6 +16,7 @@ __all__ = [
     "generate_ed25519_key",
     "generate_rsa_key",
     "public_jwk",
+    "rebuild_twin",
     "rotation_twin",
     "touch_twin",
 ]
@@ -125,8 +126,17 @@ class Engine:
         authorization: str | None,
         request_id: str,
         deadline_ms: int,
+        postgresql_answers: bool = False,
     ) -> tuple[int, bytes]:
         """Answers one of HOT_METHODS.
+
+        Args:
+            method: Full name of the method.
+            request: Encoded request.
+            authorization: Metadata `authorization`.
+            request_id: Request id.
+            deadline_ms: Time left for the call.
+            postgresql_answers: The need FLOW_NEED_POSTGRESQL of this very call was met.
 
         Returns:
             (0, encoded response), (1, encoded google.rpc.Status) or (2, encoded argus.internal.v1.NeedsFlow).
@@ -186,9 +196,12 @@ def rotation_twin(
     """
 
 def touch_twin(
-    record: bytes, user: bytes, lineage: bytes, arguments: tuple[int, int, int], now_ms: int
+    record: bytes, user: bytes, lineage: bytes, arguments: tuple[int, int, int, int], now_ms: int
 ) -> tuple[int, bytes]:
     """What the Redis function `touch` would answer: status, record. For tests. Raises ValueError."""
+
+def rebuild_twin(stored: bytes, lineage: bytes, expected: bytes, given: bytes) -> tuple[int, bytes]:
+    """Status of the Redis function `rebuild`, and what the session's key would hold. For tests. Raises ValueError."""
 
 def expire_twin(record: bytes, lineage: bytes, absolute_max: int, now_ms: int) -> tuple[int, bytes]:
     """Status of the Redis function `expire`, and what the session's key would hold. For tests. Raises ValueError."""

@@ -18,13 +18,14 @@ Argument = int | bytes
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What two keys hold (empty: nothing), and what the function is asked."""
+    """What two keys hold (empty: nothing), and what each function is asked."""
 
     session: bytes
     user: bytes
     rotate: list[Argument]
-    touch: tuple[int, int, int]
+    touch: tuple[int, int, int, int]
     absolute_max: int
+    rebuild: tuple[bytes, bytes]
 
 
 def make_case(random: Random, now: int, lineage: bytes) -> Case:
@@ -43,8 +44,9 @@ def make_case(random: Random, now: int, lineage: bytes) -> Case:
         session=_spoilt(random, _session(random, record, now)),
         user=_spoilt(random, _user(random, record, lineage)),
         rotate=_presented(random, record, now, idle, longest),
-        touch=(active, idle, longest),
+        touch=(active, idle, longest, random.choice((0, 0, now - 50, record.idle_deadline - idle + 1)) % 2**32),
         absolute_max=longest,
+        rebuild=_known(random, record, now, lineage),
     )
 
 
@@ -110,6 +112,26 @@ def _presented(random: Random, record: Record, now: int, idle: int, longest: int
         longest,
         random.choice((0, 0, 0, 0, 0, record.created - 1 if record.created else 0, record.created)),
     ]
+
+
+def _known(random: Random, record: Record, now: int, lineage: bytes) -> tuple[bytes, bytes]:
+    """(lineage that was read, what PostgreSQL knows), near to what the key holds."""
+    expected = lineage if random.random() < 0.95 else b"restart!"
+    if random.random() < 0.15:
+        return expected, tombstone(bytes(8), random.randint(0, 14), now - 7)
+    known = replace(
+        record,
+        state=CONTESTED if random.random() < 0.1 else ACTIVE,
+        flags=random.randint(0, 7),
+        lineage=bytes(8),
+        family=random.choice((record.family, record.family, 1, 2, 3)),
+        generation=min(max(record.generation + random.choice((-2, -1, 0, 0, 1, 2)), 0), 2**32 - 1),
+        made=now - random.choice(_AGES),
+        attempt=bytes(4),
+        print=bytes(4),
+        idle_deadline=random.choice((record.idle_deadline, now + 100, now + IDLE)),
+    )
+    return expected, known.pack()
 
 
 def _spoilt(random: Random, value: bytes) -> bytes:

@@ -22,6 +22,12 @@ BATCH = 500
 CASES = int(os.environ.get("ARGUS_TWIN_CASES", "50000"))
 
 
+def seeded() -> tuple[Random, int]:
+    """Random choices, and the seed that makes them again (`ARGUS_TWIN_SEED`)."""
+    seed = int(os.environ.get("ARGUS_TWIN_SEED", "0")) or Random().getrandbits(32)
+    return Random(seed), seed
+
+
 def run(valkey: Valkey, cases: Sequence[Case], function: str, keys: Sequence[str]) -> list[tuple[list[Any], bytes]]:
     """Calls a function on each case; returns its answer and what the session's key holds then."""
     pipe: Any = valkey.client.pipeline(transaction=False)
@@ -30,6 +36,7 @@ def run(valkey: Valkey, cases: Sequence[Case], function: str, keys: Sequence[str
         args = {
             "rotate": case.rotate,
             "touch": case.touch,
+            "rebuild": (*case.rebuild, 600),
             "expire": ("twin", 0, case.absolute_max, 600),
         }[function]
         for key, value in ((SESSION, case.session), (USER, case.user)):
@@ -69,6 +76,17 @@ def agree_on_deadlines(valkey: Valkey, cases: Sequence[Case]) -> Counter[str]:
     return statuses
 
 
+def agree_on_rebuild(valkey: Valkey, cases: Sequence[Case]) -> Counter[str]:
+    """Both write the same; counts the statuses."""
+    statuses: Counter[str] = Counter()
+    for case, (answer, stored) in zip(cases, run(valkey, cases, "rebuild", [SESSION]), strict=True):
+        status, _, lineage = answer
+        expected, given = case.rebuild
+        assert (status, stored) == _core.rebuild_twin(case.session, lineage, expected, given), case
+        statuses[f"rebuild {status}"] += 1
+    return statuses
+
+
 def cases_of(random: Random, valkey: Valkey, count: int) -> list[Case]:
     """Cases around the node's present."""
     now_ms, lineage = valkey.now_and_lineage()
@@ -78,8 +96,7 @@ def cases_of(random: Random, valkey: Valkey, count: int) -> list[Case]:
 @pytest.mark.timeout(3600)
 def test_rotate_and_its_twin_agree_and_every_verdict_is_met(valkey: Valkey) -> None:
     """Many random (record, token, time): the same verdict, record and adoption; no row of the table is left out."""
-    seed = int(os.environ.get("ARGUS_TWIN_SEED", "0")) or Random().getrandbits(32)
-    random = Random(seed)
+    random, seed = seeded()
     verdicts: Counter[int] = Counter()
     for _ in range(max(1, CASES // BATCH)):
         verdicts += agree_on_rotate(valkey, cases_of(random, valkey, BATCH))
@@ -87,13 +104,17 @@ def test_rotate_and_its_twin_agree_and_every_verdict_is_met(valkey: Valkey) -> N
     assert set(verdicts) == VERDICTS, seed
 
 
-def test_touch_and_expire_and_their_twins_agree(valkey: Valkey) -> None:
-    """The same statuses and values; all of them are met."""
-    random = Random()
+@pytest.mark.timeout(3600)
+def test_the_other_functions_and_their_twins_agree(valkey: Valkey) -> None:
+    """touch, expire, rebuild: the same statuses and values; all of them are met."""
+    random, seed = seeded()
     statuses: Counter[str] = Counter()
     for _ in range(max(1, CASES // 10 // BATCH)):
-        statuses += agree_on_deadlines(valkey, cases_of(random, valkey, BATCH))
-    assert set(statuses) == {f"{name} {status}" for name in ("touch", "expire") for status in range(5)}
+        cases = cases_of(random, valkey, BATCH)
+        statuses += agree_on_deadlines(valkey, cases) + agree_on_rebuild(valkey, cases)
+    print(f"seed {seed}: {dict(sorted(statuses.items()))}")  # noqa: T201
+    all_of = {"touch": 5, "expire": 5, "rebuild": 3}
+    assert set(statuses) == {f"{name} {status}" for name, count in all_of.items() for status in range(count)}, seed
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -115,6 +115,7 @@ class Bench:
     engine: _core.Engine
     clock: _core.Clock
     snapshot: Snapshot = field(default_factory=new_snapshot, repr=False)
+    postgresql_answers: bool = True
     bearer: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
@@ -216,10 +217,12 @@ class Bench:
         """Tokens of a session."""
         return TokenSet.FromString(self.engine.issue(request.SerializeToString()))
 
-    def rebuild(self, session: Session) -> None:
-        """Loses the record of a session, and writes it as PostgreSQL would know it."""
+    def rebuild(self, session: Session, *, idle_deadline: int | None = None) -> None:
+        """Loses the record of a session, and writes it as PostgreSQL would know it (with an older deadline)."""
         key = self.keys(session.session_id)[0]
         value = _core.SessionRecord.from_bytes(self.valkey.client.getdel(key)).to_bytes()  # type: ignore[arg-type]
+        if idle_deadline is not None:
+            value = value[:67] + idle_deadline.to_bytes(4, "big") + value[71:]
         assert self.valkey.call("rebuild", [key], self.valkey.now_and_lineage()[1], value, ABSOLUTE)[0] == 0
 
     def end(self, session: Session, reason: int = 1) -> None:
@@ -235,6 +238,7 @@ class Bench:
             authorization=f"Bearer {self.bearer if bearer is None else bearer}",
             request_id=secrets.token_hex(4),
             deadline_ms=10_000,
+            postgresql_answers=self.postgresql_answers,
         )
 
     def ok(self, method: str, request: Message, response: type[M], *, bearer: str | None = None) -> M:

@@ -107,9 +107,9 @@ class Subject:
         assert answer[0] == 0
         return answer[3], answer[4]
 
-    def touch(self, session_id: str, *, active: int = 0, idle: int = IDLE, longest: int = LIFE) -> int:
+    def touch(self, session_id: str, *, active: int = 0, idle: int = IDLE, longest: int = LIFE, seen: int = 0) -> int:
         """Status of a use."""
-        return self._status("touch", [self.key(session_id), self.user], active, idle, longest)
+        return self._status("touch", [self.key(session_id), self.user], active, idle, longest, seen)
 
     def expire(self, session_id: str, *, longest: int = LIFE) -> list[Any]:
         """[status, and what follows the lineage]."""

@@ -75,6 +75,15 @@ class Effects:
         async with self._db.transaction(_origin(effect)) as tx:
             await self._write(tx, [effect])
 
+    async def prove(self) -> None:
+        """Proves that effects can be written now: PostgreSQL gives a transaction id to nobody it won't let write.
+
+        Raises:
+            UnavailableError: PostgreSQL is away, or a standby.
+        """
+        async with self._db.transaction() as tx:
+            await tx.execute("SELECT pg_current_xact_id()")
+
     async def _write_batch(self, effects: list[Effect]) -> None:
         try:
             async with self._db.transaction(Origin(tenant_id="", actor=_SYSTEM, request_id="")) as tx:
@@ -119,7 +128,7 @@ def _activity(effects: Iterable[Effect]) -> list[Activity]:
         key = (effect.tenant_id, effect.session_id)
         one = found.setdefault(key, Activity(tenant_id=effect.tenant_id, session_id=effect.session_id))
         if effect.generation:
-            one.add_bound(effect.family, effect.generation, _time(effect))
+            one.add_bound(effect.family, effect.generation, _instant(effect.generation_made))
         if effect.last_active:
             one.add_use(_instant(effect.last_active), _instant(effect.idle_deadline))
     return list(found.values())

@@ -18,7 +18,7 @@ from argus.v1 import errors_pb2, token_service_pb2
 _VERIFY: Final = "/argus.v1.TokenService/VerifyAccessToken"
 _BATCH: Final = "/argus.v1.TokenService/BatchVerifyAccessTokens"
 _INTROSPECT: Final = "/argus.v1.TokenService/IntrospectToken"
-_ROUNDS: Final = 3
+_ROUNDS: Final = 4
 _THREADS: Final = 8
 _ANSWER: Final = 0
 _STATUS: Final = 1
@@ -66,6 +66,7 @@ class HotCalls:
                 return await self._record(need)
             try:
                 await self._meet(need)
+                call.postgresql_answers |= need.need == FlowNeed.FLOW_NEED_POSTGRESQL
             except TokenInvalidError:
                 if method == _INTROSPECT:
                     return _ANSWER, token_service_pb2.IntrospectTokenResponse(active=False).SerializeToString()
@@ -85,6 +86,7 @@ class HotCalls:
                 authorization=call.authorization,
                 request_id=call.request_id,
                 deadline_ms=call.deadline_ms,
+                postgresql_answers=call.postgresql_answers,
             ),
         )
 
@@ -97,6 +99,10 @@ class HotCalls:
                 if need.user_id:
                     await self._rebuild.user(need.tenant_id, need.user_id)
                 await self._rebuild.not_before(need.tenant_id, need.client_id)
+            case FlowNeed.FLOW_NEED_FAMILY:
+                await self._rebuild.session(need.tenant_id, need.user_id, need.session_id, has_newer_family=True)
+            case FlowNeed.FLOW_NEED_POSTGRESQL:
+                await self._effects.prove()
             case FlowNeed.FLOW_NEED_FUNCTIONS:
                 await self._redis.load_functions()
             case FlowNeed.FLOW_NEED_SNAPSHOT:
@@ -147,13 +153,14 @@ class HotCalls:
 class _Call:
     """What all questions about one call have in common."""
 
-    __slots__ = ("authorization", "deadline_ms", "method", "request_id")
+    __slots__ = ("authorization", "deadline_ms", "method", "postgresql_answers", "request_id")
 
     def __init__(self, method: str, authorization: str | None, request_id: str, deadline_ms: int) -> None:
         self.method = method
         self.authorization = authorization
         self.request_id = request_id
         self.deadline_ms = deadline_ms
+        self.postgresql_answers = False
 
 
 def _refused(status: status_pb2.Status) -> token_service_pb2.BatchVerifyAccessTokensResult:

@@ -37,15 +37,22 @@ class Rebuild:
         self._effects = effects
         self._flights = SingleFlight(_PARALLEL)
 
-    async def session(self, tenant_id: str, user_id: str, session_id: str) -> None:
+    async def session(self, tenant_id: str, user_id: str, session_id: str, *, has_newer_family: bool = False) -> None:
         """Makes the record of a session current.
+
+        Args:
+            tenant_id: Tenant.
+            user_id: User.
+            session_id: Session.
+            has_newer_family: A token says that even a current record is of an older family.
 
         Raises:
             TokenInvalidError: The user has no such session.
             UnavailableError: A store is away, or Redis changes faster than it can be written.
         """
         await self._flights.run(
-            ("session", tenant_id, session_id), lambda: self._session(tenant_id, user_id, session_id)
+            ("session", tenant_id, session_id, has_newer_family),
+            lambda: self._session(tenant_id, user_id, session_id, has_newer_family=has_newer_family),
         )
 
     async def user(self, tenant_id: str, user_id: str) -> None:
@@ -65,12 +72,12 @@ class Rebuild:
         """
         await self._flights.run(("not_before", tenant_id, client_id), lambda: self._not_before(tenant_id, client_id))
 
-    async def _session(self, tenant_id: str, user_id: str, session_id: str) -> None:
+    async def _session(self, tenant_id: str, user_id: str, session_id: str, *, has_newer_family: bool) -> None:
         # What this process knows and PostgreSQL does not: else a long-replaced token could come back.
         await self._effects.flush()
         for _ in range(_TRIES):
             found = await self._live.session(session_id)
-            if found.is_current:
+            if found.is_current and not has_newer_family:
                 return
             session = await self._sessions.get(tenant_id, user_id, session_id)
             if session is None:

@@ -246,7 +246,7 @@ class LiveSessions:
         """Moves the idle deadline of a living session on; returns its record as it is then."""
         keys = [self._keys.session_key(session_id), self._keys.user_key(tenant_id, user_id)]
         spans = [int(idle.total_seconds()), int(absolute.total_seconds())]
-        answer = await self._redis.call("touch", keys, [epoch_seconds(active), *spans])
+        answer = await self._redis.call("touch", keys, [epoch_seconds(active), *spans, 0])
         return TouchStatus(answer[0]), answer[3]
 
     async def _stamped(self, key: bytes, place: slice) -> Stamped:

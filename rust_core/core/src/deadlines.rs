@@ -63,18 +63,32 @@ pub fn seconds(now_ms: i64) -> u32 {
     u32::try_from(whole).unwrap_or(u32::MAX)
 }
 
-/// The deadline that passed first, if one has.
+/// A session's idle deadline, given a token that says that the session was in use at `seen` (0: nothing says so). A
+/// rebuilt record may have lost uses with the store; any other knows them all.
 #[must_use]
-pub fn passed(record: &SessionRecord, absolute_max: u32, now: u32) -> Option<Passed> {
+pub fn idle_deadline_seen(record: &SessionRecord, seen: u32, idle: u32) -> u32 {
+    if record.is_rebuilt && seen > 0 {
+        record.idle_deadline.max(seen.saturating_add(idle))
+    } else {
+        record.idle_deadline
+    }
+}
+
+/// The deadline that passed first, if one has. The idle deadline is the record's, or [`idle_deadline_seen`].
+#[must_use]
+pub fn passed(
+    record: &SessionRecord,
+    idle_deadline: u32,
+    absolute_max: u32,
+    now: u32,
+) -> Option<Passed> {
     let absolute = record.absolute_under(absolute_max);
-    if now < absolute.min(record.idle_deadline) {
+    if now < absolute.min(idle_deadline) {
         None
-    } else if absolute <= record.idle_deadline {
+    } else if absolute <= idle_deadline {
         Some(Passed::Absolute { at: absolute })
     } else {
-        Some(Passed::Idle {
-            at: record.idle_deadline,
-        })
+        Some(Passed::Idle { at: idle_deadline })
     }
 }
 
@@ -97,13 +111,13 @@ pub fn is_worth_a_write(record: &SessionRecord, deadline: u32, idle: u32) -> boo
 /// Records a use of a session; answers what it is and the value of its key afterwards.
 ///
 /// A use now (`active` = 0, or not before `now`) sets the deadline, so that a shortened policy bites. A use that is
-/// reported late can only extend it: a later use may be recorded already.
+/// reported late can only extend it: a later use may be recorded already. `seen` is for [`idle_deadline_seen`].
 #[must_use]
 pub fn touch(
     session: &[u8],
     user: &[u8],
     lineage: Lineage,
-    (active, idle, absolute_max): (u32, u32, u32),
+    (active, idle, absolute_max, seen): (u32, u32, u32, u32),
     now_ms: i64,
 ) -> (Touched, Vec<u8>) {
     let now = seconds(now_ms);
@@ -113,7 +127,8 @@ pub fn touch(
         Ok(Stored::Ended(_)) => return (Touched::Ended, session.to_vec()),
         Ok(Stored::Living(record)) => record,
     };
-    match passed(&record, absolute_max, now) {
+    let idle_deadline = idle_deadline_seen(&record, seen, idle);
+    match passed(&record, idle_deadline, absolute_max, now) {
         Some(Passed::Idle { .. }) => return (Touched::IdleTimeout, session.to_vec()),
         Some(Passed::Absolute { .. }) => return (Touched::AbsoluteTimeout, session.to_vec()),
         None => {}
@@ -154,11 +169,14 @@ pub fn expire(
         Ok(Stored::Ended(_)) => return (Expired::EndedBefore, session.to_vec()),
         Ok(Stored::Living(record)) => record,
     };
-    let (expired, reason, ended_at) = match passed(&record, absolute_max, seconds(now_ms)) {
-        None => return (Expired::NotDue, session.to_vec()),
-        Some(Passed::Idle { at }) => (Expired::IdleTimeout, REASON_IDLE_TIMEOUT, at),
-        Some(Passed::Absolute { at }) => (Expired::AbsoluteTimeout, REASON_ABSOLUTE_TIMEOUT, at),
-    };
+    let (expired, reason, ended_at) =
+        match passed(&record, record.idle_deadline, absolute_max, seconds(now_ms)) {
+            None => return (Expired::NotDue, session.to_vec()),
+            Some(Passed::Idle { at }) => (Expired::IdleTimeout, REASON_IDLE_TIMEOUT, at),
+            Some(Passed::Absolute { at }) => {
+                (Expired::AbsoluteTimeout, REASON_ABSOLUTE_TIMEOUT, at)
+            }
+        };
     (
         expired,
         Tombstone {

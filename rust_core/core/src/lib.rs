@@ -3,6 +3,7 @@
 pub mod deadlines;
 pub mod functions;
 pub mod ids;
+pub mod rebuild;
 pub mod record;
 pub mod rotation;
 pub mod token;

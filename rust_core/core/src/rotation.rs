@@ -140,7 +140,13 @@ fn refusal(
     presented: &Presented,
     now: u32,
 ) -> Option<Verdict> {
-    match deadlines::passed(record, presented.absolute_max, now) {
+    let seen = if presented.is_activity {
+        presented.issued_at
+    } else {
+        0
+    };
+    let idle_deadline = deadlines::idle_deadline_seen(record, seen, presented.idle);
+    match deadlines::passed(record, idle_deadline, presented.absolute_max, now) {
         Some(Passed::Idle { .. }) => return Some(Verdict::IdleTimeout),
         Some(Passed::Absolute { .. }) => return Some(Verdict::AbsoluteTimeout),
         None => {}

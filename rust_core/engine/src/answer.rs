@@ -36,6 +36,8 @@ pub(crate) struct Incoming<'a> {
     pub(crate) request_id: &'a str,
     /// Time left for it.
     pub(crate) deadline_ms: i64,
+    /// A flow has proved during this call that `PostgreSQL` can be written to.
+    pub(crate) postgresql_answers: bool,
 }
 
 /// Answers a call within its deadline, and counts it.
@@ -98,6 +100,7 @@ async fn admit(
         snapshot,
         caller: Arc::new(caller),
         request_id: incoming.request_id.to_owned(),
+        postgresql_answers: incoming.postgresql_answers,
         now: seconds(now_ms),
     };
     dispatch(&call, method, incoming.request).await

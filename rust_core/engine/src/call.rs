@@ -47,6 +47,8 @@ pub(crate) struct Call {
     pub(crate) caller: Arc<Caller>,
     /// Request id.
     pub(crate) request_id: String,
+    /// A flow has proved during this call that `PostgreSQL` can be written to.
+    pub(crate) postgresql_answers: bool,
     /// Now. Seconds since 1970.
     pub(crate) now: u32,
 }

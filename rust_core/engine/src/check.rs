@@ -17,18 +17,19 @@ const TOUCHED_ENDED: i64 = 2;
 const TOUCHED_IDLE: i64 = 3;
 const TOUCHED_ABSOLUTE: i64 = 4;
 
-/// The session's state, read now; counts as a use of it. Answers when it was read.
+/// The session's state, read now; counts as a use of it. Answers when it was read. `issued` is the token's.
 pub(crate) async fn check_session(
     call: &Call,
     subject: &Subject,
     claims: &SessionClaims,
+    issued: u32,
     client: &Client,
     activity: Activity,
 ) -> Result<i64, Stop> {
     let keys = session_keys(call, &claims.session_id, subject)?;
-    let living = look(call, subject, claims, client, &keys).await?;
+    let living = look(call, subject, claims, issued, client, &keys).await?;
     if activity != Activity::Passive {
-        use_session(call, subject, &living, &keys).await?;
+        use_session(call, subject, &living, issued, &keys).await?;
     }
     Ok(living.now_ms)
 }
@@ -38,6 +39,7 @@ pub(crate) async fn look(
     call: &Call,
     subject: &Subject,
     claims: &SessionClaims,
+    issued: u32,
     client: &Client,
     keys: &SessionKeys,
 ) -> Result<Living, Stop> {
@@ -48,7 +50,7 @@ pub(crate) async fn look(
         .await
         .map_err(|error| call.store_failed(error))?;
     let living = state::living(call, subject, client, &seen)?;
-    state::check(call, subject, claims, &living, &seen.user)?;
+    state::check(call, subject, claims, &living, issued, &seen.user)?;
     if living.record.is_bound {
         return Err(Refusal::token_proof_required("key").into());
     }
@@ -76,6 +78,7 @@ async fn use_session(
     call: &Call,
     subject: &Subject,
     living: &Living,
+    issued: u32,
     keys: &SessionKeys,
 ) -> Result<(), Stop> {
     let Living {
@@ -92,7 +95,7 @@ async fn use_session(
     let touched = call
         .shared
         .store
-        .touch(keys, policy.idle, policy.absolute)
+        .touch(keys, policy.idle, policy.absolute, living.seen(issued))
         .await;
     let touched = touched.map_err(|error| call.store_failed(error))?;
     match touched.status {

@@ -121,6 +121,8 @@ impl Engine {
     }
 
     /// Answers a hot RPC: (0, response), (1, `google.rpc.Status`) or (2, `argus.internal.v1.NeedsFlow`), encoded.
+    ///
+    /// `postgresql_answers`: the need `FLOW_NEED_POSTGRESQL` of this very call was met.
     #[must_use]
     pub fn answer(
         &self,
@@ -129,6 +131,7 @@ impl Engine {
         authorization: Option<&str>,
         request_id: &str,
         deadline_ms: i64,
+        postgresql_answers: bool,
     ) -> (u8, Vec<u8>) {
         if self.is_closed() {
             return (STATUS, Refusal::unavailable("engine").encode());
@@ -139,6 +142,7 @@ impl Engine {
             authorization,
             request_id,
             deadline_ms,
+            postgresql_answers,
         };
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             self.handle.block_on(answer(&self.shared, incoming))

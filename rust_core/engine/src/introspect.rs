@@ -55,7 +55,7 @@ async fn access(call: &Call, token: &str) -> Result<IntrospectTokenResponse, Sto
         ..Subject::default()
     };
     if let Some(session) = &claims.session {
-        check(call, subject, session, 0).await?;
+        check(call, subject, session, claims.issued, 0).await?;
     } else {
         let client = call.client(&subject)?;
         check_client(call, &subject, &claims, &client).await?;
@@ -83,7 +83,8 @@ async fn refresh_token(call: &Call, token: &str) -> Result<IntrospectTokenRespon
     if verified.is_key_revoked {
         return Ok(IntrospectTokenResponse::default());
     }
-    check(call, subject, &claims.session, claims.generation).await?;
+    let (issued, generation) = (claims.issued, claims.generation);
+    check(call, subject, &claims.session, issued, generation).await?;
     Ok(of_refresh(call, claims))
 }
 
@@ -92,6 +93,7 @@ async fn check(
     call: &Call,
     subject: Subject,
     session: &SessionClaims,
+    issued: u32,
     generation: u32,
 ) -> Result<(), Stop> {
     let subject = Subject {
@@ -100,7 +102,7 @@ async fn check(
     };
     let client = call.client(&subject)?;
     let keys = session_keys(call, &session.session_id, &subject)?;
-    let living = look(call, &subject, session, &client, &keys).await?;
+    let living = look(call, &subject, session, issued, &client, &keys).await?;
     if generation != 0 && generation < living.record.generation {
         return Err(call.refuse_token("replaced", &subject));
     }

@@ -11,6 +11,7 @@ use crate::counters::Alarm;
 use crate::evidence;
 use crate::limits;
 use crate::policy::Policy;
+use crate::proto::internal::FlowNeed;
 use crate::proto::v1::{RefreshTokenRequest, RefreshTokenResponse};
 use crate::refreshed::{self, Granted};
 use crate::snapshot::ComputedIds;
@@ -38,7 +39,7 @@ pub(crate) async fn refresh(
         .map_err(|error| call.store_failed(error))?;
     count_what_is_clear(call, &subject, &seen.session);
     let living = state::living(call, &subject, &client, &seen)?;
-    let presented = presented(call, request, &claims, &living)?;
+    let presented = presented(call, &subject, request, &claims, &living)?;
     let rotated = call
         .shared
         .store
@@ -183,6 +184,7 @@ fn narrow(request: &RefreshTokenRequest, claims: &RefreshClaims) -> Result<Grant
 
 fn presented(
     call: &Call,
+    subject: &Subject,
     request: &RefreshTokenRequest,
     claims: &RefreshClaims,
     living: &Living,
@@ -202,6 +204,11 @@ fn presented(
         .is_flowing(call.shared.clock.now_ms(), grace);
     if is_strict && !may_rotate {
         return Err(Refusal::unavailable("postgresql").into());
+    }
+    // Its bound is written before the answer is given: a generation that is spent without one costs the session.
+    if is_strict && !call.postgresql_answers {
+        let lineage = living.record.lineage;
+        return Err(call.need(FlowNeed::Postgresql, subject, lineage).into());
     }
     Ok(Presented {
         family: claims.session.family,

@@ -132,6 +132,7 @@ fn effect(
     if is_rotated || rotated.adoption.is_adopted() {
         effect.family = record.family;
         effect.generation = record.generation;
+        effect.generation_made = record.made;
     }
     if presented.is_activity && (is_rotated || record.idle_deadline != living.record.idle_deadline)
     {
@@ -183,9 +184,10 @@ fn refusal(call: &Call, subject: &Subject, living: &Living, rotated: &Rotated) -
         Stop::from(Refusal::step_up(cause))
     };
     match rotated.verdict {
-        Verdict::Missing | Verdict::Stale | Verdict::NewerFamily => call
+        Verdict::Missing | Verdict::Stale => call
             .need(FlowNeed::Session, subject, rotated.lineage)
             .into(),
+        Verdict::NewerFamily => call.need(FlowNeed::Family, subject, rotated.lineage).into(),
         Verdict::UserMissing => call.need(FlowNeed::User, subject, rotated.lineage).into(),
         Verdict::Ended => ended(tombstone_reason(&rotated.record).unwrap_or_default()),
         Verdict::IdleTimeout => ended(EndReason::IdleTimeout),

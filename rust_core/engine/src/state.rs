@@ -25,6 +25,17 @@ pub(crate) struct Living {
     pub(crate) now_ms: i64,
 }
 
+impl Living {
+    /// When a token that was issued then says that the session was in use; 0 where making tokens is no use.
+    pub(crate) fn seen(&self, issued: u32) -> u32 {
+        if self.policy.refresh_is_activity {
+            issued
+        } else {
+            0
+        }
+    }
+}
+
 /// From when on the sessions of a tenant and a client count. Seconds since 1970; 0 = always.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bounds {
@@ -92,12 +103,14 @@ pub(crate) fn living(
     })
 }
 
-/// Refuses a session that is over, or whose holders must step up, or that the token is not the newest family of.
+/// Refuses a session that is over, or whose holders must step up, or that the token (issued at `issued`) is not the
+/// newest family of.
 pub(crate) fn check(
     call: &Call,
     subject: &Subject,
     claims: &SessionClaims,
     living: &Living,
+    issued: u32,
     user: &Stamped,
 ) -> Result<(), Stop> {
     let Living {
@@ -106,7 +119,9 @@ pub(crate) fn check(
         not_before,
         now_ms,
     } = living;
-    match deadlines::passed(record, policy.absolute, deadlines::seconds(*now_ms)) {
+    let idle_deadline = deadlines::idle_deadline_seen(record, living.seen(issued), policy.idle);
+    let now = deadlines::seconds(*now_ms);
+    match deadlines::passed(record, idle_deadline, policy.absolute, now) {
         Some(Passed::Idle { .. }) => {
             return Err(Refusal::session_ended(EndReason::IdleTimeout).into());
         }
@@ -128,7 +143,7 @@ pub(crate) fn check(
         return Err(Refusal::session_ended(not_before.reason(record.created)).into());
     }
     if claims.family > record.family {
-        return Err(call.need(FlowNeed::Session, subject, record.lineage).into());
+        return Err(call.need(FlowNeed::Family, subject, record.lineage).into());
     }
     if claims.family < record.family {
         return Err(Refusal::step_up("FAMILY_OLDER").into());

@@ -222,15 +222,16 @@ impl Store {
         })
     }
 
-    /// Records a use of a session now.
+    /// Records a use of a session now, by a token that says that it was in use at `seen`, too (0: it does not).
     pub(crate) async fn touch(
         &self,
         keys: &SessionKeys,
         idle: u32,
         absolute_max: u32,
+        seen: u32,
     ) -> Result<Touched, StoreError> {
         let mut command = call("FCALL", &self.names.touch, &[&keys.session, &keys.user]);
-        command.arg(0).arg(idle).arg(absolute_max);
+        command.arg(0).arg(idle).arg(absolute_max).arg(seen);
         let (status, _, _, record): ValueReply = self.one(&command).await?;
         Ok(Touched { status, record })
     }

@@ -27,7 +27,9 @@ pub(crate) async fn verify(
         return Err(Refusal::token_proof_required(binding(confirmation)).into());
     }
     let state_time_ms = match &claims.session {
-        Some(session) => check_session(call, &subject, session, &client, activity).await?,
+        Some(session) => {
+            check_session(call, &subject, session, claims.issued, &client, activity).await?
+        }
         None => check_client(call, &subject, &claims, &client).await?,
     };
     check_gates(call, request, &claims)?;

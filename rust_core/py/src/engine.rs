@@ -50,7 +50,8 @@ impl Engine {
     }
 
     /// Answers one of `HOT_METHODS`.
-    #[pyo3(signature = (method, request, *, authorization, request_id, deadline_ms))]
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments in Python")]
+    #[pyo3(signature = (method, request, *, authorization, request_id, deadline_ms, postgresql_answers = false))]
     fn answer<'py>(
         &self,
         py: Python<'py>,
@@ -59,10 +60,17 @@ impl Engine {
         authorization: Option<&str>,
         request_id: &str,
         deadline_ms: i64,
+        postgresql_answers: bool,
     ) -> (u8, Bound<'py, PyBytes>) {
         let (kind, bytes) = py.detach(|| {
-            self.0
-                .answer(method, request, authorization, request_id, deadline_ms)
+            self.0.answer(
+                method,
+                request,
+                authorization,
+                request_id,
+                deadline_ms,
+                postgresql_answers,
+            )
         });
         (kind, PyBytes::new(py, &bytes))
     }

@@ -50,6 +50,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(keys::generate_ed25519_key, module)?)?;
     module.add_function(wrap_pyfunction!(keys::public_jwk, module)?)?;
     module.add_function(wrap_pyfunction!(twin::rotation_twin, module)?)?;
+    module.add_function(wrap_pyfunction!(twin::rebuild_twin, module)?)?;
     module.add_function(wrap_pyfunction!(twin::touch_twin, module)?)?;
     module.add_function(wrap_pyfunction!(twin::expire_twin, module)?)?;
     Ok(())

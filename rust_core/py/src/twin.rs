@@ -1,7 +1,8 @@
 //! The Rust twins of Redis functions, for the test that runs both.
 
 use argus_core::deadlines;
-use argus_core::record::Lineage;
+use argus_core::rebuild;
+use argus_core::record::{Lineage, Stored};
 use argus_core::rotation::{self, Presented};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -27,7 +28,7 @@ pub(crate) fn rotation_twin<'py>(
     Ok((outcome.verdict.code(), bytes, outcome.adoption.code()))
 }
 
-/// What the function `touch` would answer: status, record. Arguments: active, idle, `absolute_max`.
+/// What the function `touch` would answer: status, record. Arguments: active, idle, `absolute_max`, seen.
 #[pyfunction]
 #[pyo3(signature = (record, user, lineage, arguments, now_ms))]
 pub(crate) fn touch_twin<'py>(
@@ -35,7 +36,7 @@ pub(crate) fn touch_twin<'py>(
     record: &[u8],
     user: &[u8],
     lineage: &[u8],
-    arguments: (u32, u32, u32),
+    arguments: (u32, u32, u32, u32),
     now_ms: i64,
 ) -> PyResult<(u8, Bound<'py, PyBytes>)> {
     let (touched, bytes) = deadlines::touch(record, user, lineage_of(lineage)?, arguments, now_ms);
@@ -54,6 +55,22 @@ pub(crate) fn expire_twin<'py>(
 ) -> PyResult<(u8, Bound<'py, PyBytes>)> {
     let (expired, bytes) = deadlines::expire(record, lineage_of(lineage)?, absolute_max, now_ms);
     Ok((expired as u8, PyBytes::new(py, &bytes)))
+}
+
+/// What the function `rebuild` would answer: status, and the value of the session's key afterwards.
+#[pyfunction]
+#[pyo3(signature = (stored, lineage, expected, given))]
+pub(crate) fn rebuild_twin<'py>(
+    py: Python<'py>,
+    stored: &[u8],
+    lineage: &[u8],
+    expected: &[u8],
+    given: &[u8],
+) -> PyResult<(u8, Bound<'py, PyBytes>)> {
+    let given = Stored::decode(given).map_err(|error| PyValueError::new_err(error.to_string()))?;
+    let (node, expected) = (lineage_of(lineage)?, lineage_of(expected)?);
+    let (rebuilt, bytes) = rebuild::rebuild(stored, node, expected, given);
+    Ok((rebuilt as u8, PyBytes::new(py, &bytes)))
 }
 
 fn lineage_of(bytes: &[u8]) -> PyResult<Lineage> {

@@ -157,6 +157,35 @@ def test_strict_rotation_writes_the_bound_before_the_answer(bench: Bench) -> Non
     assert need.effect.event == "session.ended"
 
 
+def test_a_strict_generation_is_spent_only_where_its_bound_can_be_written(bench: Bench) -> None:
+    """Without a proof that PostgreSQL answers the record stays as it is; the retry costs nobody the session."""
+    bench.tenant.policies[0].strict = True
+    bench.postgresql_answers = False
+    bench.load()
+    session = bench.sign_in()
+    key = bench.keys(session.session_id)[0]
+    before = bench.valkey.client.get(key)
+    for _ in range(2):
+        need = bench.needs("RefreshToken", refresh_request(session.tokens.refresh_token))
+        assert (need.need, need.session_id) == (FlowNeed.FLOW_NEED_POSTGRESQL, session.session_id)
+    assert bench.valkey.client.get(key) == before
+    bench.postgresql_answers = True
+    need = bench.needs("RefreshToken", refresh_request(session.tokens.refresh_token))
+    assert (need.need, need.effect.generation) == (FlowNeed.FLOW_NEED_RECORD_VERDICT, 2)
+
+
+def test_a_token_of_a_newer_family_is_looked_up_in_postgresql(bench: Bench) -> None:
+    """Refresh and verify alike; nothing is decided from the record that is behind."""
+    session = bench.sign_in()
+    session.request.family = 2
+    newer = bench.issue(session.request)
+    for need in (
+        bench.needs("RefreshToken", refresh_request(newer.refresh_token)),
+        bench.needs("VerifyAccessToken", verify_request(newer.access_token)),
+    ):
+        assert (need.need, need.session_id) == (FlowNeed.FLOW_NEED_FAMILY, session.session_id)
+
+
 def test_a_newer_token_than_the_store_knows_is_taken_over(bench: Bench) -> None:
     """A store that lost writes makes no fork."""
     session = bench.sign_in()
@@ -165,7 +194,7 @@ def test_a_newer_token_than_the_store_knows_is_taken_over(bench: Bench) -> None:
     assert claims(answer.tokens.refresh_token) == claims(ahead)
     effects = bench.effects()
     assert [effect.event for effect in effects] == ["refresh.adopted", "refresh.generation_unexplained", ""]
-    assert effects[-1].generation == 7
+    assert (effects[-1].generation, effects[-1].generation_made) == (7, claims(ahead)["iat"])
 
 
 def test_a_newer_token_is_an_alarm_only_where_no_rebuild_explains_it(bench: Bench) -> None:

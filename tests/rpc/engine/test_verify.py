@@ -15,7 +15,18 @@ from argus.v1.token_service_pb2 import (
     IntrospectTokenResponse,
 )
 from argus.v1.types_pb2 import Activity, ClientContext, Proof
-from tests.support.engine import ABSOLUTE, CLIENT, IDLE, ISSUER, RESOURCE, TENANT, USER, Bench, verify_request
+from tests.support.engine import (
+    ABSOLUTE,
+    CLIENT,
+    IDLE,
+    ISSUER,
+    RESOURCE,
+    TENANT,
+    USER,
+    Bench,
+    refresh_request,
+    verify_request,
+)
 
 
 def introspect(bench: Bench, token: str) -> IntrospectTokenResponse:
@@ -136,6 +147,26 @@ def test_asvs_7_3_1_idle_timeout_moves_with_use_only(bench: Bench) -> None:
     bench.advance(11)
     refused = bench.refused("VerifyAccessToken", verify_request(token()))
     assert refused.metadata == {"endReason": "IDLE_TIMEOUT"}
+
+
+def test_a_token_tells_a_rebuilt_record_of_a_use_that_was_lost(bench: Bench) -> None:
+    """The store lost the activity along with the record: where a refresh counts, its tokens are witnesses."""
+    sessions = [bench.sign_in(), bench.sign_in(), bench.sign_in()]
+    bench.advance(5)
+    for session in sessions:
+        bench.rebuild(session, idle_deadline=bench.now)
+    bench.advance(1)
+    first, second, third = sessions
+    bench.verify(first.tokens.access_token)
+    bench.verify(first.tokens.access_token)
+    assert bench.refresh(second.tokens.refresh_token).idle_expire_time.seconds >= bench.now + IDLE - 1
+    bench.tenant.policies[0].refresh_is_activity = False
+    bench.load()
+    for refused in (
+        bench.refused("VerifyAccessToken", verify_request(third.tokens.access_token)),
+        bench.refused("RefreshToken", refresh_request(third.tokens.refresh_token)),
+    ):
+        assert refused.metadata == {"endReason": "IDLE_TIMEOUT"}
 
 
 def test_asvs_7_3_2_absolute_timeout_and_a_shortened_policy(bench: Bench) -> None:

@@ -67,6 +67,10 @@ class _FlowNeedEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumT
     """A key, client, tenant or policy revision is unknown: read the snapshot anew."""
     FLOW_NEED_RECORD_VERDICT: _FlowNeed.ValueType  # 6
     """The verdict must be written to PostgreSQL before the answer (contested, ended by replay)."""
+    FLOW_NEED_FAMILY: _FlowNeed.ValueType  # 7
+    """The session's record is of an older family than the token: PostgreSQL knows a newer one, or the token is not good."""
+    FLOW_NEED_POSTGRESQL: _FlowNeed.ValueType  # 8
+    """A proof that PostgreSQL can be written to, before a generation of a strict family is spent."""
 
 class FlowNeed(_FlowNeed, metaclass=_FlowNeedEnumTypeWrapper):
     """Why the engine could not answer alone."""
@@ -85,6 +89,10 @@ FLOW_NEED_SNAPSHOT: FlowNeed.ValueType  # 5
 """A key, client, tenant or policy revision is unknown: read the snapshot anew."""
 FLOW_NEED_RECORD_VERDICT: FlowNeed.ValueType  # 6
 """The verdict must be written to PostgreSQL before the answer (contested, ended by replay)."""
+FLOW_NEED_FAMILY: FlowNeed.ValueType  # 7
+"""The session's record is of an older family than the token: PostgreSQL knows a newer one, or the token is not good."""
+FLOW_NEED_POSTGRESQL: FlowNeed.ValueType  # 8
+"""A proof that PostgreSQL can be written to, before a generation of a strict family is spent."""
 global___FlowNeed = FlowNeed
 
 @typing.final
@@ -363,6 +371,7 @@ class Effect(google.protobuf.message.Message):
     REQUEST_ID_FIELD_NUMBER: builtins.int
     CALLER_FIELD_NUMBER: builtins.int
     IP_ADDRESS_FIELD_NUMBER: builtins.int
+    GENERATION_MADE_FIELD_NUMBER: builtins.int
     tenant_id: builtins.str
     """Tenant."""
     user_id: builtins.str
@@ -393,6 +402,8 @@ class Effect(google.protobuf.message.Message):
     """Calling client."""
     ip_address: builtins.str
     """Address of the user's device, where known."""
+    generation_made: builtins.int
+    """When `generation` was made. Seconds since 1970."""
     def __init__(
         self,
         *,
@@ -411,8 +422,9 @@ class Effect(google.protobuf.message.Message):
         request_id: builtins.str = ...,
         caller: builtins.str = ...,
         ip_address: builtins.str = ...,
+        generation_made: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["caller", b"caller", "client_id", b"client_id", "event", b"event", "family", b"family", "generation", b"generation", "idle_deadline", b"idle_deadline", "ip_address", b"ip_address", "last_active", b"last_active", "outcome", b"outcome", "reason", b"reason", "request_id", b"request_id", "session_id", b"session_id", "tenant_id", b"tenant_id", "time_ms", b"time_ms", "user_id", b"user_id"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["caller", b"caller", "client_id", b"client_id", "event", b"event", "family", b"family", "generation", b"generation", "generation_made", b"generation_made", "idle_deadline", b"idle_deadline", "ip_address", b"ip_address", "last_active", b"last_active", "outcome", b"outcome", "reason", b"reason", "request_id", b"request_id", "session_id", b"session_id", "tenant_id", b"tenant_id", "time_ms", b"time_ms", "user_id", b"user_id"]) -> None: ...
 
 global___Effect = Effect
 

@@ -37,7 +37,7 @@ fn touch_at(record: &SessionRecord, user: UserRecord, active: u32, now: u32) -> 
         &record.encode(),
         &user.encode(),
         LINEAGE,
-        (active, IDLE, MAX),
+        (active, IDLE, MAX, 0),
         i64::from(now) * 1000,
     )
 }
@@ -150,9 +150,32 @@ fn a_session_that_is_over_is_not_touched() {
     }
     .encode();
     assert_eq!(
-        touch(&tombstone, b"", LINEAGE, (0, IDLE, MAX), 0),
+        touch(&tombstone, b"", LINEAGE, (0, IDLE, MAX, 0), 0),
         (Touched::Ended, tombstone)
     );
+}
+
+#[test]
+fn a_token_tells_a_rebuilt_record_of_a_use_that_was_lost() {
+    let now = CREATED + IDLE + 500;
+    let seen_at = |is_rebuilt, seen| {
+        let record = SessionRecord {
+            is_rebuilt,
+            ..record()
+        };
+        touch(
+            &record.encode(),
+            &user().encode(),
+            LINEAGE,
+            (0, IDLE, MAX, seen),
+            i64::from(now) * 1000,
+        )
+    };
+    let (touched, bytes) = seen_at(true, CREATED + 600);
+    assert_eq!((touched, idle_deadline(&bytes)), (Touched::Ok, now + IDLE));
+    for (is_rebuilt, seen) in [(false, CREATED + 600), (true, CREATED + 500), (true, 0)] {
+        assert_eq!(seen_at(is_rebuilt, seen).0, Touched::IdleTimeout);
+    }
 }
 
 #[test]

@@ -5,15 +5,24 @@ local function absolute_under(session, absolute_max)
   return math.min(session.absolute_deadline, plus(session.created, absolute_max))
 end
 
+-- The session's idle deadline, given a token that says that the session was in use at `seen` (0: nothing says so). A
+-- rebuilt record may have lost uses with the store; any other knows them all.
+local function idle_deadline_seen(session, seen, idle)
+  if session.rebuilt and seen > 0 then
+    return math.max(session.idle_deadline, plus(seen, idle))
+  end
+  return session.idle_deadline
+end
+
 -- Reason and moment of the deadline that passed first; nil if none has.
-local function passed_deadline(session, absolute_max, now)
+local function passed_deadline(session, idle_deadline, absolute_max, now)
   local absolute = absolute_under(session, absolute_max)
-  if now < math.min(absolute, session.idle_deadline) then
+  if now < math.min(absolute, idle_deadline) then
     return nil
-  elseif absolute <= session.idle_deadline then
+  elseif absolute <= idle_deadline then
     return REASON_ABSOLUTE_TIMEOUT, absolute
   end
-  return REASON_IDLE_TIMEOUT, session.idle_deadline
+  return REASON_IDLE_TIMEOUT, idle_deadline
 end
 
 local function deadline_after_use(session, active, idle, absolute_max)
@@ -26,18 +35,19 @@ local function is_worth_a_write(session, deadline, idle)
   return moved > 0 and moved * 20 >= idle
 end
 
--- touch: KEYS session, user  ARGS active (0: now), idle, absolute_max
+-- touch: KEYS session, user  ARGS active (0: now), idle, absolute_max, seen (0: no token says when it was in use)
 -- status: 0 ok, 1 missing or stale, 2 ended, 3 idle deadline passed, 4 absolute deadline passed; then the record.
 -- A use now sets the idle deadline, so that a shortened policy bites; one that is reported late only extends it.
 register('touch', WRITES, function(keys, arguments, node, now)
   local active, idle, absolute_max = tonumber(arguments[1]), tonumber(arguments[2]), tonumber(arguments[3])
+  local seen = tonumber(arguments[4])
   local session, value = current_session(keys[1], node)
   if not session then
     return 1, ''
   elseif session.state == ENDED then
     return 2, value
   end
-  local passed = passed_deadline(session, absolute_max, now)
+  local passed = passed_deadline(session, idle_deadline_seen(session, seen, idle), absolute_max, now)
   if passed then
     return passed == REASON_IDLE_TIMEOUT and 3 or 4, value
   end
@@ -72,7 +82,7 @@ register('expire', ENDS, function(keys, arguments, node, now)
     leave_index(keys[3], sid)
     return 2, session.ended_at, session.reason
   end
-  local reason, ended_at = passed_deadline(session, absolute_max, now)
+  local reason, ended_at = passed_deadline(session, session.idle_deadline, absolute_max, now)
   if not reason then
     return 0
   end

@@ -5,7 +5,11 @@
 local function merge_session(new, old)
   if old.state == ENDED then
     return old -- ended if either says so; the first end stays what it was
-  elseif new.state == ENDED or old.family ~= new.family then
+  elseif new.state == ENDED then
+    return new
+  end
+  new.idle_deadline = math.min(math.max(new.idle_deadline, old.idle_deadline), new.absolute_deadline)
+  if old.family ~= new.family then
     return new -- families are in PostgreSQL before they are here
   end
   if old.generation >= new.generation then
@@ -19,16 +23,18 @@ local function merge_session(new, old)
 end
 
 -- rebuild: KEYS session  ARGS expected lineage, record or tombstone, ttl
--- status: 0 written, 1 another lineage, 2 a current one exists.
+-- status: 0 written, 1 another lineage, 2 a current one exists that is not of an older family.
+-- (core::rebuild is the twin: change one only with the other.)
 register('rebuild', WRITES, function(keys, arguments, node)
   if arguments[1] ~= node then
     return 1
   end
+  local session = parse_session(arguments[2])
   local current, _, old = current_session(keys[1], node)
-  if current then
+  if current and (current.state == ENDED or session.state == ENDED or current.family >= session.family) then
     return 2
   end
-  local session = parse_session(arguments[2])
+  old = current or old
   if old then
     session = merge_session(session, old)
   end

@@ -44,7 +44,8 @@ end
 
 -- The rows of the table that don't look at the generation.
 local function refusal(session, user_key, token, node, now)
-  local passed = passed_deadline(session, token.absolute_max, now)
+  local seen = token.is_activity and token.issued_at or 0
+  local passed = passed_deadline(session, idle_deadline_seen(session, seen, token.idle), token.absolute_max, now)
   if passed then
     return passed == REASON_IDLE_TIMEOUT and IDLE_TIMEOUT or ABSOLUTE_TIMEOUT
   end

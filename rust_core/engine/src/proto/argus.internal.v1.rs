@@ -193,6 +193,9 @@ pub struct Effect {
     /// Address of the user's device, where known.
     #[prost(string, tag = "15")]
     pub ip_address: ::prost::alloc::string::String,
+    /// When `generation` was made. Seconds since 1970.
+    #[prost(uint32, tag = "16")]
+    pub generation_made: u32,
 }
 /// A batch of effects.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -380,6 +383,10 @@ pub enum FlowNeed {
     Snapshot = 5,
     /// The verdict must be written to PostgreSQL before the answer (contested, ended by replay).
     RecordVerdict = 6,
+    /// The session's record is of an older family than the token: PostgreSQL knows a newer one, or the token is not good.
+    Family = 7,
+    /// A proof that PostgreSQL can be written to, before a generation of a strict family is spent.
+    Postgresql = 8,
 }
 impl FlowNeed {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -395,6 +402,8 @@ impl FlowNeed {
             Self::Functions => "FLOW_NEED_FUNCTIONS",
             Self::Snapshot => "FLOW_NEED_SNAPSHOT",
             Self::RecordVerdict => "FLOW_NEED_RECORD_VERDICT",
+            Self::Family => "FLOW_NEED_FAMILY",
+            Self::Postgresql => "FLOW_NEED_POSTGRESQL",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -407,6 +416,8 @@ impl FlowNeed {
             "FLOW_NEED_FUNCTIONS" => Some(Self::Functions),
             "FLOW_NEED_SNAPSHOT" => Some(Self::Snapshot),
             "FLOW_NEED_RECORD_VERDICT" => Some(Self::RecordVerdict),
+            "FLOW_NEED_FAMILY" => Some(Self::Family),
+            "FLOW_NEED_POSTGRESQL" => Some(Self::Postgresql),
             _ => None,
         }
     }
