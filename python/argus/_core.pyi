@@ -127,6 +127,7 @@ class Engine:
         request_id: str,
         deadline_ms: int,
         postgresql_answers: bool = False,
+        call_id: str = "",
     ) -> tuple[int, bytes]:
         """Answers one of HOT_METHODS.
 
@@ -137,12 +138,27 @@ class Engine:
             request_id: Request id.
             deadline_ms: Time left for the call.
             postgresql_answers: The need FLOW_NEED_POSTGRESQL of this very call was met.
+            call_id: The same for all questions about one call, and known to nobody else: a proof that was used for it
+                may be used for it again. Empty: there will be but this one.
 
         Returns:
             (0, encoded response), (1, encoded google.rpc.Status) or (2, encoded argus.internal.v1.NeedsFlow).
         """
     def authenticate(self, authorization: str | None, *, scope: str, system_tenant_only: bool) -> tuple[int, bytes]:
         """(0, encoded argus.internal.v1.Caller) or (1, encoded google.rpc.Status). Never touches Redis."""
+    def check_proof(self, proof: bytes, *, tenant_id: str, caller: str, attempt: bytes | None) -> tuple[int, bytes]:
+        """Checks an encoded argus.v1.Proof that binds a session.
+
+        Args:
+            proof: Encoded.
+            tenant_id: Tenant.
+            caller: Who checks: each caller has a memory of its own of the proofs that were used.
+            attempt: What the proof is used for; used before for something else it is refused. None: it is not used up.
+
+        Returns:
+            (0, encoded argus.v1.Confirmation), (1, class of the fault), (2, field of the proof and what it must be) or
+            (3, part of Argus that is away: nothing is used up).
+        """
     def issue(self, request: bytes) -> bytes:
         """Encoded argus.v1.TokenSet for an encoded argus.internal.v1.IssueRequest. Raises ValueError, KeyError."""
     def issue_client_token(self, request: bytes) -> bytes:

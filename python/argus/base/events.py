@@ -33,6 +33,7 @@ EVENT_TYPES: Final[dict[str, str]] = {
     "login.completed": "A login was completed.",
     "login.started": "A login was started.",
     "policy.updated": "A policy was changed.",
+    "proof.refused": "A proof of possession was missing or not good.",
     "refresh.adopted": "A refresh token newer than the record was taken over.",
     "refresh.contested": "A refresh token two or more generations old was presented: the session is contested.",
     "refresh.generation_unexplained": "A refresh token newer than the record was taken over, and the record was never "

@@ -30,6 +30,7 @@ from argus.sessions.model import (
     EndReason,
     Session,
     SessionLimitReachedError,
+    binding_of,
     deadlines,
     epoch_seconds,
     whole_second,
@@ -39,7 +40,7 @@ from argus.sessions.store import SessionStore
 from argus.storage.postgres import Database, Transaction
 from argus.tokens.service import SigningKeys
 from argus.users.model import User, UserDisabledError, UserNotFoundError
-from argus.v1.types_pb2 import TokenSet
+from argus.v1.types_pb2 import Confirmation, TokenSet
 
 _TRIES: Final = 3
 _LONGEST_WAIT: Final = timedelta(seconds=2)
@@ -55,6 +56,7 @@ class NewSession:
         amr: Methods by which (RFC 8176).
         device: Known device that it runs on; None: it is a new one.
         because: Event of what led to it, written with it.
+        confirmation: Key that it is bound to, of which its tokens need a proof.
     """
 
     user: User
@@ -68,6 +70,7 @@ class NewSession:
     ip_address: str | None = None
     device: Device | None = None
     because: Event | None = None
+    confirmation: Confirmation | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,13 +149,21 @@ class CreateSession:
                 await self._wait_until(covered.until)
         raise UnavailableError("sessions")
 
-    async def issue(self, session: Session, *, generation: int = 1) -> TokenSet:
+    async def issue(
+        self, session: Session, *, generation: int = 1, confirmation: Confirmation | None = None
+    ) -> TokenSet:
         """Tokens of a session's family.
 
         Args:
             session: The session.
             generation: Of the refresh token; the same one is always the same token.
+            confirmation: The very key that the session is bound to, if it is.
+
+        Raises:
+            ValueError: The session is bound to another key, or to none.
         """
+        if binding_of(confirmation) != session.binding:
+            raise ValueError(f"session {session.session_id} is not bound to this key")
         request = IssueRequest(
             tenant_id=session.tenant_id,
             user_id=session.user_id,
@@ -170,6 +181,7 @@ class CreateSession:
             refresh_id_key=session.refresh_id_key,
             policy_revision=session.policy_revision,
             now=epoch_seconds(self._now()),
+            cnf=confirmation,
         ).SerializeToString()
         try:
             return TokenSet.FromString(await asyncio.to_thread(self._engine.issue, request))
@@ -178,12 +190,12 @@ class CreateSession:
             await self._snapshot.refresh()
             return TokenSet.FromString(await asyncio.to_thread(self._engine.issue, request))
 
-    async def repeat(self, session: Session) -> TokenSet | None:
+    async def repeat(self, session: Session, confirmation: Confirmation | None) -> TokenSet | None:
         """The first tokens of a session once more, as long as none of them was refreshed."""
         await self._rebuild.session(session.tenant_id, session.user_id, session.session_id)
         if not await self._live.is_untouched(session):
             return None
-        return await self.issue(session)
+        return await self.issue(session, confirmation=confirmation)
 
     async def _begin(
         self, new: NewSession, session: Session, policy: EffectivePolicy, origin: Origin
@@ -198,7 +210,7 @@ class CreateSession:
             await self._give_back(session)
             return CreatedSession(session=kept, tokens=None)
         await self._confirm(kept, delivery)
-        tokens = await self.issue(kept)
+        tokens = await self.issue(kept, confirmation=new.confirmation)
         with suppress(UnavailableError):  # the worker sees that it is done
             await self._outbox.done(delivery)
         return CreatedSession(session=kept, tokens=tokens, device_token=device_token)
@@ -318,6 +330,7 @@ def _session(new: NewSession, policy: EffectivePolicy, session_id: str, refresh_
         policy_revision=policy.revision,
         refresh_id_key=refresh_id_key,
         generation_bound_time=now,
+        binding=binding_of(new.confirmation),
         acr=new.acr,
         amr=tuple(new.amr),
         auth_time=new.auth_time,

@@ -8,6 +8,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from argus._core import Engine
 from argus.base.errors import UnavailableError
+from argus.base.ids import new_id
 from argus.flows.activity import Effects
 from argus.flows.rebuild import Rebuild
 from argus.internal.v1.engine_pb2 import FlowNeed, NeedsFlow
@@ -54,12 +55,18 @@ class HotCalls:
             UnavailableError: What the answer needs is away.
             TokenInvalidError: The token's session does not exist.
         """
-        call = _Call(method, authorization, request_id, deadline_ms)
+        return await self._answer(_Call(method, authorization, request_id, deadline_ms, new_id()), request)
+
+    def close(self) -> None:
+        """Ends the threads; calls under way are finished."""
+        self._threads.shutdown()
+
+    async def _answer(self, call: "_Call", request: bytes) -> tuple[int, bytes]:
         for _ in range(_ROUNDS):
             kind, content = await self._ask(call, request)
             if kind in (_ANSWER, _STATUS):
                 return kind, content
-            if method == _BATCH:
+            if call.method == _BATCH:
                 return _ANSWER, await self._one_by_one(call, request)
             need = NeedsFlow.FromString(content)
             if need.need == FlowNeed.FLOW_NEED_RECORD_VERDICT:
@@ -68,14 +75,10 @@ class HotCalls:
                 await self._meet(need)
                 call.postgresql_answers |= need.need == FlowNeed.FLOW_NEED_POSTGRESQL
             except TokenInvalidError:
-                if method == _INTROSPECT:
+                if call.method == _INTROSPECT:
                     return _ANSWER, token_service_pb2.IntrospectTokenResponse(active=False).SerializeToString()
                 raise
         raise UnavailableError("redis")
-
-    def close(self) -> None:
-        """Ends the threads; calls under way are finished."""
-        self._threads.shutdown()
 
     async def _ask(self, call: "_Call", request: bytes) -> tuple[int, bytes]:
         return await asyncio.get_running_loop().run_in_executor(
@@ -87,6 +90,7 @@ class HotCalls:
                 request_id=call.request_id,
                 deadline_ms=call.deadline_ms,
                 postgresql_answers=call.postgresql_answers,
+                call_id=call.call_id,
             ),
         )
 
@@ -125,21 +129,15 @@ class HotCalls:
         return _STATUS, need.answer
 
     async def _one_by_one(self, call: "_Call", request: bytes) -> bytes:
-        """A batch of which some item needs a flow: each becomes a call of its own."""
+        """A batch of which some item needs a flow: each is asked for by itself, still within the one call."""
         items = token_service_pb2.BatchVerifyAccessTokensRequest.FromString(request).requests
-        single = _Call(_VERIFY, call.authorization, call.request_id, call.deadline_ms)
+        single = _Call(_VERIFY, call.authorization, call.request_id, call.deadline_ms, call.call_id)
         results = await asyncio.gather(*(self._result(single, item.SerializeToString()) for item in items))
         return token_service_pb2.BatchVerifyAccessTokensResponse(results=results).SerializeToString()
 
     async def _result(self, call: "_Call", request: bytes) -> token_service_pb2.BatchVerifyAccessTokensResult:
         try:
-            kind, content = await self.answer(
-                call.method,
-                request,
-                authorization=call.authorization,
-                request_id=call.request_id,
-                deadline_ms=call.deadline_ms,
-            )
+            kind, content = await self._answer(call, request)
         except (UnavailableError, TokenInvalidError) as error:
             return token_service_pb2.BatchVerifyAccessTokensResult(
                 code=int(error.code), reason=errors_pb2.ErrorReason.ValueType(error.reason), metadata=error.metadata
@@ -153,14 +151,16 @@ class HotCalls:
 class _Call:
     """What all questions about one call have in common."""
 
-    __slots__ = ("authorization", "deadline_ms", "method", "postgresql_answers", "request_id")
+    __slots__ = ("authorization", "call_id", "deadline_ms", "method", "postgresql_answers", "request_id")
 
-    def __init__(self, method: str, authorization: str | None, request_id: str, deadline_ms: int) -> None:
+    def __init__(self, method: str, authorization: str | None, request_id: str, deadline_ms: int, call_id: str) -> None:
         self.method = method
         self.authorization = authorization
         self.request_id = request_id
         self.deadline_ms = deadline_ms
         self.postgresql_answers = False
+        # Unlike the request id, which a caller may have from anywhere, it is told to nobody.
+        self.call_id = call_id
 
 
 def _refused(status: status_pb2.Status) -> token_service_pb2.BatchVerifyAccessTokensResult:

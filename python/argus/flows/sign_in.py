@@ -7,7 +7,7 @@ writes, or the throttling. What really was the matter is in the audit alone.
 import hmac
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from argus.base.clock import Now
@@ -22,6 +22,7 @@ from argus.devices.model import Device, DeviceTraits
 from argus.devices.service import Devices
 from argus.flows.create_session import CreatedSession, CreateSession, NewSession
 from argus.flows.grant import granted_resource, user_scope, user_scopes
+from argus.flows.proofs import Proofs
 from argus.sessions.login_store import LOGIN_LIFE, Login, LoginCompleteError, LoginNotFoundError, LoginStore
 from argus.sessions.model import ACR_PREFIX, SessionLimitReachedError
 from argus.storage.postgres import Database
@@ -31,6 +32,7 @@ from argus.threats.guessing.service import Guessing
 from argus.users.model import MAX_IDENTIFIER, Holder, UserDisabledError, UserNotFoundError, canonical_identifier
 from argus.users.service import Users
 from argus.v1.errors_pb2 import ErrorReason
+from argus.v1.types_pb2 import Confirmation, Proof
 
 _PASSWORD_ACR: Final = 1
 _PASSWORD_AMR: Final = ("pwd",)
@@ -91,6 +93,7 @@ class SignIn:
         devices: Devices,
         guessing: Guessing,
         create_session: CreateSession,
+        proofs: Proofs,
         *,
         now: Now,
     ) -> None:
@@ -103,6 +106,7 @@ class SignIn:
         self._devices = devices
         self._guessing = guessing
         self._create_session = create_session
+        self._proofs = proofs
         self._now = now
 
     async def start(self, request: LoginRequest, *, origin: Origin) -> Step:
@@ -138,11 +142,27 @@ class SignIn:
         return Step(login=login, login_token=f"{login.login_id}.{secret}")
 
     async def submit_password(
-        self, tenant_id: str, login_token: str, password: str, *, traits: DeviceTraits, origin: Origin
+        self,
+        tenant_id: str,
+        login_token: str,
+        password: str,
+        *,
+        traits: DeviceTraits,
+        proof: Proof | None,
+        origin: Origin,
     ) -> Step:
         """Takes a password. A refused one leaves the login as it was.
 
+        Args:
+            tenant_id: Tenant.
+            login_token: Secret of the login.
+            password: The password, as presented.
+            traits: What is known about the device.
+            proof: Of the key that the session is to be bound to.
+            origin: On whose behalf.
+
         Raises:
+            ProofRequiredError: The proof is not good; the try does not count.
             LoginNotFoundError: The token is not that of a login in progress.
             LoginCompleteError: The login is complete.
             GuessingThrottledError: Too many failures came before.
@@ -151,6 +171,7 @@ class SignIn:
             UnavailableError: A store is away; the try does not count.
         """
         login = await self._of_token(tenant_id, login_token)
+        confirmation = await self._proofs.check(proof, origin=origin, client_id=login.client_id)
         attempt = await self._begin_try(login, origin)
         try:
             holder = await self._users.holder(tenant_id, login.identifier)
@@ -166,7 +187,7 @@ class SignIn:
             await self._refused(login, holder.user_id, refusal or "UNKNOWN_IDENTIFIER", attempt, origin)
             raise FactorRefusedError
         await self._guessing.succeeded(attempt)
-        return await self._complete(login, holder.user_id, traits, origin)
+        return await self._complete(login, holder.user_id, traits, confirmation, origin)
 
     async def get(self, tenant_id: str, login_id: str) -> Login:
         """The login as it stands.
@@ -223,11 +244,13 @@ class SignIn:
         event = self._event(login, "factor.refused", "failure", refusal, user_id)
         await self._db.record(origin, event, self._now())
 
-    async def _complete(self, login: Login, user_id: str, traits: DeviceTraits, origin: Origin) -> Step:
+    async def _complete(
+        self, login: Login, user_id: str, traits: DeviceTraits, confirmation: Confirmation | None, origin: Origin
+    ) -> Step:
         if not await self._logins.claim(login):
             raise LoginNotFoundError
         try:
-            created = await self._create(login, user_id, traits, origin)
+            created = await self._create(login, user_id, traits, confirmation, origin)
         except BaseException:
             await self._give_back(login)
             raise
@@ -236,9 +259,11 @@ class SignIn:
             await self._logins.replace(done)
         return Step(login=done, created=created)
 
-    async def _create(self, login: Login, user_id: str, traits: DeviceTraits, origin: Origin) -> CreatedSession:
+    async def _create(
+        self, login: Login, user_id: str, traits: DeviceTraits, confirmation: Confirmation | None, origin: Origin
+    ) -> CreatedSession:
         try:
-            new = await self._new_session(login, user_id, traits, origin)
+            new = replace(await self._new_session(login, user_id, traits, origin), confirmation=confirmation)
             return await self._create_session.create(new, origin=origin)
         except (UserDisabledError, UserNotFoundError):
             raise FactorRefusedError from None  # since the password was checked

@@ -15,12 +15,14 @@ from argus.devices.model import Device, DeviceTraits
 from argus.devices.service import Devices
 from argus.flows.create_session import CreatedSession, CreateSession, NewSession
 from argus.flows.grant import granted_resource, user_scope
+from argus.flows.proofs import Proofs
 from argus.sessions.model import AssertedAcrTooHighError
 from argus.sessions.service import Sessions
 from argus.storage.postgres import Database
 from argus.tenants.service import Tenants
 from argus.users.model import UserDisabledError
 from argus.users.service import Users
+from argus.v1.types_pb2 import Confirmation, Proof
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +34,7 @@ class Vouched:
         client_id: Client that the session is for.
         acr: Level that the user has reached, 1 to 3.
         auth_time: When; None: now.
+        proof: Of the key that the session is to be bound to.
     """
 
     tenant_id: str
@@ -46,6 +49,7 @@ class Vouched:
     traits: DeviceTraits = field(default_factory=DeviceTraits)
     ip_address: str | None = None
     device_token: str = ""
+    proof: Proof | None = None
 
 
 class VouchedSessions:
@@ -60,6 +64,7 @@ class VouchedSessions:
         devices: Devices,
         sessions: Sessions,
         create_session: CreateSession,
+        proofs: Proofs,
         *,
         now: Now,
     ) -> None:
@@ -70,6 +75,7 @@ class VouchedSessions:
         self._devices = devices
         self._sessions = sessions
         self._create_session = create_session
+        self._proofs = proofs
         self._now = now
 
     async def create(self, vouched: Vouched, *, origin: Origin) -> CreatedSession:
@@ -82,18 +88,19 @@ class VouchedSessions:
             UserDisabledError: The user may not sign in.
             SessionLimitReachedError: The policy allows no further session.
             RequestAlreadyDoneError: The session was made before and is in use.
+            ProofRequiredError: The proof is not good (any more).
             UnavailableError: A store is away.
         """
         name = await self._db.find_request(origin, now=self._now())
         if name is not None:
-            return await self._again(name)
-        new = await self._check(vouched)
+            return await self._again(name, vouched, origin)
+        new = await self._check(vouched, origin)
         try:
             return await self._create_session.create(new, origin=origin)
         except RequestAlreadyDoneError as done:
-            return await self._again(done.name)
+            return await self._again(done.name, vouched, origin)
 
-    async def _check(self, vouched: Vouched) -> NewSession:
+    async def _check(self, vouched: Vouched, origin: Origin) -> NewSession:
         caller = await self._clients.get(vouched.tenant_id, vouched.caller_id)
         client = caller
         if vouched.client_id != vouched.caller_id:
@@ -114,7 +121,11 @@ class VouchedSessions:
             traits=vouched.traits,
             ip_address=vouched.ip_address,
             device=await self._device(vouched, client),
+            confirmation=await self._confirmation(vouched, origin),
         )
+
+    async def _confirmation(self, vouched: Vouched, origin: Origin) -> Confirmation | None:
+        return await self._proofs.check(vouched.proof, origin=origin, client_id=vouched.client_id)
 
     async def _device(self, vouched: Vouched, client: Client) -> Device | None:
         if not vouched.device_token:
@@ -132,12 +143,14 @@ class VouchedSessions:
             raise InvalidFieldError("auth_time", "must not be before 1970")
         return min(given, now)
 
-    async def _again(self, name: str) -> CreatedSession:
+    async def _again(self, name: str, vouched: Vouched, origin: Origin) -> CreatedSession:
         ids = parse_name("session", name)
         if ids is None:
             raise RequestAlreadyDoneError(name)
         session = await self._sessions.get(*ids)
-        tokens = None if session.has_ended else await self._create_session.repeat(session)
+        if session.has_ended:
+            raise RequestAlreadyDoneError(name)
+        tokens = await self._create_session.repeat(session, await self._confirmation(vouched, origin))
         if tokens is None:
             raise RequestAlreadyDoneError(name)
         return CreatedSession(session=session, tokens=tokens)

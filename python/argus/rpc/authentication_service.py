@@ -61,6 +61,7 @@ class AuthenticationServicer(authentication_service_pb2_grpc.AuthenticationServi
             login_token,
             validate.text(request.password, "password", _MAX_PASSWORD, required=True),
             traits=traits(request.client_context),
+            proof=request.proof if request.HasField("proof") else None,
             origin=origin_of(request),
         )
         return _submitted(step)

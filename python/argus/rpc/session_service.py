@@ -84,6 +84,7 @@ class SessionServicer(session_service_pb2_grpc.SessionServiceServicer):
             traits=traits(request.client_context),
             ip_address=origin_of(request).ip_address,
             device_token=validate.text(request.device_token, "device_token", _MAX_DEVICE_TOKEN),
+            proof=request.proof if request.HasField("proof") else None,
         )
         created = await self._vouched.create(vouched, origin=origin_of(request))
         return pb.CreateSessionResponse(

@@ -24,6 +24,7 @@ from argus.flows.delivery import Deliveries
 from argus.flows.hot import HotCalls
 from argus.flows.offline_ends import OfflineEnds
 from argus.flows.outbox import Outbox
+from argus.flows.proofs import Proofs
 from argus.flows.rebuild import Rebuild
 from argus.flows.revoke import RevokeToken
 from argus.flows.sign_in import SignIn
@@ -204,6 +205,7 @@ async def _compose(
         snapshot,
         now=now,
     )
+    proofs = Proofs(db, engine, now=now)
     sign_in = SignIn(
         db,
         LoginStore(redis),
@@ -214,6 +216,7 @@ async def _compose(
         devices,
         guessing,
         create_session,
+        proofs,
         now=now,
     )
     return Argus(
@@ -240,7 +243,9 @@ async def _compose(
         tenant_lifecycle=TenantLifecycle(tenants, terminate),
         sign_in=sign_in,
         create_session=create_session,
-        vouched_sessions=VouchedSessions(db, tenants, clients, users, devices, sessions, create_session, now=now),
+        vouched_sessions=VouchedSessions(
+            db, tenants, clients, users, devices, sessions, create_session, proofs, now=now
+        ),
         terminate=terminate,
         touch_sessions=TouchSessions(session_store, live, rebuild, policies, effects, now=now),
         client_tokens=ClientTokens(db, tenants, clients, guessing, engine, snapshot, now=now),

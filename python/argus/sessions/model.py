@@ -1,5 +1,6 @@
 """What a session is, and how one ends."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -9,6 +10,7 @@ from typing import Self
 from argus.base.errors import ArgusError, Code
 from argus.base.ids import etag, session_name
 from argus.v1.errors_pb2 import ErrorReason
+from argus.v1.types_pb2 import Confirmation
 
 ACR_PREFIX = "urn:argus:acr:"
 """What the URN of an authentication level begins with; its number follows."""
@@ -187,6 +189,30 @@ class TokenInvalidError(ArgusError):
 
     def __init__(self) -> None:
         super().__init__(Code.UNAUTHENTICATED, ErrorReason.ERROR_REASON_TOKEN_INVALID, "the token is not valid")
+
+
+class ProofRequiredError(ArgusError):
+    """A proof of possession is missing or not good; why is in the audit only.
+
+    Args:
+        binding: "dpop" or "mtls".
+    """
+
+    def __init__(self, binding: str) -> None:
+        super().__init__(
+            Code.UNAUTHENTICATED,
+            ErrorReason.ERROR_REASON_TOKEN_PROOF_REQUIRED,
+            "the proof of possession is not good; let the client make a new one for this very request",
+            binding=binding,
+        )
+
+
+def binding_of(confirmation: Confirmation | None) -> bytes | None:
+    """What a session keeps of the key that its tokens are bound to: 16 bytes of the thumbprint's SHA-256."""
+    if confirmation is None:
+        return None
+    thumbprint = confirmation.jkt or confirmation.x5t_s256
+    return hashlib.sha256(thumbprint.encode()).digest()[:16]
 
 
 def deadlines(*, created: datetime, idle: timedelta, absolute: timedelta) -> tuple[datetime, datetime]:

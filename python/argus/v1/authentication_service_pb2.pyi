@@ -241,6 +241,7 @@ class SubmitFactorRequest(google.protobuf.message.Message):
     WEBAUTHN_JSON_FIELD_NUMBER: builtins.int
     END_SESSIONS_FIELD_NUMBER: builtins.int
     PARENT_FIELD_NUMBER: builtins.int
+    PROOF_FIELD_NUMBER: builtins.int
     login_token: builtins.str
     """Secret of the answer before."""
     password: builtins.str
@@ -261,6 +262,12 @@ class SubmitFactorRequest(google.protobuf.message.Message):
     def end_sessions(self) -> global___EndSessions:
         """Sessions to end (SESSION_LIMIT_REACHED)."""
 
+    @property
+    def proof(self) -> argus.v1.types_pb2.Proof:
+        """Binds the session to the key it proves: its tokens are good with a proof only. Unset: not bound. It counts in the
+        submit that completes the login.
+        """
+
     def __init__(
         self,
         *,
@@ -272,9 +279,10 @@ class SubmitFactorRequest(google.protobuf.message.Message):
         webauthn_json: builtins.str = ...,
         end_sessions: global___EndSessions | None = ...,
         parent: builtins.str = ...,
+        proof: argus.v1.types_pb2.Proof | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["client_context", b"client_context", "end_sessions", b"end_sessions", "factor", b"factor", "password", b"password", "recovery_code", b"recovery_code", "totp", b"totp", "webauthn_json", b"webauthn_json"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["client_context", b"client_context", "end_sessions", b"end_sessions", "factor", b"factor", "login_token", b"login_token", "parent", b"parent", "password", b"password", "recovery_code", b"recovery_code", "totp", b"totp", "webauthn_json", b"webauthn_json"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["client_context", b"client_context", "end_sessions", b"end_sessions", "factor", b"factor", "password", b"password", "proof", b"proof", "recovery_code", b"recovery_code", "totp", b"totp", "webauthn_json", b"webauthn_json"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["client_context", b"client_context", "end_sessions", b"end_sessions", "factor", b"factor", "login_token", b"login_token", "parent", b"parent", "password", b"password", "proof", b"proof", "recovery_code", b"recovery_code", "totp", b"totp", "webauthn_json", b"webauthn_json"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["factor", b"factor"]) -> typing.Literal["password", "totp", "recovery_code", "webauthn_json", "end_sessions"] | None: ...
 
 global___SubmitFactorRequest = SubmitFactorRequest

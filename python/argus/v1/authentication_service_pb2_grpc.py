@@ -75,7 +75,8 @@ class AuthenticationServiceServicer(object):
 
         Not idempotent: an accepted factor spends the `login_token`; a refused or throttled one leaves the login as it
         was, and the same token serves the next try (errors carry no secrets, so they could not carry a new one).
-        Errors: FACTOR_REFUSED, GUESSING_THROTTLED, LOGIN_NOT_FOUND, SESSION_LIMIT_REACHED, UNAVAILABLE.
+        Errors: FACTOR_REFUSED, GUESSING_THROTTLED, LOGIN_NOT_FOUND, SESSION_LIMIT_REACHED, TOKEN_PROOF_REQUIRED,
+        UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -38,7 +38,8 @@ class AuthenticationServiceStub:
 
     Not idempotent: an accepted factor spends the `login_token`; a refused or throttled one leaves the login as it
     was, and the same token serves the next try (errors carry no secrets, so they could not carry a new one).
-    Errors: FACTOR_REFUSED, GUESSING_THROTTLED, LOGIN_NOT_FOUND, SESSION_LIMIT_REACHED, UNAVAILABLE.
+    Errors: FACTOR_REFUSED, GUESSING_THROTTLED, LOGIN_NOT_FOUND, SESSION_LIMIT_REACHED, TOKEN_PROOF_REQUIRED,
+    UNAVAILABLE.
     """
 
     GetLogin: grpc.UnaryUnaryMultiCallable[
@@ -73,7 +74,8 @@ class AuthenticationServiceAsyncStub:
 
     Not idempotent: an accepted factor spends the `login_token`; a refused or throttled one leaves the login as it
     was, and the same token serves the next try (errors carry no secrets, so they could not carry a new one).
-    Errors: FACTOR_REFUSED, GUESSING_THROTTLED, LOGIN_NOT_FOUND, SESSION_LIMIT_REACHED, UNAVAILABLE.
+    Errors: FACTOR_REFUSED, GUESSING_THROTTLED, LOGIN_NOT_FOUND, SESSION_LIMIT_REACHED, TOKEN_PROOF_REQUIRED,
+    UNAVAILABLE.
     """
 
     GetLogin: grpc.aio.UnaryUnaryMultiCallable[
@@ -112,7 +114,8 @@ class AuthenticationServiceServicer(metaclass=abc.ABCMeta):
 
         Not idempotent: an accepted factor spends the `login_token`; a refused or throttled one leaves the login as it
         was, and the same token serves the next try (errors carry no secrets, so they could not carry a new one).
-        Errors: FACTOR_REFUSED, GUESSING_THROTTLED, LOGIN_NOT_FOUND, SESSION_LIMIT_REACHED, UNAVAILABLE.
+        Errors: FACTOR_REFUSED, GUESSING_THROTTLED, LOGIN_NOT_FOUND, SESSION_LIMIT_REACHED, TOKEN_PROOF_REQUIRED,
+        UNAVAILABLE.
         """
 
     @abc.abstractmethod

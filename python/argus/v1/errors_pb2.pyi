@@ -57,7 +57,10 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     where they apply, cause (ACR, AUTH_AGE, FAMILY_OLDER, CONTESTED, REPLAYED, PRINT_CHANGED, ANSWER_LATE).
     """
     ERROR_REASON_TOKEN_PROOF_REQUIRED: _ErrorReason.ValueType  # 23
-    """UNAUTHENTICATED. The token is bound to a key and came without a valid proof. Metadata: binding."""
+    """UNAUTHENTICATED. A proof of possession is missing where the token is bound, or is not good: malformed, expired,
+    used before, of another request, token or key. Metadata: binding (dpop, mtls, or key where the
+    kind is not known). The class of the fault is in the audit event only.
+    """
     ERROR_REASON_SESSION_NOT_FOUND: _ErrorReason.ValueType  # 30
     """NOT_FOUND. No such session, or not one the caller may see. Metadata: sessionId."""
     ERROR_REASON_SESSION_ENDED: _ErrorReason.ValueType  # 31
@@ -161,7 +164,10 @@ ERROR_REASON_STEP_UP_REQUIRED: ErrorReason.ValueType  # 22
 where they apply, cause (ACR, AUTH_AGE, FAMILY_OLDER, CONTESTED, REPLAYED, PRINT_CHANGED, ANSWER_LATE).
 """
 ERROR_REASON_TOKEN_PROOF_REQUIRED: ErrorReason.ValueType  # 23
-"""UNAUTHENTICATED. The token is bound to a key and came without a valid proof. Metadata: binding."""
+"""UNAUTHENTICATED. A proof of possession is missing where the token is bound, or is not good: malformed, expired,
+used before, of another request, token or key. Metadata: binding (dpop, mtls, or key where the
+kind is not known). The class of the fault is in the audit event only.
+"""
 ERROR_REASON_SESSION_NOT_FOUND: ErrorReason.ValueType  # 30
 """NOT_FOUND. No such session, or not one the caller may see. Metadata: sessionId."""
 ERROR_REASON_SESSION_ENDED: ErrorReason.ValueType  # 31

@@ -34,6 +34,7 @@ class CreateSessionRequest(google.protobuf.message.Message):
     DEVICE_TOKEN_FIELD_NUMBER: builtins.int
     REQUEST_ID_FIELD_NUMBER: builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: builtins.int
+    PROOF_FIELD_NUMBER: builtins.int
     parent: builtins.str
     """The user: tenants/*/users/*."""
     client_id: builtins.str
@@ -62,6 +63,10 @@ class CreateSessionRequest(google.protobuf.message.Message):
     def client_context(self) -> argus.v1.types_pb2.ClientContext:
         """What is known about the device."""
 
+    @property
+    def proof(self) -> argus.v1.types_pb2.Proof:
+        """Binds the session to the key it proves: its tokens are good with a proof only. Unset: not bound."""
+
     def __init__(
         self,
         *,
@@ -76,9 +81,10 @@ class CreateSessionRequest(google.protobuf.message.Message):
         device_token: builtins.str = ...,
         request_id: builtins.str = ...,
         validate_only: builtins.bool = ...,
+        proof: argus.v1.types_pb2.Proof | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["auth_time", b"auth_time", "client_context", b"client_context"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["acr", b"acr", "amr", b"amr", "auth_time", b"auth_time", "client_context", b"client_context", "client_id", b"client_id", "device_token", b"device_token", "parent", b"parent", "request_id", b"request_id", "resource", b"resource", "scope", b"scope", "validate_only", b"validate_only"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["auth_time", b"auth_time", "client_context", b"client_context", "proof", b"proof"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["acr", b"acr", "amr", b"amr", "auth_time", b"auth_time", "client_context", b"client_context", "client_id", b"client_id", "device_token", b"device_token", "parent", b"parent", "proof", b"proof", "request_id", b"request_id", "resource", b"resource", "scope", b"scope", "validate_only", b"validate_only"]) -> None: ...
 
 global___CreateSessionRequest = CreateSessionRequest
 

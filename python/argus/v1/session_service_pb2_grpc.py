@@ -90,7 +90,8 @@ class SessionServiceServicer(object):
         """Begins a session for a user whom the calling backend has authenticated itself.
 
         Idempotent by `request_id` while the refresh token was not used; later REQUEST_ALREADY_DONE.
-        Errors: USER_NOT_FOUND, USER_DISABLED, ASSERTED_ACR_TOO_HIGH, SESSION_LIMIT_REACHED, UNAVAILABLE.
+        Errors: USER_NOT_FOUND, USER_DISABLED, ASSERTED_ACR_TOO_HIGH, SESSION_LIMIT_REACHED, TOKEN_PROOF_REQUIRED,
+        UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -28,7 +28,8 @@ class SessionServiceStub:
     """Begins a session for a user whom the calling backend has authenticated itself.
 
     Idempotent by `request_id` while the refresh token was not used; later REQUEST_ALREADY_DONE.
-    Errors: USER_NOT_FOUND, USER_DISABLED, ASSERTED_ACR_TOO_HIGH, SESSION_LIMIT_REACHED, UNAVAILABLE.
+    Errors: USER_NOT_FOUND, USER_DISABLED, ASSERTED_ACR_TOO_HIGH, SESSION_LIMIT_REACHED, TOKEN_PROOF_REQUIRED,
+    UNAVAILABLE.
     """
 
     GetSession: grpc.UnaryUnaryMultiCallable[
@@ -95,7 +96,8 @@ class SessionServiceAsyncStub:
     """Begins a session for a user whom the calling backend has authenticated itself.
 
     Idempotent by `request_id` while the refresh token was not used; later REQUEST_ALREADY_DONE.
-    Errors: USER_NOT_FOUND, USER_DISABLED, ASSERTED_ACR_TOO_HIGH, SESSION_LIMIT_REACHED, UNAVAILABLE.
+    Errors: USER_NOT_FOUND, USER_DISABLED, ASSERTED_ACR_TOO_HIGH, SESSION_LIMIT_REACHED, TOKEN_PROOF_REQUIRED,
+    UNAVAILABLE.
     """
 
     GetSession: grpc.aio.UnaryUnaryMultiCallable[
@@ -164,7 +166,8 @@ class SessionServiceServicer(metaclass=abc.ABCMeta):
         """Begins a session for a user whom the calling backend has authenticated itself.
 
         Idempotent by `request_id` while the refresh token was not used; later REQUEST_ALREADY_DONE.
-        Errors: USER_NOT_FOUND, USER_DISABLED, ASSERTED_ACR_TOO_HIGH, SESSION_LIMIT_REACHED, UNAVAILABLE.
+        Errors: USER_NOT_FOUND, USER_DISABLED, ASSERTED_ACR_TOO_HIGH, SESSION_LIMIT_REACHED, TOKEN_PROOF_REQUIRED,
+        UNAVAILABLE.
         """
 
     @abc.abstractmethod

@@ -32,6 +32,7 @@ class VerifyAccessTokenRequest(google.protobuf.message.Message):
     CLIENT_CONTEXT_FIELD_NUMBER: builtins.int
     CONSISTENCY_FIELD_NUMBER: builtins.int
     ACTIVITY_FIELD_NUMBER: builtins.int
+    ATTEMPT_ID_FIELD_NUMBER: builtins.int
     access_token: builtins.str
     """The token, at most 8 KiB."""
     resource: builtins.str
@@ -40,6 +41,10 @@ class VerifyAccessTokenRequest(google.protobuf.message.Message):
     """How fresh the state must be."""
     activity: argus.v1.types_pb2.Activity.ValueType
     """Whether the call counts as activity."""
+    attempt_id: builtins.str
+    """Chosen by the caller itself, never by its client, and the same on a retry: else a retry with the same DPoP proof
+    is a replay. At most 64 bytes.
+    """
     @property
     def required_scopes(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Scopes that the token must hold, all of them."""
@@ -54,7 +59,7 @@ class VerifyAccessTokenRequest(google.protobuf.message.Message):
 
     @property
     def proof(self) -> argus.v1.types_pb2.Proof:
-        """Proof of possession for a bound token."""
+        """Proof of possession for a bound token, with `ath`. A DPoP proof of a token that is not bound is refused."""
 
     @property
     def client_context(self) -> argus.v1.types_pb2.ClientContext:
@@ -72,9 +77,10 @@ class VerifyAccessTokenRequest(google.protobuf.message.Message):
         client_context: argus.v1.types_pb2.ClientContext | None = ...,
         consistency: argus.v1.types_pb2.Consistency.ValueType = ...,
         activity: argus.v1.types_pb2.Activity.ValueType = ...,
+        attempt_id: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["client_context", b"client_context", "max_age", b"max_age", "proof", b"proof"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["access_token", b"access_token", "acr_values", b"acr_values", "activity", b"activity", "client_context", b"client_context", "consistency", b"consistency", "max_age", b"max_age", "proof", b"proof", "required_scopes", b"required_scopes", "resource", b"resource"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["access_token", b"access_token", "acr_values", b"acr_values", "activity", b"activity", "attempt_id", b"attempt_id", "client_context", b"client_context", "consistency", b"consistency", "max_age", b"max_age", "proof", b"proof", "required_scopes", b"required_scopes", "resource", b"resource"]) -> None: ...
 
 global___VerifyAccessTokenRequest = VerifyAccessTokenRequest
 
@@ -98,6 +104,7 @@ class VerifyAccessTokenResponse(google.protobuf.message.Message):
     STATE_TIME_FIELD_NUMBER: builtins.int
     TRUST_SCORE_FIELD_NUMBER: builtins.int
     CLAIMS_FIELD_NUMBER: builtins.int
+    CNF_FIELD_NUMBER: builtins.int
     session: builtins.str
     """Resource name of the session; empty for a client token."""
     iss: builtins.str
@@ -140,6 +147,10 @@ class VerifyAccessTokenResponse(google.protobuf.message.Message):
     def claims(self) -> google.protobuf.struct_pb2.Struct:
         """Further claims of the token (groups, roles …)."""
 
+    @property
+    def cnf(self) -> argus.v1.types_pb2.Confirmation:
+        """What the token is bound to; unset = not bound."""
+
     def __init__(
         self,
         *,
@@ -157,9 +168,10 @@ class VerifyAccessTokenResponse(google.protobuf.message.Message):
         state_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         trust_score: builtins.int | None = ...,
         claims: google.protobuf.struct_pb2.Struct | None = ...,
+        cnf: argus.v1.types_pb2.Confirmation | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_trust_score", b"_trust_score", "auth_time", b"auth_time", "claims", b"claims", "expire_time", b"expire_time", "state_time", b"state_time", "trust_score", b"trust_score"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_trust_score", b"_trust_score", "acr", b"acr", "amr", b"amr", "aud", b"aud", "auth_time", b"auth_time", "claims", b"claims", "client_id", b"client_id", "expire_time", b"expire_time", "iss", b"iss", "jti", b"jti", "scopes", b"scopes", "session", b"session", "state_time", b"state_time", "sub", b"sub", "trust_score", b"trust_score"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_trust_score", b"_trust_score", "auth_time", b"auth_time", "claims", b"claims", "cnf", b"cnf", "expire_time", b"expire_time", "state_time", b"state_time", "trust_score", b"trust_score"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_trust_score", b"_trust_score", "acr", b"acr", "amr", b"amr", "aud", b"aud", "auth_time", b"auth_time", "claims", b"claims", "client_id", b"client_id", "cnf", b"cnf", "expire_time", b"expire_time", "iss", b"iss", "jti", b"jti", "scopes", b"scopes", "session", b"session", "state_time", b"state_time", "sub", b"sub", "trust_score", b"trust_score"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_trust_score", b"_trust_score"]) -> typing.Literal["trust_score"] | None: ...
 
 global___VerifyAccessTokenResponse = VerifyAccessTokenResponse
@@ -280,7 +292,7 @@ class RefreshTokenRequest(google.protobuf.message.Message):
     """Chosen by the caller, the same on a retry of the same refresh. At most 64 bytes."""
     @property
     def proof(self) -> argus.v1.types_pb2.Proof:
-        """Proof of possession for a bound session."""
+        """Proof of possession for a bound session. That of a session which is not bound is checked and binds nothing."""
 
     @property
     def client_context(self) -> argus.v1.types_pb2.ClientContext:
@@ -377,6 +389,7 @@ class IntrospectTokenResponse(google.protobuf.message.Message):
     ACR_FIELD_NUMBER: builtins.int
     AMR_FIELD_NUMBER: builtins.int
     AUTH_TIME_FIELD_NUMBER: builtins.int
+    CNF_FIELD_NUMBER: builtins.int
     active: builtins.bool
     """The token is good now."""
     scope: builtins.str
@@ -415,6 +428,10 @@ class IntrospectTokenResponse(google.protobuf.message.Message):
     def auth_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """When the user proved itself."""
 
+    @property
+    def cnf(self) -> argus.v1.types_pb2.Confirmation:
+        """What the token is bound to; unset = not bound. Whoever asks checks the proof (RFC 9449, section 6.2)."""
+
     def __init__(
         self,
         *,
@@ -432,9 +449,10 @@ class IntrospectTokenResponse(google.protobuf.message.Message):
         acr: builtins.str = ...,
         amr: collections.abc.Iterable[builtins.str] | None = ...,
         auth_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        cnf: argus.v1.types_pb2.Confirmation | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["auth_time", b"auth_time", "expire_time", b"expire_time", "issue_time", b"issue_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["acr", b"acr", "active", b"active", "amr", b"amr", "aud", b"aud", "auth_time", b"auth_time", "client_id", b"client_id", "expire_time", b"expire_time", "iss", b"iss", "issue_time", b"issue_time", "jti", b"jti", "scope", b"scope", "session", b"session", "sub", b"sub", "token_type", b"token_type"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["auth_time", b"auth_time", "cnf", b"cnf", "expire_time", b"expire_time", "issue_time", b"issue_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["acr", b"acr", "active", b"active", "amr", b"amr", "aud", b"aud", "auth_time", b"auth_time", "client_id", b"client_id", "cnf", b"cnf", "expire_time", b"expire_time", "iss", b"iss", "issue_time", b"issue_time", "jti", b"jti", "scope", b"scope", "session", b"session", "sub", b"sub", "token_type", b"token_type"]) -> None: ...
 
 global___IntrospectTokenResponse = IntrospectTokenResponse
 

@@ -93,7 +93,8 @@ class TokenServiceServicer(object):
     def RefreshToken(self, request, context):
         """Changes a refresh token for new tokens (RFC 6749, section 6; rotation as docs/concepts/rotation.md says).
 
-        Safe to retry with the same token and `attempt_id`: a retry yields the same successor.
+        Safe to retry with the same token and `attempt_id`: a retry yields the same successor. A retry of a bound session's
+        refresh is the same request to the byte, or has a proof of its own.
         Errors: TOKEN_INVALID, SESSION_ENDED, STEP_UP_REQUIRED, TOKEN_PROOF_REQUIRED, UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -46,7 +46,8 @@ class TokenServiceStub:
     ]
     """Changes a refresh token for new tokens (RFC 6749, section 6; rotation as docs/concepts/rotation.md says).
 
-    Safe to retry with the same token and `attempt_id`: a retry yields the same successor.
+    Safe to retry with the same token and `attempt_id`: a retry yields the same successor. A retry of a bound session's
+    refresh is the same request to the byte, or has a proof of its own.
     Errors: TOKEN_INVALID, SESSION_ENDED, STEP_UP_REQUIRED, TOKEN_PROOF_REQUIRED, UNAVAILABLE.
     """
 
@@ -105,7 +106,8 @@ class TokenServiceAsyncStub:
     ]
     """Changes a refresh token for new tokens (RFC 6749, section 6; rotation as docs/concepts/rotation.md says).
 
-    Safe to retry with the same token and `attempt_id`: a retry yields the same successor.
+    Safe to retry with the same token and `attempt_id`: a retry yields the same successor. A retry of a bound session's
+    refresh is the same request to the byte, or has a proof of its own.
     Errors: TOKEN_INVALID, SESSION_ENDED, STEP_UP_REQUIRED, TOKEN_PROOF_REQUIRED, UNAVAILABLE.
     """
 
@@ -170,7 +172,8 @@ class TokenServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[argus.v1.token_service_pb2.RefreshTokenResponse, collections.abc.Awaitable[argus.v1.token_service_pb2.RefreshTokenResponse]]:
         """Changes a refresh token for new tokens (RFC 6749, section 6; rotation as docs/concepts/rotation.md says).
 
-        Safe to retry with the same token and `attempt_id`: a retry yields the same successor.
+        Safe to retry with the same token and `attempt_id`: a retry yields the same successor. A retry of a bound session's
+        refresh is the same request to the byte, or has a proof of its own.
         Errors: TOKEN_INVALID, SESSION_ENDED, STEP_UP_REQUIRED, TOKEN_PROOF_REQUIRED, UNAVAILABLE.
         """
 

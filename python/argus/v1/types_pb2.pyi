@@ -227,20 +227,22 @@ global___ClientContext = ClientContext
 
 @typing.final
 class Proof(google.protobuf.message.Message):
-    """Proof that the sender holds the key that a token is bound to."""
+    """Proof that the sender holds a key, as the service that received the client's request saw it."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     DPOP_FIELD_NUMBER: builtins.int
     MTLS_CERTIFICATE_SHA256_FIELD_NUMBER: builtins.int
-    dpop: builtins.str
-    """A DPoP proof (RFC 9449)."""
     mtls_certificate_sha256: builtins.bytes
-    """SHA-256 of the TLS client certificate in DER (RFC 8705), 32 bytes."""
+    """SHA-256 of the certificate in DER that the client showed in the TLS handshake (RFC 8705), 32 bytes."""
+    @property
+    def dpop(self) -> global___DpopProof:
+        """A DPoP proof (RFC 9449)."""
+
     def __init__(
         self,
         *,
-        dpop: builtins.str = ...,
+        dpop: global___DpopProof | None = ...,
         mtls_certificate_sha256: builtins.bytes = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["dpop", b"dpop", "kind", b"kind", "mtls_certificate_sha256", b"mtls_certificate_sha256"]) -> builtins.bool: ...
@@ -248,6 +250,60 @@ class Proof(google.protobuf.message.Message):
     def WhichOneof(self, oneof_group: typing.Literal["kind", b"kind"]) -> typing.Literal["dpop", "mtls_certificate_sha256"] | None: ...
 
 global___Proof = Proof
+
+@typing.final
+class DpopProof(google.protobuf.message.Message):
+    """A DPoP proof (RFC 9449) and the HTTP request that it came with. A proof is good for one request, at most 60 s old."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    JWT_FIELD_NUMBER: builtins.int
+    HTTP_METHOD_FIELD_NUMBER: builtins.int
+    HTTP_URI_FIELD_NUMBER: builtins.int
+    jwt: builtins.str
+    """Value of the request's one `DPoP` header; a request with several must be refused by whoever received it. At most
+    4 KiB.
+    """
+    http_method: builtins.str
+    """Method of the request, e.g. "POST"."""
+    http_uri: builtins.str
+    """URI of the request as the client addressed it: http or https, absolute (RFC 3986), at most 2 KiB. Query and
+    fragment are not compared.
+    """
+    def __init__(
+        self,
+        *,
+        jwt: builtins.str = ...,
+        http_method: builtins.str = ...,
+        http_uri: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["http_method", b"http_method", "http_uri", b"http_uri", "jwt", b"jwt"]) -> None: ...
+
+global___DpopProof = DpopProof
+
+@typing.final
+class Confirmation(google.protobuf.message.Message):
+    """What tokens are bound to (RFC 7800, `cnf`): they are good together with a proof of it only."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    JKT_FIELD_NUMBER: builtins.int
+    X5T_S256_FIELD_NUMBER: builtins.int
+    jkt: builtins.str
+    """RFC 7638 thumbprint of the key of DPoP proofs (RFC 9449)."""
+    x5t_s256: builtins.str
+    """SHA-256 of the TLS client certificate, as base64url (RFC 8705, `x5t#S256`)."""
+    def __init__(
+        self,
+        *,
+        jkt: builtins.str = ...,
+        x5t_s256: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["jkt", b"jkt", "kind", b"kind", "x5t_s256", b"x5t_s256"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["jkt", b"jkt", "kind", b"kind", "x5t_s256", b"x5t_s256"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["kind", b"kind"]) -> typing.Literal["jkt", "x5t_s256"] | None: ...
+
+global___Confirmation = Confirmation
 
 @typing.final
 class TokenSet(google.protobuf.message.Message):

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use aws_lc_rs::hmac;
+use aws_lc_rs::{digest, hmac};
 
 use crate::token::base64url;
 
@@ -171,6 +171,20 @@ pub fn not_before_key(tenant_id: &str, client_id: Option<&str>) -> Vec<u8> {
         .into_bytes()
 }
 
+/// Name of what is remembered of a used proof of possession, for those that the caller checks. Of a fixed length,
+/// whatever the proof says of itself.
+#[must_use]
+pub fn used_proof_key(tenant_id: &str, caller: &str, thumbprint: &str, proof_id: &str) -> Vec<u8> {
+    let mut context = digest::Context::new(&digest::SHA256);
+    for part in [tenant_id, caller, thumbprint] {
+        context.update(part.as_bytes());
+        context.update(&[0]);
+    }
+    context.update(proof_id.as_bytes());
+    let short = base64url::encode(&context.finish().as_ref()[..RANDOM_LEN]);
+    format!("a1:dp:{short}").into_bytes()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -206,6 +220,25 @@ mod tests {
         assert_eq!(id.redis_key(), b"a1:s:{00ab}:AKsAAAAAAAAAAAAAAAAAAAAA");
         assert_eq!(not_before_key("t", None), b"a1:nb:t");
         assert_eq!(not_before_key("t", Some("web")), b"a1:nb:t:web");
+    }
+
+    #[test]
+    fn every_used_proof_has_a_short_name_of_its_own() {
+        let name = used_proof_key("t", "web", "jkt", "j");
+        assert_eq!(name.len(), "a1:dp:".len() + 22);
+        assert_eq!(
+            used_proof_key("t", "web", "jkt", &"j".repeat(9_000)).len(),
+            name.len()
+        );
+        for other in [
+            used_proof_key("u", "web", "jkt", "j"),
+            used_proof_key("t", "app", "jkt", "j"),
+            used_proof_key("t", "web", "tkj", "j"),
+            used_proof_key("t", "web", "jkt", "i"),
+            used_proof_key("t", "webj", "kt", "j"),
+        ] {
+            assert_ne!(other, name);
+        }
     }
 
     #[test]

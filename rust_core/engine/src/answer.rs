@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use argus_core::token::new_token_id;
 use prost::Message;
 use tokio::time::timeout;
 
@@ -15,6 +16,7 @@ use crate::proto::access::{
     BATCH_VERIFY_ACCESS_TOKENS, HOT_METHODS, INTROSPECT_TOKEN, REFRESH_TOKEN, VERIFY_ACCESS_TOKEN,
 };
 use crate::proto::internal::{FlowNeed, NeedsFlow};
+use crate::random::random;
 use crate::refresh::refresh;
 use crate::snapshot::Snapshot;
 use crate::status::{Refusal, Stop};
@@ -34,6 +36,8 @@ pub(crate) struct Incoming<'a> {
     pub(crate) authorization: Option<&'a str>,
     /// Request id.
     pub(crate) request_id: &'a str,
+    /// The same for all questions about one call; empty: there is but one.
+    pub(crate) call_id: &'a str,
     /// Time left for it.
     pub(crate) deadline_ms: i64,
     /// A flow has proved during this call that `PostgreSQL` can be written to.
@@ -101,9 +105,18 @@ async fn admit(
         caller: Arc::new(caller),
         request_id: incoming.request_id.to_owned(),
         postgresql_answers: incoming.postgresql_answers,
+        id: call_id(incoming)?,
         now: seconds(now_ms),
     };
     dispatch(&call, method, incoming.request).await
+}
+
+fn call_id(incoming: Incoming<'_>) -> Result<String, Refusal> {
+    if !incoming.call_id.is_empty() {
+        return Ok(incoming.call_id.to_owned());
+    }
+    let random = random().map_err(|_| Refusal::internal(incoming.request_id))?;
+    Ok(new_token_id(random))
 }
 
 async fn dispatch(call: &Call, method: &HotMethod, request: &[u8]) -> Result<Vec<u8>, Stop> {

@@ -49,6 +49,8 @@ pub(crate) struct Call {
     pub(crate) request_id: String,
     /// A flow has proved during this call that `PostgreSQL` can be written to.
     pub(crate) postgresql_answers: bool,
+    /// The same for all questions about one call, and nobody else's to choose.
+    pub(crate) id: String,
     /// Now. Seconds since 1970.
     pub(crate) now: u32,
 }

@@ -2,9 +2,10 @@
 
 use argus_core::deadlines;
 use argus_core::ids::{SessionId, not_before_key};
-use argus_core::token::{AccessClaims, SessionClaims};
+use argus_core::token::{AccessClaims, Confirmation, RefreshClaims, SessionClaims};
 
 use crate::call::{Call, Subject, seconds};
+use crate::proof;
 use crate::proto::internal::FlowNeed;
 use crate::proto::v1::{Activity, EndReason};
 use crate::snapshot::Client;
@@ -17,19 +18,48 @@ const TOUCHED_ENDED: i64 = 2;
 const TOUCHED_IDLE: i64 = 3;
 const TOUCHED_ABSOLUTE: i64 = 4;
 
+/// What a token says of its session.
+pub(crate) struct Told<'a> {
+    /// Session, family, and how the user proved itself.
+    pub(crate) session: &'a SessionClaims,
+    /// When the token was made.
+    issued: u32,
+    /// Key that it is bound to.
+    bound_to: Option<&'a Confirmation>,
+}
+
+impl<'a> Told<'a> {
+    /// By an access token; nothing by a client token.
+    pub(crate) fn access(claims: &'a AccessClaims) -> Option<Self> {
+        Some(Self {
+            session: claims.session.as_ref()?,
+            issued: claims.issued,
+            bound_to: claims.confirmation.as_ref(),
+        })
+    }
+
+    /// By a refresh token.
+    pub(crate) fn refresh(claims: &'a RefreshClaims) -> Self {
+        Self {
+            session: &claims.session,
+            issued: claims.issued,
+            bound_to: claims.confirmation.as_ref(),
+        }
+    }
+}
+
 /// The session's state, read now; counts as a use of it. Answers when it was read. `issued` is the token's.
 pub(crate) async fn check_session(
     call: &Call,
     subject: &Subject,
-    claims: &SessionClaims,
-    issued: u32,
+    told: &Told<'_>,
     client: &Client,
     activity: Activity,
 ) -> Result<i64, Stop> {
-    let keys = session_keys(call, &claims.session_id, subject)?;
-    let living = look(call, subject, claims, issued, client, &keys).await?;
+    let keys = session_keys(call, &told.session.session_id, subject)?;
+    let living = look(call, subject, told, client, &keys).await?;
     if activity != Activity::Passive {
-        use_session(call, subject, &living, issued, &keys).await?;
+        use_session(call, subject, &living, told.issued, &keys).await?;
     }
     Ok(living.now_ms)
 }
@@ -38,8 +68,7 @@ pub(crate) async fn check_session(
 pub(crate) async fn look(
     call: &Call,
     subject: &Subject,
-    claims: &SessionClaims,
-    issued: u32,
+    told: &Told<'_>,
     client: &Client,
     keys: &SessionKeys,
 ) -> Result<Living, Stop> {
@@ -50,10 +79,15 @@ pub(crate) async fn look(
         .await
         .map_err(|error| call.store_failed(error))?;
     let living = state::living(call, subject, client, &seen)?;
-    state::check(call, subject, claims, &living, issued, &seen.user)?;
-    if living.record.is_bound {
-        return Err(Refusal::token_proof_required("key").into());
-    }
+    state::check(
+        call,
+        subject,
+        told.session,
+        &living,
+        told.issued,
+        &seen.user,
+    )?;
+    proof::check_record(call, subject, &living.record, told.bound_to)?;
     Ok(living)
 }
 

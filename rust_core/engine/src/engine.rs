@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::counters::Counters;
 use crate::effects::EffectQueue;
 use crate::issue::{self, IssueFailure};
+use crate::proof::{self, Unproven};
 use crate::proto::internal::{Effects, IssueClientTokenInput, IssueRequest};
 use crate::read;
 use crate::snapshot::{Snapshot, SnapshotError};
@@ -25,6 +26,8 @@ use crate::unknowns::Unknowns;
 const OK: u8 = 0;
 const STATUS: u8 = 1;
 const NEEDS_FLOW: u8 = 2;
+const FIELD: u8 = 2;
+const AWAY: u8 = 3;
 
 /// Threads that serve the connection to Redis and the items of batches.
 const WORKERS: usize = 2;
@@ -130,6 +133,7 @@ impl Engine {
         request: &[u8],
         authorization: Option<&str>,
         request_id: &str,
+        call_id: &str,
         deadline_ms: i64,
         postgresql_answers: bool,
     ) -> (u8, Vec<u8>) {
@@ -141,6 +145,7 @@ impl Engine {
             request,
             authorization,
             request_id,
+            call_id,
             deadline_ms,
             postgresql_answers,
         };
@@ -189,6 +194,28 @@ impl Engine {
         let request = IssueClientTokenInput::decode(request)
             .map_err(|_| undecodable("IssueClientTokenInput"))?;
         Ok(issue::client_token(&*self.snapshot()?, &request)?.encode_to_vec())
+    }
+
+    /// Checks a proof of possession: (0, encoded `argus.v1.Confirmation`), (1, class of the fault), (2, field that the
+    /// caller got wrong) or (3, part that is away). With an attempt the proof is used up, but for that same attempt.
+    #[must_use]
+    pub fn check_proof(
+        &self,
+        proof: &[u8],
+        tenant_id: &str,
+        caller: &str,
+        attempt: Option<&[u8]>,
+    ) -> (u8, Vec<u8>) {
+        if self.is_closed() {
+            return (AWAY, b"engine".to_vec());
+        }
+        let checking = proof::check(&self.shared, proof, tenant_id, caller, attempt);
+        match self.handle.block_on(checking) {
+            Ok(confirmation) => (OK, confirmation.encode_to_vec()),
+            Err(Unproven::Fault(class)) => (STATUS, class.as_bytes().to_vec()),
+            Err(Unproven::Field(field)) => (FIELD, field.into_bytes()),
+            Err(Unproven::Away) => (AWAY, b"redis".to_vec()),
+        }
     }
 
     /// (0, encoded `argus.internal.v1.TokenClaims`) or (1, class of the fault).

@@ -9,7 +9,8 @@ use prost_types::Timestamp;
 
 use crate::call::{Call, Subject};
 use crate::caller::Watched;
-use crate::check::{check_client, look, session_keys};
+use crate::check::{Told, check_client, look, session_keys};
+use crate::proof;
 use crate::proto::v1::{ErrorReason, IntrospectTokenRequest, IntrospectTokenResponse};
 use crate::refresh;
 use crate::status::Stop;
@@ -54,8 +55,8 @@ async fn access(call: &Call, token: &str) -> Result<IntrospectTokenResponse, Sto
         client_id: claims.client_id.clone(),
         ..Subject::default()
     };
-    if let Some(session) = &claims.session {
-        check(call, subject, session, claims.issued, 0).await?;
+    if let Some(told) = Told::access(&claims) {
+        check(call, subject, &told, 0).await?;
     } else {
         let client = call.client(&subject)?;
         check_client(call, &subject, &claims, &client).await?;
@@ -83,8 +84,7 @@ async fn refresh_token(call: &Call, token: &str) -> Result<IntrospectTokenRespon
     if verified.is_key_revoked {
         return Ok(IntrospectTokenResponse::default());
     }
-    let (issued, generation) = (claims.issued, claims.generation);
-    check(call, subject, &claims.session, issued, generation).await?;
+    check(call, subject, &Told::refresh(&claims), claims.generation).await?;
     Ok(of_refresh(call, claims))
 }
 
@@ -92,17 +92,16 @@ async fn refresh_token(call: &Call, token: &str) -> Result<IntrospectTokenRespon
 async fn check(
     call: &Call,
     subject: Subject,
-    session: &SessionClaims,
-    issued: u32,
+    told: &Told<'_>,
     generation: u32,
 ) -> Result<(), Stop> {
     let subject = Subject {
-        session_id: session.session_id.to_string(),
+        session_id: told.session.session_id.to_string(),
         ..subject
     };
     let client = call.client(&subject)?;
-    let keys = session_keys(call, &session.session_id, &subject)?;
-    let living = look(call, &subject, session, issued, &client, &keys).await?;
+    let keys = session_keys(call, &told.session.session_id, &subject)?;
+    let living = look(call, &subject, told, &client, &keys).await?;
     if generation != 0 && generation < living.record.generation {
         return Err(call.refuse_token("replaced", &subject));
     }
@@ -125,6 +124,7 @@ fn of_access(call: &Call, claims: AccessClaims) -> IntrospectTokenResponse {
         aud: claims.audience,
         iss: claims.issuer,
         jti: claims.token_id,
+        cnf: claims.confirmation.as_ref().map(proof::to_message),
         ..base.unwrap_or_default()
     }
 }
@@ -142,6 +142,7 @@ fn of_refresh(call: &Call, claims: RefreshClaims) -> IntrospectTokenResponse {
         aud: vec![claims.issuer.clone()],
         iss: claims.issuer,
         jti: claims.token_id,
+        cnf: claims.confirmation.as_ref().map(proof::to_message),
         ..base
     }
 }

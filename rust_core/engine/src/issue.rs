@@ -2,11 +2,12 @@
 
 use argus_core::ids::SessionId;
 use argus_core::token::{
-    AccessClaims, Acr, Methods, RefreshClaims, SessionClaims, TokenType, access_expiry,
-    issue_access, issue_refresh, new_token_id,
+    AccessClaims, Acr, Confirmation, Methods, RefreshClaims, SessionClaims, TokenType,
+    access_expiry, issue_access, issue_refresh, new_token_id,
 };
 use prost_types::Duration;
 
+use crate::proof;
 use crate::proto::internal::{IssueClientTokenInput, IssueRequest};
 use crate::proto::v1::TokenSet;
 use crate::random::random;
@@ -41,6 +42,8 @@ pub(crate) struct Grant<'a> {
     pub(crate) session: &'a SessionClaims,
     /// Groups of the user, where the client maps them.
     pub(crate) groups: &'a [String],
+    /// What its tokens are bound to.
+    pub(crate) confirmation: Option<&'a Confirmation>,
     /// Now.
     pub(crate) now: u32,
     /// End of the session.
@@ -90,7 +93,7 @@ impl Grant<'_> {
             scope: scope.to_owned(),
             session: Some(self.session.clone()),
             groups: self.groups.to_vec(),
-            confirmation: None,
+            confirmation: self.confirmation.cloned(),
         };
         sign_access(self.tenant, &claims)
     }
@@ -125,7 +128,7 @@ impl Grant<'_> {
             generation: number,
             refresh_id_key,
             groups: self.groups.to_vec(),
-            confirmation: None,
+            confirmation: self.confirmation.cloned(),
         };
         let key = self
             .tenant
@@ -141,10 +144,15 @@ impl Grant<'_> {
 
     /// Both as OAuth 2.0 names them.
     pub(crate) fn token_set(&self, access: Made, refresh: Made, scope: &str) -> TokenSet {
+        let is_dpop = matches!(self.confirmation, Some(Confirmation::Key(_)));
+        let mut tokens = token_set(self.now, access, scope);
+        if is_dpop {
+            "DPoP".clone_into(&mut tokens.token_type);
+        }
         TokenSet {
             refresh_expires_in: Some(life(self.now, refresh.expires)),
             refresh_token: refresh.token,
-            ..token_set(self.now, access, scope)
+            ..tokens
         }
     }
 }
@@ -160,8 +168,10 @@ pub(crate) fn session(
         IssueFailure::Unknown(format!("policy revision {}", request.policy_revision))
     })?;
     let claims = session_claims(request)?;
+    let confirmation = proof::from_message(request.cnf.as_ref());
     let grant = Grant {
         tenant,
+        confirmation: confirmation.as_ref(),
         user_id: &request.user_id,
         client_id: &client.id,
         session: &claims,

@@ -17,6 +17,7 @@ mod introspect;
 mod issue;
 mod limits;
 mod policy;
+mod proof;
 pub mod proto;
 mod random;
 mod read;

@@ -7,10 +7,16 @@
 pub mod v1;
 
 /// Between Python and the engine, `argus.internal.v1`.
-#[allow(clippy::all, clippy::pedantic, missing_docs)]
-#[path = "proto/argus.internal.v1.rs"]
-#[rustfmt::skip]
-pub mod internal;
+#[path = "proto"]
+pub mod internal {
+    // One deeper than the public API, as the generated code has it when it names that.
+    #[allow(clippy::all, clippy::pedantic, missing_docs)]
+    #[path = "argus.internal.v1.rs"]
+    #[rustfmt::skip]
+    mod v1;
+
+    pub use v1::*;
+}
 
 /// The hot RPCs and the scopes that they ask of callers.
 #[rustfmt::skip]
@@ -29,7 +35,7 @@ pub struct HotMethod {
 
 #[cfg(test)]
 mod tests {
-    use super::v1::{Proof, RefreshTokenRequest, TokenSet, proof::Kind};
+    use super::v1::{DpopProof, Proof, RefreshTokenRequest, TokenSet, proof::Kind};
 
     #[test]
     fn secrets_are_not_printed() {
@@ -40,7 +46,10 @@ mod tests {
             ..TokenSet::default()
         };
         let proof = Proof {
-            kind: Some(Kind::Dpop(secret())),
+            kind: Some(Kind::Dpop(DpopProof {
+                jwt: secret(),
+                ..DpopProof::default()
+            })),
         };
         let request = RefreshTokenRequest {
             refresh_token: secret(),

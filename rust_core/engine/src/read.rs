@@ -6,6 +6,7 @@ use argus_core::token::{
 };
 
 use crate::introspect::token_type;
+use crate::proof;
 use crate::proto::internal::TokenClaims;
 use crate::snapshot::{ComputedIds, Snapshot};
 
@@ -52,6 +53,7 @@ fn access(tenant_id: String, claims: Claims) -> Result<TokenClaims, &'static str
         issue_time: claims.issued.into(),
         expire_time: claims.expires.into(),
         scope: claims.scope,
+        cnf: claims.confirmation.as_ref().map(proof::to_message),
     })
 }
 
@@ -86,5 +88,6 @@ fn refresh(
         issue_time: claims.issued.into(),
         expire_time: claims.expires.into(),
         scope: claims.scope,
+        cnf: claims.confirmation.as_ref().map(proof::to_message),
     })
 }

@@ -3,6 +3,7 @@
 use argus_core::record::{Stored, attempt};
 use argus_core::rotation::{Presented, Verdict};
 use argus_core::token::{Expected, RefreshClaims, VerifiedRefresh, verify_refresh};
+use prost::Message as _;
 
 use crate::call::{Call, Subject};
 use crate::caller::{REFRESH_FOR_CLIENTS, Watched};
@@ -11,14 +12,14 @@ use crate::counters::Alarm;
 use crate::evidence;
 use crate::limits;
 use crate::policy::Policy;
+use crate::proof::{self, Attempt, Shown};
 use crate::proto::internal::FlowNeed;
-use crate::proto::v1::{RefreshTokenRequest, RefreshTokenResponse};
+use crate::proto::v1::{ErrorReason, RefreshTokenRequest, RefreshTokenResponse};
 use crate::refreshed::{self, Granted};
 use crate::snapshot::ComputedIds;
 use crate::state::{self, Living};
 use crate::status::{Refusal, Stop};
 use crate::store::Stamped;
-use crate::verify::binding;
 
 /// Answers one request. The function is asked once: it decides and writes in one step.
 pub(crate) async fn refresh(
@@ -29,6 +30,7 @@ pub(crate) async fn refresh(
     let claims = read_token(call, request)?;
     let subject = subject(call, request, &claims);
     let client = call.client(&subject)?;
+    let shown = prove(call, &subject, request, &claims).inspect_err(|stop| count(call, stop))?;
     let granted = narrow(request, &claims)?;
     let keys = session_keys(call, &claims.session.session_id, &subject)?;
     let seen = call
@@ -39,7 +41,10 @@ pub(crate) async fn refresh(
         .map_err(|error| call.store_failed(error))?;
     count_what_is_clear(call, &subject, &seen.session);
     let living = state::living(call, &subject, &client, &seen)?;
-    let presented = presented(call, &subject, request, &claims, &living)?;
+    let presented = presented(call, &subject, request, &claims, &living, shown.as_ref())?;
+    use_proof(call, &subject, request, &claims, &living, shown.as_ref())
+        .await
+        .inspect_err(|stop| count(call, stop))?;
     let rotated = call
         .shared
         .store
@@ -71,7 +76,54 @@ fn check_limits(call: &Call, request: &RefreshTokenRequest) -> Result<(), Refusa
     limits::context(call.context(request.client_context.as_ref()))
 }
 
-/// Signature, type, issuer, times, client, computed id, binding.
+/// The key that a proof shows, which must be the one that the token is bound to.
+fn prove(
+    call: &Call,
+    subject: &Subject,
+    request: &RefreshTokenRequest,
+    claims: &RefreshClaims,
+) -> Result<Option<Shown>, Stop> {
+    let shown = proof::shown(call, subject, request.proof.as_ref(), None)?;
+    proof::check_key(call, subject, claims.confirmation.as_ref(), shown.as_ref())?;
+    Ok(shown)
+}
+
+/// Uses the proof, if the record is bound to what the token says. Before the function decides: a used proof changes
+/// nothing.
+async fn use_proof(
+    call: &Call,
+    subject: &Subject,
+    request: &RefreshTokenRequest,
+    claims: &RefreshClaims,
+    living: &Living,
+    shown: Option<&Shown>,
+) -> Result<(), Stop> {
+    if claims.session.family == living.record.family {
+        proof::check_record(call, subject, &living.record, claims.confirmation.as_ref())?;
+    }
+    let attempt = proof_attempt(call, request, living.policy.is_strict);
+    proof::spend_or_refuse(call, subject, shown, &attempt).await
+}
+
+/// Counts the table's row "bound, no valid proof", for which the function need not be asked.
+fn count(call: &Call, stop: &Stop) {
+    if matches!(stop, Stop::Refused(refusal) if refusal.reason == ErrorReason::TokenProofRequired) {
+        call.shared.counters.verdict(Verdict::ProofRequired);
+    }
+}
+
+/// What a used proof may be used for again: the same request to the byte, as a lost answer is asked for anew. It makes no
+/// second successor, so that whoever copied the request gets tokens of a key that it doesn't hold. A strict family
+/// would be ended by it, so there only this very call goes on.
+fn proof_attempt(call: &Call, request: &RefreshTokenRequest, is_strict: bool) -> Attempt {
+    if is_strict {
+        proof::attempt(&[b"call", call.id.as_bytes()])
+    } else {
+        proof::attempt(&[b"refresh", &request.encode_to_vec()])
+    }
+}
+
+/// Signature, type, issuer, times, client, computed id.
 fn read_token(call: &Call, request: &RefreshTokenRequest) -> Result<RefreshClaims, Stop> {
     let tenant_id = &call.tenant().id;
     let keys = Watched::new(&call.snapshot, Some(tenant_id));
@@ -99,10 +151,6 @@ fn read_token(call: &Call, request: &RefreshTokenRequest) -> Result<RefreshClaim
     if is_key_revoked {
         call.note(&subject, "refresh.step_up_required", "KEY_REVOKED");
         return Err(Refusal::step_up("").into());
-    }
-    if let Some(confirmation) = &claims.confirmation {
-        call.note(&subject, "refresh.refused", "PROOF_REQUIRED");
-        return Err(Refusal::token_proof_required(binding(confirmation)).into());
     }
     Ok(claims)
 }
@@ -188,6 +236,7 @@ fn presented(
     request: &RefreshTokenRequest,
     claims: &RefreshClaims,
     living: &Living,
+    shown: Option<&Shown>,
 ) -> Result<Presented, Stop> {
     let Policy {
         grace,
@@ -214,8 +263,10 @@ fn presented(
         family: claims.session.family,
         generation: claims.generation,
         issued_at: claims.issued,
-        // Proofs can't be checked yet: a bound session's token is refused, never accepted.
-        has_proof: false,
+        // Of the record's key: the token's own was looked at before, and a step-up may have bound the session since.
+        has_proof: shown.is_some_and(|shown| {
+            living.record.is_bound && shown.confirmation.digest() == living.record.binding
+        }),
         attempt: attempt(&request.attempt_id),
         print: evidence::print(call.context(request.client_context.as_ref())),
         grace,

@@ -9,6 +9,7 @@ use tonic_types::Status;
 use crate::call::{Call, Subject, seconds, set_event};
 use crate::counters::Alarm;
 use crate::issue::{Generation, Grant, IssueFailure, Made};
+use crate::proof;
 use crate::proto::internal::{Effect, FlowNeed};
 use crate::proto::v1::{EndReason, RefreshTokenResponse};
 use crate::state::{Living, tombstone_reason};
@@ -87,6 +88,7 @@ fn response(
         client_id: &claims.client_id,
         session: &claims.session,
         groups: &claims.groups,
+        confirmation: claims.confirmation.as_ref(),
         now: call.now,
         absolute_deadline: record.absolute_under(living.policy.absolute),
     };
@@ -195,8 +197,8 @@ fn refusal(call: &Call, subject: &Subject, living: &Living, rotated: &Rotated) -
         Verdict::UserDisabled => ended(EndReason::UserDisabled),
         Verdict::NotBefore => ended(living.not_before.reason(living.record.created)),
         Verdict::ProofRequired => {
-            call.note(subject, "refresh.refused", "PROOF_REQUIRED");
-            Refusal::token_proof_required("key").into()
+            // The session was bound since the token was made.
+            proof::refuse(call, subject, proof::UNKNOWN, proof::class::MISSING)
         }
         Verdict::OlderFamily => step_up("FAMILY_OLDER"),
         Verdict::Contested => Refusal::step_up("CONTESTED").into(),

@@ -123,11 +123,12 @@ impl Refusal {
         Self::new(ErrorReason::TokenScopeMissing, message).with("requiredScopes", scopes)
     }
 
-    /// The token is bound to a key whose proof did not come with it.
+    /// A proof of possession is missing or not good; why stands in the audit event only.
     pub(crate) fn token_proof_required(binding: &str) -> Self {
         Self::new(
             ErrorReason::TokenProofRequired,
-            "the token is bound to a key; send it with a valid proof of that key",
+            "a proof of possession is missing or not good; let the client make a new one for this very request, with \
+             the key that the token is bound to",
         )
         .with("binding", binding)
     }
@@ -196,6 +197,11 @@ impl Refusal {
             ErrorReason::Unimplemented,
             "the server does not serve this method",
         )
+    }
+
+    /// What it says to a developer.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
     }
 
     /// `google.rpc.Code` of the reason.

@@ -1,5 +1,7 @@
 //! Calls of the Redis functions.
 
+mod proofs;
+
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 

@@ -1,14 +1,14 @@
 //! `VerifyAccessToken`: OK means yes.
 
-use argus_core::token::{
-    AccessClaims, Acr, Audience, Confirmation, Expected, SessionClaims, verify_access,
-};
+use argus_core::token::{AccessClaims, Acr, Audience, Expected, SessionClaims, verify_access};
+use prost::Message as _;
 use prost_types::{ListValue, Struct, Timestamp, Value, value::Kind};
 
 use crate::call::{Call, Subject};
 use crate::caller::Watched;
-use crate::check::{check_client, check_session};
+use crate::check::{Told, check_client, check_session};
 use crate::limits;
+use crate::proof::{self, Attempt, Shown};
 use crate::proto::v1::{
     Activity, Consistency, VerifyAccessTokenRequest, VerifyAccessTokenResponse,
 };
@@ -23,16 +23,15 @@ pub(crate) async fn verify(
     let claims = read_token(call, request)?;
     let subject = subject(call, request, &claims);
     let client = call.client(&subject)?;
-    if let Some(confirmation) = &claims.confirmation {
-        return Err(Refusal::token_proof_required(binding(confirmation)).into());
-    }
-    let state_time_ms = match &claims.session {
-        Some(session) => {
-            check_session(call, &subject, session, claims.issued, &client, activity).await?
-        }
+    let shown = check_proof(call, request, &subject, &claims)?;
+    let state_time_ms = match Told::access(&claims) {
+        Some(told) => check_session(call, &subject, &told, &client, activity).await?,
         None => check_client(call, &subject, &claims, &client).await?,
     };
     check_gates(call, request, &claims)?;
+    // Last: nothing that comes after it could fail and leave a used proof without an answer.
+    let attempt = attempt(call, request);
+    proof::spend_or_refuse(call, &subject, shown.as_ref(), &attempt).await?;
     Ok(response(call, claims, state_time_ms))
 }
 
@@ -47,9 +46,43 @@ fn check_limits(call: &Call, request: &VerifyAccessTokenRequest) -> Result<Activ
     {
         return Err(Refusal::field("max_age", "must not be negative"));
     }
+    limits::attempt(&request.attempt_id)?;
     limits::context(call.context(request.client_context.as_ref()))?;
     limits::known::<Consistency>("consistency", request.consistency)?;
     limits::known("activity", request.activity)
+}
+
+/// What a used proof may be used for again: the same verification by the word of the caller, else only this very call.
+/// Not the same request to the byte, which is what a thief would send.
+fn attempt(call: &Call, request: &VerifyAccessTokenRequest) -> Attempt {
+    let id = &request.attempt_id;
+    let of = if id.is_empty() {
+        [&b"call"[..], call.id.as_bytes()]
+    } else {
+        [&b"attempt"[..], id.as_bytes()]
+    };
+    proof::attempt(&[b"verify", of[0], of[1], &request.encode_to_vec()])
+}
+
+/// The proof of a bound token's key. A DPoP proof proves nothing about a token that is not bound (RFC 9449, section
+/// 4.3, number 12); a certificate is there whatever the token.
+fn check_proof(
+    call: &Call,
+    request: &VerifyAccessTokenRequest,
+    subject: &Subject,
+    claims: &AccessClaims,
+) -> Result<Option<Shown>, Stop> {
+    let token = Some(request.access_token.as_str());
+    let shown = proof::shown(call, subject, request.proof.as_ref(), token)?;
+    let bound_to = claims.confirmation.as_ref();
+    proof::check_key(call, subject, bound_to, shown.as_ref())?;
+    match &shown {
+        Some(shown) if bound_to.is_none() && shown.is_dpop() => {
+            let binding = proof::binding(&shown.confirmation);
+            Err(proof::refuse(call, subject, binding, proof::class::UNBOUND))
+        }
+        _ => Ok(shown),
+    }
 }
 
 /// Signature, type, issuer, times, audience.
@@ -139,14 +172,6 @@ fn suffices(level: Acr, acr_values: &[String]) -> bool {
         .any(|asked| asked <= level)
 }
 
-/// What `TOKEN_PROOF_REQUIRED` calls a binding.
-pub(crate) fn binding(confirmation: &Confirmation) -> &'static str {
-    match confirmation {
-        Confirmation::Key(_) => "dpop",
-        Confirmation::Certificate(_) => "mtls",
-    }
-}
-
 fn response(call: &Call, claims: AccessClaims, state_time_ms: i64) -> VerifyAccessTokenResponse {
     let session = claims.session.as_ref();
     VerifyAccessTokenResponse {
@@ -164,6 +189,7 @@ fn response(call: &Call, claims: AccessClaims, state_time_ms: i64) -> VerifyAcce
         state_time: Some(timestamp_ms(state_time_ms)),
         trust_score: None,
         claims: further(&claims.groups),
+        cnf: claims.confirmation.as_ref().map(proof::to_message),
         scopes: claims
             .scope
             .split_ascii_whitespace()

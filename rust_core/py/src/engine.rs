@@ -51,7 +51,9 @@ impl Engine {
 
     /// Answers one of `HOT_METHODS`.
     #[expect(clippy::too_many_arguments, reason = "keyword arguments in Python")]
-    #[pyo3(signature = (method, request, *, authorization, request_id, deadline_ms, postgresql_answers = false))]
+    #[pyo3(signature = (
+        method, request, *, authorization, request_id, deadline_ms, postgresql_answers = false, call_id = "",
+    ))]
     fn answer<'py>(
         &self,
         py: Python<'py>,
@@ -61,6 +63,7 @@ impl Engine {
         request_id: &str,
         deadline_ms: i64,
         postgresql_answers: bool,
+        call_id: &str,
     ) -> (u8, Bound<'py, PyBytes>) {
         let (kind, bytes) = py.detach(|| {
             self.0.answer(
@@ -68,6 +71,7 @@ impl Engine {
                 request,
                 authorization,
                 request_id,
+                call_id,
                 deadline_ms,
                 postgresql_answers,
             )
@@ -88,6 +92,20 @@ impl Engine {
             self.0
                 .authenticate(authorization, scope, system_tenant_only)
         });
+        (kind, PyBytes::new(py, &bytes))
+    }
+
+    /// Checks a proof of possession; with an attempt it is used up, but for that same attempt.
+    #[pyo3(signature = (proof, *, tenant_id, caller, attempt))]
+    fn check_proof<'py>(
+        &self,
+        py: Python<'py>,
+        proof: &[u8],
+        tenant_id: &str,
+        caller: &str,
+        attempt: Option<&[u8]>,
+    ) -> (u8, Bound<'py, PyBytes>) {
+        let (kind, bytes) = py.detach(|| self.0.check_proof(proof, tenant_id, caller, attempt));
         (kind, PyBytes::new(py, &bytes))
     }
 

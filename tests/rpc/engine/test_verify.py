@@ -14,7 +14,7 @@ from argus.v1.token_service_pb2 import (
     IntrospectTokenRequest,
     IntrospectTokenResponse,
 )
-from argus.v1.types_pb2 import Activity, ClientContext, Proof
+from argus.v1.types_pb2 import Activity, ClientContext, DpopProof, Proof
 from tests.support.engine import (
     ABSOLUTE,
     CLIENT,
@@ -218,7 +218,11 @@ def test_a_bound_session_is_not_accepted_without_a_proof_that_can_be_checked(ben
     record = bytearray(bench.valkey.client.get(key))  # type: ignore[arg-type]
     record[2] |= 1
     bench.valkey.client.set(key, bytes(record))
-    for proof in (None, Proof(dpop="a.b.c"), Proof(mtls_certificate_sha256=bytes(32))):
+    for proof in (
+        None,
+        Proof(dpop=DpopProof(jwt="a.b.c", http_method="GET", http_uri=RESOURCE)),
+        Proof(mtls_certificate_sha256=bytes(32)),
+    ):
         refused = bench.refused("VerifyAccessToken", verify_request(session.tokens.access_token, proof=proof))
         assert refused.reason == "TOKEN_PROOF_REQUIRED"
 

@@ -3,6 +3,7 @@
 isort:skip_file
 Between the Python half and the Rust engine of one release; never on a wire."""
 
+import argus.v1.types_pb2
 import builtins
 import collections.abc
 import google.protobuf.descriptor
@@ -471,6 +472,7 @@ class IssueRequest(google.protobuf.message.Message):
     POLICY_REVISION_FIELD_NUMBER: builtins.int
     NOW_FIELD_NUMBER: builtins.int
     GROUPS_FIELD_NUMBER: builtins.int
+    CNF_FIELD_NUMBER: builtins.int
     tenant_id: builtins.str
     """Tenant."""
     user_id: builtins.str
@@ -511,6 +513,10 @@ class IssueRequest(google.protobuf.message.Message):
     def groups(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Group ids for the claim `groups`, where the client maps it."""
 
+    @property
+    def cnf(self) -> argus.v1.types_pb2.Confirmation:
+        """What the tokens are bound to; unset: nothing."""
+
     def __init__(
         self,
         *,
@@ -531,8 +537,10 @@ class IssueRequest(google.protobuf.message.Message):
         policy_revision: builtins.int = ...,
         now: builtins.int = ...,
         groups: collections.abc.Iterable[builtins.str] | None = ...,
+        cnf: argus.v1.types_pb2.Confirmation | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["absolute_deadline", b"absolute_deadline", "acr", b"acr", "amr", b"amr", "auth_time", b"auth_time", "client_id", b"client_id", "family", b"family", "generation", b"generation", "groups", b"groups", "made", b"made", "now", b"now", "policy_revision", b"policy_revision", "refresh_id_key", b"refresh_id_key", "resources", b"resources", "scope", b"scope", "session_id", b"session_id", "tenant_id", b"tenant_id", "user_id", b"user_id"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["cnf", b"cnf"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["absolute_deadline", b"absolute_deadline", "acr", b"acr", "amr", b"amr", "auth_time", b"auth_time", "client_id", b"client_id", "cnf", b"cnf", "family", b"family", "generation", b"generation", "groups", b"groups", "made", b"made", "now", b"now", "policy_revision", b"policy_revision", "refresh_id_key", b"refresh_id_key", "resources", b"resources", "scope", b"scope", "session_id", b"session_id", "tenant_id", b"tenant_id", "user_id", b"user_id"]) -> None: ...
 
 global___IssueRequest = IssueRequest
 
@@ -618,6 +626,7 @@ class TokenClaims(google.protobuf.message.Message):
     ISSUE_TIME_FIELD_NUMBER: builtins.int
     EXPIRE_TIME_FIELD_NUMBER: builtins.int
     SCOPE_FIELD_NUMBER: builtins.int
+    CNF_FIELD_NUMBER: builtins.int
     typ: builtins.str
     """"at+jwt" or "rt+jwt"."""
     tenant_id: builtins.str
@@ -638,6 +647,10 @@ class TokenClaims(google.protobuf.message.Message):
     """Seconds since 1970."""
     scope: builtins.str
     """Scope."""
+    @property
+    def cnf(self) -> argus.v1.types_pb2.Confirmation:
+        """What the token is bound to; unset: nothing."""
+
     def __init__(
         self,
         *,
@@ -651,7 +664,9 @@ class TokenClaims(google.protobuf.message.Message):
         issue_time: builtins.int = ...,
         expire_time: builtins.int = ...,
         scope: builtins.str = ...,
+        cnf: argus.v1.types_pb2.Confirmation | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["client_id", b"client_id", "expire_time", b"expire_time", "family", b"family", "generation", b"generation", "issue_time", b"issue_time", "scope", b"scope", "session_id", b"session_id", "sub", b"sub", "tenant_id", b"tenant_id", "typ", b"typ"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["cnf", b"cnf"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["client_id", b"client_id", "cnf", b"cnf", "expire_time", b"expire_time", "family", b"family", "generation", b"generation", "issue_time", b"issue_time", "scope", b"scope", "session_id", b"session_id", "sub", b"sub", "tenant_id", b"tenant_id", "typ", b"typ"]) -> None: ...
 
 global___TokenClaims = TokenClaims

@@ -1,8 +1,10 @@
 //! What Argus's tokens say, in the order they say it.
 
+use aws_lc_rs::digest;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
+use super::base64url;
 use super::levels::{Acr, Methods};
 use crate::ids::SessionId;
 
@@ -13,6 +15,29 @@ pub enum Confirmation {
     Key(String),
     /// `x5t#S256`: thumbprint of a certificate (RFC 8705).
     Certificate(String),
+}
+
+impl Confirmation {
+    /// Of a TLS client certificate, by the SHA-256 of its DER.
+    #[must_use]
+    pub fn certificate(sha256: &[u8; 32]) -> Self {
+        Self::Certificate(base64url::encode(sha256))
+    }
+
+    /// The thumbprint, as the claim has it.
+    #[must_use]
+    pub fn thumbprint(&self) -> &str {
+        match self {
+            Self::Key(thumbprint) | Self::Certificate(thumbprint) => thumbprint,
+        }
+    }
+
+    /// What session records and `PostgreSQL` keep of it: the first 16 bytes of the thumbprint's SHA-256.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 16] {
+        let full = digest::digest(&digest::SHA256, self.thumbprint().as_bytes());
+        full.as_ref().first_chunk().copied().unwrap_or_default()
+    }
 }
 
 impl Serialize for Confirmation {

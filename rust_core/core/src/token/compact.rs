@@ -46,12 +46,20 @@ impl TokenType {
     /// Reads `typ`: case and the prefix `application/` don't matter (RFC 7515, section 4.1.9).
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        let lower = name.to_ascii_lowercase();
-        let bare = lower.strip_prefix("application/").unwrap_or(&lower);
+        let bare = bare_type(name);
         [Self::Access, Self::Refresh]
             .into_iter()
             .find(|token_type| token_type.name() == bare)
     }
+}
+
+/// A media type without what doesn't matter.
+pub(super) fn bare_type(name: &str) -> String {
+    let lower = name.to_ascii_lowercase();
+    lower
+        .strip_prefix("application/")
+        .map(str::to_owned)
+        .unwrap_or(lower)
 }
 
 /// The three parts of a token. Nothing in them is verified.
@@ -140,13 +148,7 @@ impl Header {
         if FOREIGN_KEYS.iter().any(has) {
             return Err(FaultClass::Key);
         }
-        // No extension is understood, so whatever `crit` names is not; `b64` is refused in a JWT (RFC 7797, section 7).
-        if ["crit", "b64"].iter().any(has) {
-            return Err(FaultClass::Crit);
-        }
-        if ["cty", "zip", "enc"].iter().any(has) {
-            return Err(FaultClass::Claims);
-        }
+        check_extensions(&object)?;
         Ok(Self {
             algorithm: text(&object, "alg")
                 .and_then(Algorithm::from_name)
@@ -162,7 +164,21 @@ impl Header {
     }
 }
 
-fn text<'a>(object: &'a Object, name: &str) -> Option<&'a str> {
+/// Refuses headers that demand what is not understood.
+pub(super) fn check_extensions(header: &Object) -> Result<(), FaultClass> {
+    let has = |name: &&str| header.contains_key(*name);
+    // No extension is understood, so whatever `crit` names is not; `b64` is refused in a JWT (RFC 7797, section 7).
+    if ["crit", "b64"].iter().any(has) {
+        return Err(FaultClass::Crit);
+    }
+    if ["cty", "zip", "enc"].iter().any(has) {
+        return Err(FaultClass::Claims);
+    }
+    Ok(())
+}
+
+/// A member that is a string.
+pub(super) fn text<'a>(object: &'a Object, name: &str) -> Option<&'a str> {
     object.get(name).and_then(Value::as_str)
 }
 

@@ -14,7 +14,8 @@ pub enum FaultClass {
     Json,
     /// The algorithm is missing, unknown, or not the key's.
     Alg,
-    /// `kid` is missing, malformed or unknown, the key is pulled, or the header brings a key of its own.
+    /// `kid` is missing, malformed or unknown, the key is pulled, or the header brings a key of its own. Of a proof: the
+    /// key in its header is missing, malformed, weak, of another kind, or not the public half alone.
     Key,
     /// The header demands an extension.
     Crit,
@@ -38,11 +39,17 @@ pub enum FaultClass {
     Tenant,
     /// Another claim is missing or malformed, or the content is no set of claims at all (nested, compressed).
     Claims,
+    /// `htm` of a proof is missing, or is not the request's method.
+    Htm,
+    /// `htu` of a proof is missing, malformed, or is not the request's URI.
+    Htu,
+    /// `ath` of a proof is missing, or is not the access token's.
+    Ath,
 }
 
 impl FaultClass {
     /// Every class.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 20] = [
         Self::Size,
         Self::Structure,
         Self::Base64,
@@ -60,6 +67,9 @@ impl FaultClass {
         Self::Lifetime,
         Self::Tenant,
         Self::Claims,
+        Self::Htm,
+        Self::Htu,
+        Self::Ath,
     ];
 
     /// Stable name, as audit events carry it.
@@ -83,6 +93,9 @@ impl FaultClass {
             Self::Lifetime => "lifetime",
             Self::Tenant => "tenant",
             Self::Claims => "claims",
+            Self::Htm => "htm",
+            Self::Htu => "htu",
+            Self::Ath => "ath",
         }
     }
 }

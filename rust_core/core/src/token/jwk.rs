@@ -4,6 +4,7 @@ use aws_lc_rs::digest;
 use serde_json::{Value, json};
 
 use super::base64url;
+use super::compact::text;
 use super::json::{self, Object};
 use super::keys::{Algorithm, KeyRefused, VerifyingKey};
 
@@ -22,6 +23,13 @@ pub enum PublicMembers {
         /// Public key.
         x: String,
     },
+    /// `kty` EC, `crv` P-256.
+    P256 {
+        /// First coordinate of the public point.
+        x: String,
+        /// Second coordinate.
+        y: String,
+    },
 }
 
 impl PublicMembers {
@@ -38,6 +46,13 @@ impl PublicMembers {
         }
     }
 
+    pub(super) fn p256(x: &[u8], y: &[u8]) -> Self {
+        Self::P256 {
+            x: base64url::encode(x),
+            y: base64url::encode(y),
+        }
+    }
+
     /// RFC 7638 thumbprint with SHA-256.
     #[must_use]
     pub fn thumbprint(&self) -> String {
@@ -45,6 +60,7 @@ impl PublicMembers {
         let canonical = match self {
             Self::Rsa { n, e } => format!(r#"{{"e":"{e}","kty":"RSA","n":"{n}"}}"#),
             Self::Ed25519 { x } => format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#),
+            Self::P256 { x, y } => format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#),
         };
         base64url::encode(digest::digest(&digest::SHA256, canonical.as_bytes()).as_ref())
     }
@@ -55,6 +71,9 @@ impl PublicMembers {
             Self::Rsa { n, e } => json!({"kty": "RSA", "use": "sig", "alg": alg, "kid": kid, "n": n, "e": e}),
             Self::Ed25519 { x } => {
                 json!({"kty": "OKP", "use": "sig", "alg": alg, "kid": kid, "crv": "Ed25519", "x": x})
+            }
+            Self::P256 { x, y } => {
+                json!({"kty": "EC", "use": "sig", "alg": alg, "kid": kid, "crv": "P-256", "x": x, "y": y})
             }
         }
         .to_string()
@@ -76,24 +95,25 @@ pub fn verifying_key(jwk: &str) -> Result<VerifyingKey, KeyRefused> {
         }
         _ => return Err(KeyRefused::Unsupported),
     };
-    let is_absent_or =
-        |name, expected| !object.contains_key(name) || text(&object, name) == Some(expected);
-    let verifies = match object.get("key_ops") {
-        None => true,
-        Some(Value::Array(operations)) => operations.iter().any(|operation| operation == "verify"),
-        Some(_) => false,
-    };
-    if !verifies || !is_absent_or("use", "sig") || !is_absent_or("alg", key.algorithm().name()) {
+    let is_its_algorithm = |value: &Value| value == key.algorithm().name();
+    if !is_for_verifying(&object) || !object.get("alg").is_none_or(is_its_algorithm) {
         return Err(KeyRefused::Unsupported);
     }
     Ok(key)
 }
 
-fn text<'a>(object: &'a Object, name: &str) -> Option<&'a str> {
-    object.get(name).and_then(Value::as_str)
+/// Whether `use` and `key_ops`, where they are there, are those of a key that verifies.
+pub(super) fn is_for_verifying(jwk: &Object) -> bool {
+    let verifies = match jwk.get("key_ops") {
+        None => true,
+        Some(Value::Array(operations)) => operations.iter().any(|operation| operation == "verify"),
+        Some(_) => false,
+    };
+    verifies && jwk.get("use").is_none_or(|usage| usage == "sig")
 }
 
-fn bytes(object: &Object, name: &str) -> Result<Vec<u8>, KeyRefused> {
+/// A member that is bytes in base64url.
+pub(super) fn bytes(object: &Object, name: &str) -> Result<Vec<u8>, KeyRefused> {
     text(object, name)
         .and_then(|text| base64url::decode(text).ok())
         .ok_or(KeyRefused::Malformed)

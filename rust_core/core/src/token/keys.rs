@@ -122,16 +122,7 @@ impl VerifyingKey {
     ///
     /// [`KeyRefused`].
     pub fn rsa(modulus: &[u8], exponent: &[u8]) -> Result<Self, KeyRefused> {
-        let unset = modulus
-            .first()
-            .map_or(0, |first| first.leading_zeros() as usize);
-        if !(2048..=8192).contains(&(modulus.len() * 8).saturating_sub(unset)) {
-            return Err(KeyRefused::Size);
-        }
-        let is_odd = exponent.last().is_some_and(|last| last % 2 == 1);
-        if !is_odd || exponent == [1] || exponent.len() > 4 {
-            return Err(KeyRefused::Exponent);
-        }
+        check_rsa(modulus, exponent, 8192)?;
         let components = RsaPublicKeyComponents {
             n: modulus,
             e: exponent,
@@ -189,6 +180,25 @@ impl VerifyingKey {
             .verify_sig(message, signature)
             .map_err(|_| SignatureInvalid)
     }
+}
+
+/// Whether an RSA key has at least 2048 and at most so many bits, and an exponent that is odd and at least 3.
+pub(super) fn check_rsa(
+    modulus: &[u8],
+    exponent: &[u8],
+    most_bits: usize,
+) -> Result<(), KeyRefused> {
+    let unset = modulus
+        .first()
+        .map_or(0, |first| first.leading_zeros() as usize);
+    if !(2048..=most_bits).contains(&(modulus.len() * 8).saturating_sub(unset)) {
+        return Err(KeyRefused::Size);
+    }
+    let is_odd = exponent.last().is_some_and(|last| last % 2 == 1);
+    if !is_odd || exponent == [1] || exponent.len() > 4 {
+        return Err(KeyRefused::Exponent);
+    }
+    Ok(())
 }
 
 impl fmt::Debug for VerifyingKey {

@@ -146,11 +146,11 @@ impl Claims {
 }
 
 /// Typed access to the members of a payload. A member of another type is a fault, never "absent".
-struct Members<'a>(&'a Object);
+pub(super) struct Members<'a>(pub(super) &'a Object);
 
 impl<'a> Members<'a> {
     /// A member that may be absent and otherwise must be what `read` takes.
-    fn optional<T>(
+    pub(super) fn optional<T>(
         &self,
         name: &str,
         read: impl FnOnce(&'a Value) -> Option<T>,
@@ -161,11 +161,11 @@ impl<'a> Members<'a> {
             .transpose()
     }
 
-    fn text(&self, name: &str) -> Result<Option<&'a str>, FaultClass> {
+    pub(super) fn text(&self, name: &str) -> Result<Option<&'a str>, FaultClass> {
         self.optional(name, Value::as_str)
     }
 
-    fn identifier(&self, name: &str) -> Result<String, FaultClass> {
+    pub(super) fn identifier(&self, name: &str) -> Result<String, FaultClass> {
         let is_identifier = |text: &&str| {
             (1..=MAX_IDENTIFIER_LEN).contains(&text.len()) && !text.chars().any(char::is_control)
         };
@@ -174,7 +174,7 @@ impl<'a> Members<'a> {
     }
 
     /// An integer of seconds, or a count. What doesn't fit 32 bits is no time: milliseconds, above all.
-    fn number(&self, name: &str, fault: FaultClass) -> Result<Option<u32>, FaultClass> {
+    pub(super) fn number(&self, name: &str, fault: FaultClass) -> Result<Option<u32>, FaultClass> {
         self.optional(name, |value| u32::try_from(value.as_u64()?).ok())
             .map_err(|_| fault)
     }

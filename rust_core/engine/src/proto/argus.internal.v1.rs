@@ -258,6 +258,9 @@ pub struct IssueRequest {
     /// Group ids for the claim `groups`, where the client maps it.
     #[prost(string, repeated, tag = "17")]
     pub groups: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// What the tokens are bound to; unset: nothing.
+    #[prost(message, optional, tag = "18")]
+    pub cnf: ::core::option::Option<super::super::v1::Confirmation>,
 }
 /// A client token to make.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -327,6 +330,9 @@ pub struct TokenClaims {
     /// Scope.
     #[prost(string, tag = "10")]
     pub scope: ::prost::alloc::string::String,
+    /// What the token is bound to; unset: nothing.
+    #[prost(message, optional, tag = "11")]
+    pub cnf: ::core::option::Option<super::super::v1::Confirmation>,
 }
 /// What a key is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]

@@ -39,7 +39,9 @@ pub enum ErrorReason {
     /// UNAUTHENTICATED. The subject must prove itself again or stronger (RFC 9470). Metadata: acrValues, maxAgeSeconds
     /// where they apply, cause (ACR, AUTH_AGE, FAMILY_OLDER, CONTESTED, REPLAYED, PRINT_CHANGED, ANSWER_LATE).
     StepUpRequired = 22,
-    /// UNAUTHENTICATED. The token is bound to a key and came without a valid proof. Metadata: binding.
+    /// UNAUTHENTICATED. A proof of possession is missing where the token is bound, or is not good: malformed, expired,
+    /// used before, of another request, token or key. Metadata: binding (dpop, mtls, or key where the
+    /// kind is not known). The class of the fault is in the audit event only.
     TokenProofRequired = 23,
     /// NOT_FOUND. No such session, or not one the caller may see. Metadata: sessionId.
     SessionNotFound = 30,
@@ -240,9 +242,8 @@ pub struct ClientContext {
     #[prost(string, tag = "4")]
     pub installation_id: ::prost::alloc::string::String,
 }
-/// Proof that the sender holds the key that a token is bound to.
+/// Proof that the sender holds a key, as the service that received the client's request saw it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-#[prost(skip_debug)]
 pub struct Proof {
     /// The kind of proof.
     #[prost(oneof = "proof::Kind", tags = "1, 2")]
@@ -252,14 +253,49 @@ pub struct Proof {
 pub mod proof {
     /// The kind of proof.
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
-    #[prost(skip_debug)]
     pub enum Kind {
         /// A DPoP proof (RFC 9449).
-        #[prost(string, tag = "1")]
-        Dpop(::prost::alloc::string::String),
-        /// SHA-256 of the TLS client certificate in DER (RFC 8705), 32 bytes.
+        #[prost(message, tag = "1")]
+        Dpop(super::DpopProof),
+        /// SHA-256 of the certificate in DER that the client showed in the TLS handshake (RFC 8705), 32 bytes.
         #[prost(bytes, tag = "2")]
         MtlsCertificateSha256(::prost::alloc::vec::Vec<u8>),
+    }
+}
+/// A DPoP proof (RFC 9449) and the HTTP request that it came with. A proof is good for one request, at most 60 s old.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct DpopProof {
+    /// Value of the request's one `DPoP` header; a request with several must be refused by whoever received it. At most
+    /// 4 KiB.
+    #[prost(string, tag = "1")]
+    pub jwt: ::prost::alloc::string::String,
+    /// Method of the request, e.g. "POST".
+    #[prost(string, tag = "2")]
+    pub http_method: ::prost::alloc::string::String,
+    /// URI of the request as the client addressed it: http or https, absolute (RFC 3986), at most 2 KiB. Query and
+    /// fragment are not compared.
+    #[prost(string, tag = "3")]
+    pub http_uri: ::prost::alloc::string::String,
+}
+/// What tokens are bound to (RFC 7800, `cnf`): they are good together with a proof of it only.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Confirmation {
+    /// The kind of key.
+    #[prost(oneof = "confirmation::Kind", tags = "1, 2")]
+    pub kind: ::core::option::Option<confirmation::Kind>,
+}
+/// Nested message and enum types in `Confirmation`.
+pub mod confirmation {
+    /// The kind of key.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Kind {
+        /// RFC 7638 thumbprint of the key of DPoP proofs (RFC 9449).
+        #[prost(string, tag = "1")]
+        Jkt(::prost::alloc::string::String),
+        /// SHA-256 of the TLS client certificate, as base64url (RFC 8705, `x5t#S256`).
+        #[prost(string, tag = "2")]
+        X5tS256(::prost::alloc::string::String),
     }
 }
 /// Tokens of one session, as OAuth 2.0 (RFC 6749, section 5.1) names them.
@@ -617,7 +653,7 @@ pub struct VerifyAccessTokenRequest {
     /// Longest time since the user proved itself (RFC 9470); unset: any.
     #[prost(message, optional, tag = "5")]
     pub max_age: ::core::option::Option<::prost_types::Duration>,
-    /// Proof of possession for a bound token.
+    /// Proof of possession for a bound token, with `ath`. A DPoP proof of a token that is not bound is refused.
     #[prost(message, optional, tag = "6")]
     pub proof: ::core::option::Option<Proof>,
     /// What the caller knows about the user's device.
@@ -629,6 +665,10 @@ pub struct VerifyAccessTokenRequest {
     /// Whether the call counts as activity.
     #[prost(enumeration = "Activity", tag = "9")]
     pub activity: i32,
+    /// Chosen by the caller itself, never by its client, and the same on a retry: else a retry with the same DPoP proof
+    /// is a replay. At most 64 bytes.
+    #[prost(string, tag = "10")]
+    pub attempt_id: ::prost::alloc::string::String,
 }
 /// Response of VerifyAccessToken: the token is good.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -675,6 +715,9 @@ pub struct VerifyAccessTokenResponse {
     /// Further claims of the token (groups, roles …).
     #[prost(message, optional, tag = "14")]
     pub claims: ::core::option::Option<::prost_types::Struct>,
+    /// What the token is bound to; unset = not bound.
+    #[prost(message, optional, tag = "15")]
+    pub cnf: ::core::option::Option<Confirmation>,
 }
 /// Request of BatchVerifyAccessTokens.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -722,7 +765,7 @@ pub struct RefreshTokenRequest {
     /// One of the granted resources for the access token; empty: as granted.
     #[prost(string, tag = "3")]
     pub resource: ::prost::alloc::string::String,
-    /// Proof of possession for a bound session.
+    /// Proof of possession for a bound session. That of a session which is not bound is checked and binds nothing.
     #[prost(message, optional, tag = "4")]
     pub proof: ::core::option::Option<Proof>,
     /// What the caller knows about the user's device.
@@ -804,6 +847,9 @@ pub struct IntrospectTokenResponse {
     /// When the user proved itself.
     #[prost(message, optional, tag = "14")]
     pub auth_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// What the token is bound to; unset = not bound. Whoever asks checks the proof (RFC 9449, section 6.2).
+    #[prost(message, optional, tag = "15")]
+    pub cnf: ::core::option::Option<Confirmation>,
 }
 /// Request of RevokeToken.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -843,14 +889,9 @@ pub struct IssueClientTokenResponse {
     #[prost(message, optional, tag = "1")]
     pub tokens: ::core::option::Option<TokenSet>,
 }
-impl ::core::fmt::Debug for Proof {
+impl ::core::fmt::Debug for DpopProof {
     fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-        f.debug_struct("Proof").finish_non_exhaustive()
-    }
-}
-impl ::core::fmt::Debug for proof::Kind {
-    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-        f.debug_struct("Kind").finish_non_exhaustive()
+        f.debug_struct("DpopProof").finish_non_exhaustive()
     }
 }
 impl ::core::fmt::Debug for TokenSet {
