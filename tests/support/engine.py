@@ -21,13 +21,14 @@ from argus.internal.v1.engine_pb2 import (
     SnapshotKeyUse,
     TenantSnapshot,
 )
+from argus.sessions.model import binding_of
 from argus.v1.token_service_pb2 import (
     RefreshTokenRequest,
     RefreshTokenResponse,
     VerifyAccessTokenRequest,
     VerifyAccessTokenResponse,
 )
-from argus.v1.types_pb2 import TokenSet
+from argus.v1.types_pb2 import Confirmation, TokenSet
 from tests.support.valkey import Valkey
 
 TENANT, USER, CLIENT = "acme", "u-1", "web"
@@ -171,13 +172,17 @@ class Bench:
         names = [keys.session_key(session_id), keys.user_key(TENANT, USER), keys.index_key(TENANT, USER)]
         return [name.decode() for name in names]
 
-    def sign_in(self, *, acr: int = 1, groups: tuple[str, ...] = (), revision: int = 1) -> Session:
+    def sign_in(
+        self, *, acr: int = 1, groups: tuple[str, ...] = (), revision: int = 1, cnf: Confirmation | None = None
+    ) -> Session:
         """Creates a session through the Redis functions and issues its tokens."""
         session_id = self.keyspace.new_session_id(TENANT, USER)
         session, user, index = self.keys(session_id)
         _, lineage = self.valkey.now_and_lineage()
         self.valkey.call("rebuild_user", [user, index], lineage, bytes([1, 0]) + bytes(12), 0)
         record = _core.SessionRecord(
+            bound=cnf is not None,
+            binding=binding_of(cnf) or bytes(16),
             family=1,
             generation=1,
             made=self.now,
@@ -210,6 +215,7 @@ class Bench:
             policy_revision=revision,
             now=self.now,
             groups=groups,
+            cnf=cnf,
         )
         return Session(session_id=session_id, request=request, tokens=self.issue(request))
 

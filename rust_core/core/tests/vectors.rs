@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use argus_core::token::compact::Compact;
 use argus_core::token::{
-    Algorithm, Audience, Expected, FaultClass, SigningKey, TokenType, VerifyingKey, base64url,
-    json, jwk, verify,
+    Algorithm, Audience, Expected, FaultClass, HttpRequest, HttpUri, SigningKey, TokenType,
+    VerifyingKey, base64url, dpop, json, jwk, verify,
 };
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use serde_json::Value;
@@ -258,4 +258,29 @@ fn the_vectors_can_fail() {
         &serde_json::from_str(&key.public_jwk()).unwrap(),
         text(&file["cases"][0], "token")
     ));
+}
+
+#[test]
+fn rfc_9449_proofs() {
+    let Some(file) = vectors("oauth/rfc9449_dpop.json") else {
+        return;
+    };
+    let request = &file["token_request"];
+    let uri = HttpUri::parse(text(request, "htu")).unwrap();
+    let is_proof = |case: &&Value| case["header"]["typ"] == "dpop+jwt";
+    let cases = file["proofs_and_tokens"].as_array().unwrap();
+    let mut count = 0;
+    for case in cases.iter().filter(is_proof) {
+        let request = HttpRequest {
+            method: text(request, "htm"),
+            uri: &uri,
+            access_token: None,
+        };
+        let good = dpop::check(text(case, "jwt"), &request, number(&case["payload"], "iat"));
+        let good = good.unwrap();
+        assert_eq!(good.confirmation.thumbprint(), text(&file, "expected_jkt"));
+        assert_eq!(good.token_id, text(&case["payload"], "jti"));
+        count += 1;
+    }
+    assert!(count > 0, "no proofs in the file");
 }

@@ -224,8 +224,9 @@ pub(crate) async fn spend_or_refuse(
     let Some(shown) = shown else {
         return Ok(());
     };
-    let caller = &call.caller.client.id;
-    let is_unused = spend(&call.shared, shown, &call.tenant().id, caller, attempt)
+    // As audit events name it, so that flows and calls have one memory.
+    let caller = format!("client:{}", call.caller.client.id);
+    let is_unused = spend(&call.shared, shown, &call.tenant().id, &caller, attempt)
         .await
         .map_err(|error| call.store_failed(error))?;
     if is_unused {

@@ -1,6 +1,7 @@
 //! What the tests of tokens share: a key source, and tokens made of any text.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub(crate) mod proofs;
 pub(crate) mod world;
 
 use std::collections::HashMap;
