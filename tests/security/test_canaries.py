@@ -14,7 +14,9 @@ from argus.v1 import authentication_service_pb2 as authentication
 from argus.v1 import credential_service_pb2 as credentials
 from argus.v1 import options_pb2  # noqa: F401 (registers the option before descriptors are read)
 from argus.v1 import token_service_pb2 as tokens
+from argus.v1 import types_pb2 as types
 from argus.v1 import user_service_pb2 as users
+from tests.support.dpop import proof_of
 from tests.support.logs import captured_logs
 from tests.support.stack import Stack
 from tests.support.wire import ALL_RPCS
@@ -123,10 +125,19 @@ def _guesses(world: World) -> list[Message]:
         tokens.VerifyAccessTokenRequest(access_token=PASTED_TOKEN),
         tokens.VerifyAccessTokenRequest(access_token=world.refresh_token),
         tokens.RefreshTokenRequest(refresh_token=world.access_token),
+        tokens.RefreshTokenRequest(refresh_token=world.refresh_token, proof=_proof()),
+        tokens.VerifyAccessTokenRequest(access_token=world.access_token, proof=_proof()),
+        authentication.SubmitFactorRequest(
+            parent=world.tenant, login_token=world.login_token, password=WRONG_PASSWORD, proof=_proof()
+        ),
         tokens.RefreshTokenRequest(refresh_token=world.refresh_token[:-4] + "AAAA"),
         tokens.IntrospectTokenRequest(token=PASTED_TOKEN),
         tokens.RevokeTokenRequest(token=PASTED_TOKEN),
     ]
+
+
+def _proof() -> types.Proof:
+    return proof_of(f"{PASTED_TOKEN}.{PASTED_TOKEN}.{PASTED_TOKEN}")
 
 
 def _with_secrets_in_names(request: Message) -> Iterator[Message]:

@@ -161,11 +161,11 @@ def test_an_older_token_of_a_bound_session_gets_the_current_one(bench: Bench, cl
         answer = bench.refresh(tokens[-1], proof=client.proof(now=bench.now), client_context=_context("a"))
         tokens.append(answer.tokens.refresh_token)
     bench.advance(GRACE + DEADLINE + 1)
-    before = record(bench, session)[:39]
+    before = record(bench, session)[:47]
     for old in tokens[:-1]:
         answer = bench.refresh(old, proof=client.proof(now=bench.now), client_context=_context("b"))
         assert answer.tokens.refresh_token == tokens[-1]
-    assert record(bench, session)[:39] == before
+    assert record(bench, session)[:47] == before
 
 
 def _context(installation: str) -> ClientContext:

@@ -8,7 +8,7 @@ import grpc
 
 from argus.base.ids import new_secret
 from argus.server.private_stack import private_stack
-from argus.server.smoke import endings, rotation, sign_in
+from argus.server.smoke import bound, endings, rotation, sign_in
 from argus.server.smoke.walk import DifferenceError, Walk
 
 
@@ -32,7 +32,7 @@ async def run_smoke(report: Callable[[StepResult], None]) -> bool:
     Returns:
         Whether every step went as it must; the walk ends at the first that did not.
     """
-    steps = (*sign_in.STEPS, *rotation.STEPS, *endings.STEPS)
+    steps = (*sign_in.STEPS, *rotation.STEPS, *bound.STEPS, *endings.STEPS)
     async with private_stack() as stack, stack.fresh_tenant() as api:
         walk = Walk(stack=stack, api=api, password=new_secret())
         for number, (name, step) in enumerate(steps, start=1):
