@@ -27,21 +27,21 @@ const LONGEST: Duration = Duration::from_secs(10);
 
 /// A call as it came in.
 #[derive(Clone, Copy)]
-pub(crate) struct Incoming<'a> {
+pub struct Incoming<'a> {
     /// Full name of the method.
-    pub(crate) path: &'a str,
+    pub path: &'a str,
     /// Encoded request.
-    pub(crate) request: &'a [u8],
+    pub request: &'a [u8],
     /// Metadata `authorization`.
-    pub(crate) authorization: Option<&'a str>,
+    pub authorization: Option<&'a str>,
     /// Request id.
-    pub(crate) request_id: &'a str,
+    pub request_id: &'a str,
     /// The same for all questions about one call; empty: there is but one.
-    pub(crate) call_id: &'a str,
+    pub call_id: &'a str,
     /// Time left for it.
-    pub(crate) deadline_ms: i64,
+    pub deadline_ms: i64,
     /// A flow has proved during this call that `PostgreSQL` can be written to.
-    pub(crate) postgresql_answers: bool,
+    pub postgresql_answers: bool,
 }
 
 /// Answers a call within its deadline, and counts it.

@@ -124,31 +124,11 @@ impl Engine {
     }
 
     /// Answers a hot RPC: (0, response), (1, `google.rpc.Status`) or (2, `argus.internal.v1.NeedsFlow`), encoded.
-    ///
-    /// `postgresql_answers`: the need `FLOW_NEED_POSTGRESQL` of this very call was met.
     #[must_use]
-    pub fn answer(
-        &self,
-        path: &str,
-        request: &[u8],
-        authorization: Option<&str>,
-        request_id: &str,
-        call_id: &str,
-        deadline_ms: i64,
-        postgresql_answers: bool,
-    ) -> (u8, Vec<u8>) {
+    pub fn answer(&self, incoming: Incoming<'_>) -> (u8, Vec<u8>) {
         if self.is_closed() {
             return (STATUS, Refusal::unavailable("engine").encode());
         }
-        let incoming = Incoming {
-            path,
-            request,
-            authorization,
-            request_id,
-            call_id,
-            deadline_ms,
-            postgresql_answers,
-        };
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             self.handle.block_on(answer(&self.shared, incoming))
         }));
@@ -156,7 +136,7 @@ impl Engine {
             Ok(Ok(response)) => (OK, response),
             Ok(Err(Stop::Refused(refusal))) => (STATUS, refusal.encode()),
             Ok(Err(Stop::Flow(need))) => (NEEDS_FLOW, need.encode_to_vec()),
-            Err(_) => (STATUS, Refusal::internal(request_id).encode()),
+            Err(_) => (STATUS, Refusal::internal(incoming.request_id).encode()),
         }
     }
 

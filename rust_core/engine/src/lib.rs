@@ -30,6 +30,7 @@ mod store;
 mod unknowns;
 mod verify;
 
+pub use answer::Incoming;
 pub use clock::Clock;
 pub use engine::{Engine, OpenError, Options};
 pub use issue::IssueFailure;

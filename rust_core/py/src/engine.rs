@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use argus_engine::{IssueFailure, Options};
+use argus_engine::{Incoming, IssueFailure, Options};
 use pyo3::exceptions::{PyKeyError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -65,17 +65,16 @@ impl Engine {
         postgresql_answers: bool,
         call_id: &str,
     ) -> (u8, Bound<'py, PyBytes>) {
-        let (kind, bytes) = py.detach(|| {
-            self.0.answer(
-                method,
-                request,
-                authorization,
-                request_id,
-                call_id,
-                deadline_ms,
-                postgresql_answers,
-            )
-        });
+        let incoming = Incoming {
+            path: method,
+            request,
+            authorization,
+            request_id,
+            call_id,
+            deadline_ms,
+            postgresql_answers,
+        };
+        let (kind, bytes) = py.detach(|| self.0.answer(incoming));
         (kind, PyBytes::new(py, &bytes))
     }
 
