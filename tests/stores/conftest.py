@@ -1,4 +1,4 @@
-"""The Valkey of the tests of the functions."""
+"""The Valkey of the tests of the functions, and the Redis of this machine if it has one."""
 
 from collections.abc import AsyncIterator, Iterator
 
@@ -7,13 +7,15 @@ import pytest
 from argus.storage.embedded import StoreUrls
 from argus.storage.postgres import Database
 from tests.support.features import Features, own_database
-from tests.support.valkey import Valkey
+from tests.support.valkey import Valkey, find_redis
+
+SERVERS = {"valkey": None} | ({"redis": redis} if (redis := find_redis()) else {})
 
 
-@pytest.fixture(scope="session")
-def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+@pytest.fixture(scope="session", params=SERVERS)
+def valkey(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
     """A server that no other test knows; its tests keep to keys of their own, and may restart it."""
-    server = Valkey(tmp_path_factory.mktemp("valkey"))
+    server = Valkey(tmp_path_factory.mktemp(request.param), SERVERS[request.param])
     server.start()
     yield server
     server.stop()

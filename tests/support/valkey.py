@@ -1,6 +1,8 @@
-"""A Valkey of one's own with the functions of Argus, for tests that call them directly or break the server."""
+"""A Valkey or Redis of one's own with the functions of Argus, for tests that call them directly or break the server."""
 
 import contextlib
+import os
+import shutil
 import signal
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,12 +18,18 @@ from argus.storage.processes import ServerProcess
 Value = bytes | int | str
 
 
+def find_redis() -> Path | None:
+    """The `redis-server` of this machine, or of ARGUS_TEST_REDIS: there, what must run on both runs on both."""
+    found = os.environ.get("ARGUS_TEST_REDIS") or shutil.which("redis-server")
+    return Path(found) if found else None
+
+
 class Valkey:
     """The server, and one connection to it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, program: Path | None = None) -> None:
         self._folder = folder
-        self._program = find_binaries(None, None).valkey
+        self._program = program or find_binaries(None, None).valkey
         self._process = ServerProcess(
             "valkey", folder=folder, account=None, stop_signal=signal.SIGTERM, orphan_signal=signal.SIGTERM
         )
