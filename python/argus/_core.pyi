@@ -8,6 +8,7 @@ __all__ = [
     "Clock",
     "Engine",
     "Keyspace",
+    "Lease",
     "SessionRecord",
     "expire_twin",
     "function_library",
@@ -103,18 +104,47 @@ class SessionRecord:
     refresh_id_key: int
 
 @final
+class Lease:
+    """Which Redis node counts, and until when this process knows it; shared by both halves of Argus."""
+
+    LIFE_MS: int
+    """How long a confirmation counts."""
+    TAKEOVER_MS: int
+    """How long a node that takes the place of another one waits."""
+
+    def __new__(cls) -> Lease: ...
+    @staticmethod
+    def now_ms() -> int:
+        """Now, by a clock that nothing moves: to be read before the question whose answer is then granted."""
+    def grant(self, lineage: bytes, asked_ms: int) -> None:
+        """The node of this lineage counts: so said the answer to a question of `asked_ms`. Raises ValueError."""
+    def revoke(self) -> None:
+        """No node counts any more, as far as this process knows."""
+    def allows(self, lineage: bytes) -> bool:
+        """Whether what the node of this lineage has answered may be used now."""
+    def is_held(self) -> bool:
+        """Whether any node's answers may be used now."""
+    def age_ms(self) -> int | None:
+        """Milliseconds since the question that the last confirmation answered, or None."""
+
+@final
 class Engine:
     """Answers the hot RPCs: bytes in, bytes out, with the GIL free."""
 
     def __new__(
         cls,
         *,
-        redis_url: str,
+        redis_url: str | None,
         clock: Clock,
         redis_timeout_ms: int = 2000,
         effect_capacity: int = 100_000,
         redis_ca_pem: bytes | None = None,
+        lease: Lease | None = None,
     ) -> Engine: ...
+    def use_primary(self, url: str) -> None:
+        """Speaks to the Redis at this URL from now on. Raises ValueError."""
+    def ping(self) -> str | None:
+        """Asks Redis over the engine's own connection, as a call does; why it can't be used, or None."""
     def load(self, snapshot: bytes) -> None:
         """Takes an encoded argus.internal.v1.Snapshot in the place of the one before. Raises ValueError."""
     def snapshot_version(self) -> int: ...

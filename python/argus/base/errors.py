@@ -121,13 +121,14 @@ class RequestAlreadyDoneError(ArgusError):
 class UnavailableError(ArgusError):
     """A store or a part of Argus is away. Nothing was decided: never to be read as "no"."""
 
-    def __init__(self, component: str, retry_after: timedelta = timedelta(seconds=1)) -> None:
+    def __init__(self, component: str, retry_after: timedelta = timedelta(seconds=1), *, cause: str = "") -> None:
         super().__init__(
             Code.UNAVAILABLE,
             ErrorReason.ERROR_REASON_UNAVAILABLE,
-            f"{component} is not available; try again",
+            f"{component} is not available{f' ({cause})' if cause else ''}; try again",
             retry_after=retry_after,
             component=component,
+            **({"cause": cause} if cause else {}),
         )
         self.component = component
 

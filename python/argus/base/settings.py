@@ -25,6 +25,7 @@ from pydantic import (
 
 from argus.base.durations import Duration, parse_duration
 from argus.base.listen import is_loopback, split_address
+from argus.base.redis_url import RedisUrl
 from argus.base.settings_sources import SettingsError, find_config, gather, variable
 
 __all__ = ["PolicySettings", "Settings", "SettingsError"]
@@ -89,7 +90,12 @@ class Settings(BaseModel):
         "127.0.0.1:9090", description="Address of /healthz, /readyz and /metrics; takes the HTTP edge's certificate."
     )
 
-    redis_url: SecretStr = Field(SecretStr(""), description="redis:// or rediss:// address of Redis 7.0+ or Valkey.")
+    redis_url: SecretStr = Field(
+        SecretStr(""),
+        description="Address of Redis 7.0+ or Valkey: redis://[user:password@]host[:port], or "
+        "redis+sentinel://[user:password@]host[:26379][,host…]/service[?db=0&sentinel_password=…]; "
+        "rediss in the place of redis for TLS. docs/guides/redis.md",
+    )
     redis_ca_file: Path | None = Field(
         None, description="Certificates to trust for Redis in place of the system's, PEM."
     )
@@ -177,6 +183,12 @@ class Settings(BaseModel):
         """Whether log lines are JSON."""
         return self.log_format == "json" or (self.log_format == "auto" and self.production)
 
+    @property
+    def redis(self) -> RedisUrl | None:
+        """The address of Redis, taken apart; None: none is set."""
+        text = self.redis_url.get_secret_value()
+        return RedisUrl.parse(text) if text else None
+
     def key_encryption_bytes(self) -> bytes:
         """The key-encryption key itself."""
         return base64.b64decode(self.key_encryption_key.get_secret_value(), validate=True)
@@ -202,10 +214,10 @@ class Settings(BaseModel):
         base = urlsplit(self.base_url)
         if base.scheme != "https" and not is_loopback(base.hostname or ""):
             problems.append("ARGUS_BASE_URL must begin with https:// in production")
-        redis = urlsplit(self.redis_url.get_secret_value())
-        if not is_loopback(redis.hostname or ""):
-            if redis.scheme != "rediss" and not self.allow_plaintext_stores:
-                problems.append("ARGUS_REDIS_URL must begin with rediss:// (or set ARGUS_ALLOW_PLAINTEXT_STORES=true)")
+        redis = self.redis
+        if redis is not None and not all(is_loopback(host) for host, _ in redis.hosts):
+            if not redis.is_encrypted and not self.allow_plaintext_stores:
+                problems.append("ARGUS_REDIS_URL must begin with rediss (or set ARGUS_ALLOW_PLAINTEXT_STORES=true)")
             if not redis.password:
                 problems.append("ARGUS_REDIS_URL has no password: give Redis one (requirepass or an ACL user)")
         database = urlsplit(self.database_url.get_secret_value())
@@ -228,16 +240,19 @@ class Settings(BaseModel):
             raise ValueError('say an address such as "https://id.example.com"')
         return value.rstrip("/")
 
-    @field_validator("redis_url", "database_url")
+    @field_validator("redis_url")
     @classmethod
-    def _is_store_url(cls, value: SecretStr) -> SecretStr:
-        if value.get_secret_value() and urlsplit(value.get_secret_value()).scheme not in {
-            "redis",
-            "rediss",
-            "postgresql",
-            "postgres",
-        }:
-            raise ValueError("say a redis://, rediss:// or postgresql:// address")
+    def _is_redis_url(cls, value: SecretStr) -> SecretStr:
+        if text := value.get_secret_value():
+            RedisUrl.parse(text)
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_database_url(cls, value: SecretStr) -> SecretStr:
+        text = value.get_secret_value()
+        if text and urlsplit(text).scheme not in {"postgresql", "postgres"}:
+            raise ValueError("say a postgresql:// address")
         return value
 
     @field_validator("key_encryption_key")

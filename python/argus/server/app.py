@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from argus._core import Clock, Engine, Keyspace
+from argus._core import Clock, Engine, Keyspace, Lease
 from argus.audit.service import Audit
 from argus.base import clock as clocks
 from argus.base.settings import Settings
@@ -37,6 +37,7 @@ from argus.flows.vouch import VouchedSessions
 from argus.groups.service import Groups
 from argus.policies.model import default_policy
 from argus.policies.service import Policies
+from argus.server.primary import PrimaryKeeper, PrimaryWatch, StandaloneWatch
 from argus.server.snapshot import SnapshotKeeper
 from argus.sessions.ending_store import EndingStore
 from argus.sessions.live_store import LiveSessions
@@ -45,6 +46,7 @@ from argus.sessions.outbox_store import OutboxStore, PendingEnds
 from argus.sessions.service import Sessions
 from argus.sessions.store import SessionStore
 from argus.storage.postgres import Database
+from argus.storage.primaries import Primaries
 from argus.storage.redis import Redis
 from argus.tenants.service import Tenants
 from argus.threats.guessing.service import Guessing
@@ -56,6 +58,9 @@ from argus.users.service import Users
 
 KEY_SET_MAX_AGE: Final = timedelta(minutes=10)
 """How long consumers may keep a key set; a new key is published that long before it signs."""
+
+# Longest that PostgreSQL may take to confirm the primary.
+_LEASE_PATIENCE: Final = timedelta(seconds=4)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +101,9 @@ class Argus:
     effects: Effects
     outbox: Outbox
     snapshot: SnapshotKeeper
+    primary: PrimaryWatch
+    lease: Lease | None
+    """What may be believed of Redis; None without Sentinel: whatever it says, there is only the one."""
     digest_key: bytes = field(repr=False)
     """Key of request digests; the same in every process of an installation."""
 
@@ -116,21 +124,25 @@ async def open_argus(settings: Settings, *, clock: Clock) -> AsyncIterator[Argus
         db = await stack.enter_async_context(
             Database.open(settings.database_url.get_secret_value(), max_size=settings.database_pool)
         )
+        lease = Lease() if settings.redis is not None and settings.redis.service else None
         redis = Redis(
             settings.redis_url.get_secret_value(),
             clock=clock,
             ca_file=settings.redis_ca_file,
             timeout=settings.redis_timeout,
+            lease=lease,
         )
         stack.push_async_callback(redis.close)
         kek = KeyEncryption(settings.key_encryption_bytes())
         secrets = InstallationSecrets(db, lambda: clocks.now(clock), kek)
         await secrets.ensure()
-        engine = _engine(settings, clock)
+        engine = _engine(settings, clock, lease)
         stack.callback(engine.close)
-        argus = await _compose(settings, clock, db, redis, engine, kek, secrets)
+        primary = await stack.enter_async_context(_primary(settings, clock, redis, engine, lease))
+        argus = await _compose(settings, clock, db, redis, engine, primary, lease, kek, secrets)
         stack.callback(argus.hot.close)
         stack.callback(argus.passwords.close)
+        await argus.primary.start()
         await argus.redis.load_functions()
         await argus.snapshot.refresh()
         yield argus
@@ -138,13 +150,26 @@ async def open_argus(settings: Settings, *, clock: Clock) -> AsyncIterator[Argus
         await argus.effects.flush()
 
 
-def _engine(settings: Settings, clock: Clock) -> Engine:
+@asynccontextmanager
+async def _primary(
+    settings: Settings, clock: Clock, redis: Redis, engine: Engine, lease: Lease | None
+) -> AsyncIterator[PrimaryWatch]:
+    if lease is None:
+        yield StandaloneWatch(redis)
+        return
+    # Connections of its own: a lease must not run out because all others are busy.
+    async with Database.open(settings.database_url.get_secret_value(), max_size=2, timeout=_LEASE_PATIENCE) as db:
+        yield PrimaryKeeper(redis, engine, lease, Primaries(db, redis.url.service), now=lambda: clocks.now(clock))
+
+
+def _engine(settings: Settings, clock: Clock, lease: Lease | None) -> Engine:
     return Engine(
-        redis_url=settings.redis_url.get_secret_value(),
+        redis_url=settings.redis_url.get_secret_value() if lease is None else None,
         clock=clock,
         redis_timeout_ms=settings.redis_timeout // timedelta(milliseconds=1),
         effect_capacity=settings.effect_capacity,
         redis_ca_pem=settings.redis_ca_file.read_bytes() if settings.redis_ca_file else None,
+        lease=lease,
     )
 
 
@@ -154,6 +179,8 @@ async def _compose(
     db: Database,
     redis: Redis,
     engine: Engine,
+    primary: PrimaryWatch,
+    lease: Lease | None,
     kek: KeyEncryption,
     secrets: InstallationSecrets,
 ) -> Argus:
@@ -256,5 +283,7 @@ async def _compose(
         effects=effects,
         outbox=Outbox(db, outbox_store, deliveries, offline, now=now),
         snapshot=snapshot,
+        primary=primary,
+        lease=lease,
         digest_key=hmac.new(identifier_key, b"request digests", hashlib.sha256).digest(),
     )

@@ -9,8 +9,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from argus._core import Engine
+from argus._core import Engine, Lease
 from argus.rpc.metrics import RpcMetrics
+from argus.server.primary import PrimaryWatch
 
 _COUNTER: Final = re.compile(r"(?P<name>[a-z_]+)(?:\{(?P<labels>.*)\})?")
 _HELP: Final = {
@@ -40,6 +41,38 @@ class ProcessMetrics:
     def watch(self, engine: Engine) -> None:
         """Reports what the engine counts."""
         self.registry.register(EngineCollector(engine))
+
+    def watch_primary(self, primary: PrimaryWatch, lease: Lease | None) -> None:
+        """Reports how the primary of Redis fares."""
+        self.registry.register(PrimaryCollector(primary, lease))
+
+
+class PrimaryCollector(Collector):
+    """The primary of Redis, and under Sentinel the lease on it."""
+
+    def __init__(self, primary: PrimaryWatch, lease: Lease | None) -> None:
+        self._primary = primary
+        self._lease = lease
+
+    def collect(self) -> Iterator[Metric]:
+        """Changes of the primary; whether the lease is held, and its age."""
+        yield CounterMetricFamily(
+            "argus_redis_primary_changes",
+            "Times that another node of Redis, or the same one restarted, took over.",
+            value=self._primary.changes,
+        )
+        if self._lease is None:
+            return
+        yield GaugeMetricFamily(
+            "argus_redis_lease_held", "1 while answers of Redis may be used.", value=int(self._lease.is_held())
+        )
+        age_ms = self._lease.age_ms()
+        if age_ms is not None:
+            yield GaugeMetricFamily(
+                "argus_redis_lease_age_seconds",
+                "Time since the primary was last confirmed; the lease is good for 5.",
+                value=age_ms / 1000,
+            )
 
 
 class EngineCollector(Collector):

@@ -51,7 +51,16 @@ async def running(settings: Settings, *, clock: Clock) -> AsyncIterator[Running]
     async with AsyncExitStack() as stack:
         argus = await stack.enter_async_context(open_argus(settings, clock=clock))
         metrics.watch(argus.engine)
-        readiness = ReadinessCheck(db=argus.db, redis=argus.redis, snapshot=argus.snapshot, clock=clock)
+        metrics.watch_primary(argus.primary, argus.lease)
+        readiness = ReadinessCheck(
+            db=argus.db,
+            redis=argus.redis,
+            engine=argus.engine,
+            primary=argus.primary,
+            lease=argus.lease,
+            snapshot=argus.snapshot,
+            clock=clock,
+        )
         listeners = _Listeners(settings, argus, metrics, readiness)
         background = Background(failures=metrics.background_failures)
         add_loops(background, argus)

@@ -3,21 +3,26 @@
 A store that is away is `UnavailableError`, so that an outage can't be taken for an answer.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
 from redis import exceptions
-from redis.asyncio import Connection, SSLConnection
+from redis.asyncio import Connection, ConnectionPool, SSLConnection
 from redis.asyncio import Redis as Client
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from argus import _core
+from argus._core import Lease
 from argus.base.clock import Clock
 from argus.base.errors import UnavailableError
+from argus.base.redis_url import RedisUrl
+from argus.storage.sentinel import Address, Located, Sentinels
 
 _COMPONENT: Final = "redis"
 # Answers that say "not now" or "not here", not "no".
@@ -27,7 +32,25 @@ _NOT_NOW: Final = (
 )
 _UNKNOWN_FUNCTION: Final = "Function not found"
 
+# A key that there never is, and how long the keeper of the lease waits for what is said about it.
+_NO_KEY: Final = b"a1:ping"
+_LONGEST_LOOK: Final = timedelta(seconds=1)
+
+NO_LEASE: Final = "NO_LEASE"
+"""Cause of an `UnavailableError`: Redis is there, and not known to be the one that counts now."""
+
 Argument = bytes | int | str
+
+
+class NotPrimaryError(UnavailableError):
+    """The node is a replica: what it knows may be old, and it takes no writes."""
+
+    def __init__(self) -> None:
+        super().__init__(_COMPONENT)
+
+
+class _ReplicaError(exceptions.ConnectionError):
+    """A connection has led to a replica."""
 
 
 class _Connection(Connection):
@@ -47,40 +70,121 @@ class _TlsConnection(_Connection, SSLConnection):
     """The same, encrypted."""
 
 
+@dataclass(slots=True)
+class _Place:
+    """Where the primary is; all connections of a pool share it."""
+
+    address: Address | None = None
+
+
+class _MovingConnection(_Connection):
+    """Leads to wherever the primary is now."""
+
+    def __init__(self, *, place: _Place, **options: Any) -> None:
+        self._place = place
+        super().__init__(**options)
+
+    async def connect(self) -> None:
+        """Connects, unless there is a living connection to the primary."""
+        if self._place.address is None:
+            raise exceptions.ConnectionError("no primary is known")
+        if self._place.address != (self.host, self.port):
+            await self.disconnect()
+            self.host, self.port = self._place.address
+        await super().connect()
+
+
+class _MovingTlsConnection(_MovingConnection, SSLConnection):
+    """The same, encrypted."""
+
+
 class Redis:
-    """A pool of connections to Redis, and the functions that Argus keeps there."""
+    """A pool of connections to the primary of Redis, and the functions that Argus keeps there."""
 
     def __init__(
-        self, url: str, *, clock: Clock, ca_file: Path | None = None, timeout: timedelta = timedelta(seconds=2)
+        self,
+        url: str,
+        *,
+        clock: Clock,
+        ca_file: Path | None = None,
+        timeout: timedelta = timedelta(seconds=2),
+        lease: Lease | None = None,
     ) -> None:
-        """Connects at the first use.
+        """Connects at the first use; under Sentinel that is after `move_to`.
 
         Args:
-            url: `redis://` or `rediss://` address.
+            url: Address (`argus.base.redis_url`).
             clock: Its offset goes into the functions, which otherwise go by Redis TIME.
             ca_file: Certificates to trust in place of the system's, PEM.
             timeout: Longest wait for an answer.
+            lease: What may be believed; None: whatever Redis says, there is only the one.
         """
+        self.url = RedisUrl.parse(url)
         tls: dict[str, Any] = {"ssl_ca_certs": str(ca_file)} if ca_file else {}
-        self.client: Client = Client.from_url(
-            url,
-            socket_timeout=timeout.total_seconds(),
-            socket_connect_timeout=timeout.total_seconds(),
+        options: dict[str, Any] = {
+            "socket_timeout": timeout.total_seconds(),
+            "socket_connect_timeout": timeout.total_seconds(),
             # Whether a lost call took place is unknown, and not every call may be repeated.
-            retry=Retry(NoBackoff(), 0),
+            "retry": Retry(NoBackoff(), 0),
+            "redis_connect_func": _refuse_replicas,
             **tls,
-        )
-        pool = self.client.connection_pool
-        pool.connection_class = _TlsConnection if issubclass(pool.connection_class, SSLConnection) else _Connection
+        }
+        self._place = _Place()
+        self._sentinels: Sentinels | None = None
+        if self.url.service:
+            self._sentinels = Sentinels(self.url, tls=tls, timeout=timeout)
+            self.client = Client.from_pool(_moving_pool(self.url, self._place, options))
+        else:
+            self.client = Client.from_url(url, **options)
+            pool = self.client.connection_pool
+            pool.connection_class = _TlsConnection if issubclass(pool.connection_class, SSLConnection) else _Connection
         self._command: Callable[..., Awaitable[Any]] = self.client.execute_command
         self._clock = clock
+        self._lease = lease
+        self._longest_look = min(timeout, _LONGEST_LOOK).total_seconds()
         self._libraries: dict[str, str] = {}
+
+    async def locate(self) -> Located | None:
+        """Where the primary is by what the sentinels say; None if they say nothing, or there are none."""
+        return None if self._sentinels is None else await self._sentinels.locate()
+
+    def move_to(self, address: Address) -> None:
+        """Leads to this node from now on."""
+        self._place.address = address
+
+    async def lineage(self) -> bytes:
+        """Lineage of the node, be it the leased one or not.
+
+        Raises:
+            NotPrimaryError: It is a replica.
+            UnavailableError: Redis is away.
+        """
+        try:
+            async with asyncio.timeout(self._longest_look), self._errors():
+                answer = await self._execute("FCALL_RO", _core.function_name("stamped"), [_NO_KEY], ())
+        except TimeoutError as error:
+            raise UnavailableError(_COMPONENT) from error
+        return bytes(answer[2])
+
+    async def now_ms(self) -> int:
+        """Redis TIME, of whatever node. Milliseconds since 1970.
+
+        Raises:
+            UnavailableError: Redis is away.
+        """
+        async with self._errors():
+            seconds, micros = await self._command("TIME")
+        return int(seconds) * 1000 + int(micros) // 1000
+
+    async def forget_connections(self) -> None:
+        """Closes the idle connections: the next call makes one of its own, and sees who answers."""
+        await self.client.connection_pool.disconnect(inuse_connections=False)
 
     async def call(self, function: str, keys: Sequence[bytes], args: Sequence[Argument] = ()) -> Any:
         """Calls a function of Argus ("rotate"), or one of a registered library by its full name.
 
         Raises:
-            UnavailableError: Redis is away.
+            UnavailableError: Redis is away, or not known to be the one that counts now.
         """
         return await self._call("FCALL", function, keys, args)
 
@@ -88,7 +192,7 @@ class Redis:
         """Calls a function that only reads.
 
         Raises:
-            UnavailableError: Redis is away.
+            UnavailableError: Redis is away, or not known to be the one that counts now.
         """
         return await self._call("FCALL_RO", function, keys, args)
 
@@ -107,16 +211,58 @@ class Redis:
         Raises:
             UnavailableError: Redis is away.
         """
-        async with self.guard():
+        async with self._errors():
             sources = [_core.function_library(offset_ms=self._clock.offset_ms), *self._libraries.values()]
             for source in sources:
                 await self._command("FUNCTION LOAD", "REPLACE", source)
 
     @asynccontextmanager
     async def guard(self) -> AsyncIterator[None]:
-        """Turns the errors of a Redis that is away into `UnavailableError`; for plain commands in stores."""
+        """For plain commands in stores: an `UnavailableError` where Redis is away, or no primary is known to count."""
+        self._check_held()
+        async with self._errors():
+            yield
+
+    async def close(self) -> None:
+        """Closes all connections."""
+        await self.client.aclose()
+        if self._sentinels is not None:
+            await self._sentinels.close()
+
+    async def _call(self, command: str, function: str, keys: Sequence[bytes], args: Sequence[Argument]) -> Any:
+        self._check_held()
+        name = self._full_name(function)
+        async with self._errors():
+            answer = await self._execute(command, name, keys, args)
+        if name != function:
+            self._check(answer[2])
+        return answer
+
+    async def _execute(self, command: str, name: str, keys: Sequence[bytes], args: Sequence[Argument]) -> Any:
+        try:
+            return await self._command(command, name, len(keys), *keys, *args)
+        except exceptions.ResponseError as error:
+            if _UNKNOWN_FUNCTION not in str(error):
+                raise
+        # A restarted, emptied or upgraded server; the call did not take place.
+        await self.load_functions()
+        return await self._command(command, name, len(keys), *keys, *args)
+
+    def _check_held(self) -> None:
+        if self._lease is not None and not self._lease.is_held():
+            raise UnavailableError(_COMPONENT, cause=NO_LEASE)
+
+    def _check(self, lineage: bytes) -> None:
+        """Refuses what a node has answered that does not count; asked once the answer is there, however late."""
+        if self._lease is not None and not self._lease.allows(lineage):
+            raise UnavailableError(_COMPONENT, cause=NO_LEASE)
+
+    @asynccontextmanager
+    async def _errors(self) -> AsyncIterator[None]:
         try:
             yield
+        except (exceptions.ReadOnlyError, _ReplicaError) as error:
+            raise NotPrimaryError from error
         except (exceptions.ConnectionError, exceptions.TimeoutError, OSError) as error:
             raise UnavailableError(_COMPONENT) from error
         except exceptions.ResponseError as error:
@@ -124,30 +270,34 @@ class Redis:
                 raise UnavailableError(_COMPONENT) from error
             raise
 
-    async def close(self) -> None:
-        """Closes all connections."""
-        await self.client.aclose()
-
-    async def _call(self, command: str, function: str, keys: Sequence[bytes], args: Sequence[Argument]) -> Any:
-        name = self._full_name(function)
-        async with self.guard():
-            try:
-                return await self._command(command, name, len(keys), *keys, *args)
-            except exceptions.ResponseError as error:
-                if _UNKNOWN_FUNCTION not in str(error):
-                    raise
-            # A restarted, emptied or upgraded server; the call did not take place.
-            await self.load_functions()
-            return await self._command(command, name, len(keys), *keys, *args)
-
     def _full_name(self, function: str) -> str:
         if any(function.startswith(name) for name in self._libraries):
             return function
         return _core.function_name(function)
 
 
+def _moving_pool(url: RedisUrl, place: _Place, options: dict[str, Any]) -> ConnectionPool:
+    return ConnectionPool(
+        connection_class=_MovingTlsConnection if url.is_encrypted else _MovingConnection,
+        place=place,
+        username=url.username or None,
+        password=url.password or None,
+        db=url.database,
+        **options,
+    )
+
+
+async def _refuse_replicas(connection: Any) -> None:
+    """Greets the server as ever, and asks what it is."""
+    await connection.on_connect()
+    await connection.send_command("ROLE")
+    role, *_ = await connection.read_response()
+    if role not in (b"master", "master"):
+        raise _ReplicaError("the node is a replica")
+
+
 def _means_not_now(error: exceptions.ResponseError) -> bool:
-    away = (exceptions.ReadOnlyError, exceptions.OutOfMemoryError, exceptions.MasterDownError)
+    away = (exceptions.OutOfMemoryError, exceptions.MasterDownError)
     return isinstance(error, (*away, exceptions.ClusterDownError, exceptions.TryAgainError)) or str(error).startswith(
         _NOT_NOW
     )

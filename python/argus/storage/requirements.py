@@ -10,7 +10,9 @@ from typing import Any, Final
 import psycopg
 from redis import Redis
 from redis.exceptions import RedisError
+from redis.sentinel import Sentinel
 
+from argus.base.redis_url import RedisUrl
 from argus.storage.migrate import MigrationError, pending_migrations
 
 OLDEST_REDIS: Final = (7, 0)
@@ -79,6 +81,15 @@ def judge_redis(information: dict[str, Any]) -> Iterator[Finding]:
         else f"Redis evicts ({policy}), and an evicted record is a lost one: set maxmemory-policy noeviction",
     )
 
+    role = str(information.get("role", "master"))
+    yield Finding(
+        what="redis.role",
+        found={"slave": "replica"}.get(role, "primary"),
+        problem="this Redis is a replica: let ARGUS_REDIS_URL name the primary, or the sentinels"
+        if role == "slave"
+        else "",
+    )
+
 
 def judge_clock(redis_seconds: float, own_seconds: float) -> Finding:
     """Judges how far this machine's clock is off Redis's."""
@@ -106,8 +117,9 @@ def judge_postgresql(version: int) -> Finding:
 
 def _inspect_redis(url: str, ca_file: Path | None) -> Iterator[Finding]:
     tls: dict[str, Any] = {"ssl_ca_certs": str(ca_file)} if ca_file else {}
+    options = {"socket_timeout": 5, "socket_connect_timeout": 5, **tls}
     try:
-        with closing(Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5, **tls)) as client:
+        with closing(Redis.from_url(_primary_url(RedisUrl.parse(url), options), **options)) as client:
             yield from judge_redis(dict(client.info()))
             before = time.time()
             seconds, microseconds = client.time()
@@ -118,6 +130,15 @@ def _inspect_redis(url: str, ca_file: Path | None) -> Iterator[Finding]:
             found="none",
             problem=f"Redis can't be reached ({error}): is it running, is ARGUS_REDIS_URL right?",
         )
+
+
+def _primary_url(url: RedisUrl, options: dict[str, Any]) -> str:
+    if not url.service:
+        return url.text
+    access = {"username": url.sentinel_username or None, "password": url.sentinel_password or None}
+    make: Any = Sentinel
+    sentinels = make(url.hosts, sentinel_kwargs={"ssl": url.is_encrypted, **access, **options})
+    return url.at(*sentinels.discover_master(url.service))
 
 
 def _inspect_postgresql(url: str) -> Iterator[Finding]:

@@ -112,7 +112,9 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     ERROR_REASON_REQUEST_ALREADY_DONE: _ErrorReason.ValueType  # 71
     """ALREADY_EXISTS. A request with this `request_id` was carried out before. Metadata: name."""
     ERROR_REASON_UNAVAILABLE: _ErrorReason.ValueType  # 80
-    """UNAVAILABLE. A store or a part of Argus is away; nothing was decided. Details: RetryInfo. Metadata: component."""
+    """UNAVAILABLE. A store or a part of Argus is away; nothing was decided. Details: RetryInfo. Metadata: component;
+    cause, where more is known: NO_LEASE (Redis is there, and not yet or no longer confirmed as the primary).
+    """
     ERROR_REASON_OVERLOADED: _ErrorReason.ValueType  # 81
     """RESOURCE_EXHAUSTED. Argus sheds load. Details: RetryInfo."""
     ERROR_REASON_DEADLINE_EXCEEDED: _ErrorReason.ValueType  # 82
@@ -219,7 +221,9 @@ ERROR_REASON_ETAG_MISMATCH: ErrorReason.ValueType  # 70
 ERROR_REASON_REQUEST_ALREADY_DONE: ErrorReason.ValueType  # 71
 """ALREADY_EXISTS. A request with this `request_id` was carried out before. Metadata: name."""
 ERROR_REASON_UNAVAILABLE: ErrorReason.ValueType  # 80
-"""UNAVAILABLE. A store or a part of Argus is away; nothing was decided. Details: RetryInfo. Metadata: component."""
+"""UNAVAILABLE. A store or a part of Argus is away; nothing was decided. Details: RetryInfo. Metadata: component;
+cause, where more is known: NO_LEASE (Redis is there, and not yet or no longer confirmed as the primary).
+"""
 ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 81
 """RESOURCE_EXHAUSTED. Argus sheds load. Details: RetryInfo."""
 ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 82

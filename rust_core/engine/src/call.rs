@@ -17,7 +17,7 @@ use crate::proto::internal::{Effect, FlowNeed, NeedsFlow};
 use crate::proto::v1::ClientContext;
 use crate::snapshot::{Client, Snapshot, Tenant};
 use crate::status::{Refusal, Stop};
-use crate::store::{SessionKeys, Store, StoreError};
+use crate::store::{NO_LEASE, SessionKeys, Store, StoreError};
 use crate::unknowns::Unknowns;
 
 /// What all calls share.
@@ -151,7 +151,11 @@ impl Call {
         match error {
             StoreError::Away(kind) => {
                 self.shared.counters.redis_failure(kind);
-                Refusal::unavailable("redis").into()
+                if kind == NO_LEASE {
+                    Refusal::no_lease().into()
+                } else {
+                    Refusal::unavailable("redis").into()
+                }
             }
             StoreError::FunctionsMissing => self
                 .need(FlowNeed::Functions, &Subject::default(), Lineage::default())

@@ -15,12 +15,13 @@ use crate::clock::Clock;
 use crate::counters::Counters;
 use crate::effects::EffectQueue;
 use crate::issue::{self, IssueFailure};
+use crate::lease::Lease;
 use crate::proof::{self, Unproven};
 use crate::proto::internal::{Effects, IssueClientTokenInput, IssueRequest};
 use crate::read;
 use crate::snapshot::{Snapshot, SnapshotError};
 use crate::status::{Refusal, Stop};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::unknowns::Unknowns;
 
 const OK: u8 = 0;
@@ -34,12 +35,14 @@ const WORKERS: usize = 2;
 
 /// How an engine is opened.
 pub struct Options {
-    /// URL of Redis: `redis://` or `rediss://`.
-    pub redis_url: String,
+    /// URL of Redis: `redis://` or `rediss://`; `None`: [`Engine::use_primary`] says it.
+    pub redis_url: Option<String>,
     /// Longest wait for an answer of Redis.
     pub redis_timeout: Duration,
     /// Certificate authorities for `rediss://`; `None`: the system's.
     pub redis_ca_pem: Option<Vec<u8>>,
+    /// What may be believed of Redis; `None`: whatever it says, there is only the one.
+    pub lease: Option<Arc<Lease>>,
     /// Most effects that wait.
     pub effect_capacity: usize,
     /// Time.
@@ -78,17 +81,14 @@ impl Engine {
             .thread_name("argus-engine")
             .enable_all()
             .build()?;
-        let store = {
+        let store = Store::new(options.redis_timeout, options.redis_ca_pem, options.lease);
+        if let Some(url) = &options.redis_url {
             let _inside = runtime.enter();
-            Store::open(
-                &options.redis_url,
-                options.redis_timeout,
-                options.redis_ca_pem,
-            )
-        };
+            store.lead_to(url).map_err(|_| OpenError::Redis)?;
+        }
         let shared = Shared {
             clock: options.clock,
-            store: store.map_err(|_| OpenError::Redis)?,
+            store,
             snapshot: ArcSwapOption::empty(),
             effects: EffectQueue::new(options.effect_capacity),
             counters: Counters::new(),
@@ -99,6 +99,29 @@ impl Engine {
             handle: runtime.handle().clone(),
             runtime: Mutex::new(Some(runtime)),
         })
+    }
+
+    /// Speaks to the Redis at a URL from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Redis`]; the one before stays.
+    pub fn use_primary(&self, url: &str) -> Result<(), OpenError> {
+        let _inside = self.handle.enter();
+        self.shared.store.lead_to(url).map_err(|_| OpenError::Redis)
+    }
+
+    /// Asks Redis over the engine's own connection, as a call does; says why it can't be used, if so.
+    #[must_use]
+    pub fn ping(&self) -> Option<&'static str> {
+        if self.is_closed() {
+            return Some("closed");
+        }
+        match self.handle.block_on(self.shared.store.ping()) {
+            // The first call that misses the functions loads them.
+            Ok(()) | Err(StoreError::FunctionsMissing) => None,
+            Err(StoreError::Away(kind)) => Some(kind),
+        }
     }
 
     /// Takes a snapshot in the place of the one before.

@@ -15,6 +15,7 @@ mod engine;
 mod evidence;
 mod introspect;
 mod issue;
+pub mod lease;
 mod limits;
 mod policy;
 mod proof;

@@ -174,6 +174,11 @@ impl Refusal {
         refusal
     }
 
+    /// Redis answered, and is not known to be the one that counts now.
+    pub(crate) fn no_lease() -> Self {
+        Self::unavailable("redis").with("cause", "NO_LEASE")
+    }
+
     /// The request's deadline passed.
     pub(crate) fn deadline_exceeded() -> Self {
         Self::new(

@@ -4,6 +4,7 @@ mod answers;
 mod link;
 mod proofs;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use argus_core::functions::function_name;
@@ -11,12 +12,21 @@ use argus_core::record::Lineage;
 use argus_core::rotation::{Adoption, Presented, Verdict};
 use redis::{Cmd, Pipeline, RedisResult};
 
+use crate::lease::Lease;
 pub(crate) use answers::{NotBefores, Rotated, Seen, SessionKeys, Stamped, StoreError, Touched};
 use link::Link;
 
-/// Redis, by the functions that Argus keeps there.
+/// Why an answer is not used: it came from a node that is not known to count now.
+pub(crate) const NO_LEASE: &str = "no_lease";
+
+/// What `ping` asks for: a key that there never is.
+const NO_KEY: &[u8] = b"a1:ping";
+
+/// Redis, by the functions that Argus keeps there. Every answer names the lineage of the node that gave it; under
+/// Sentinel only that of the leased one is used, and only while the lease is good.
 pub(crate) struct Store {
     link: Link,
+    lease: Option<Arc<Lease>>,
     names: Names,
 }
 
@@ -34,17 +44,30 @@ type ReadReply = (i64, i64, Vec<u8>, Vec<u8>, Vec<u8>);
 type ValueReply = (i64, i64, Vec<u8>, Vec<u8>);
 
 impl Store {
-    /// A store behind a URL; connects at the first call. Must run inside the runtime that is to serve the connection.
-    pub(crate) fn open(url: &str, wait: Duration, ca_pem: Option<Vec<u8>>) -> RedisResult<Self> {
-        Ok(Self {
-            link: Link::open(url, wait, ca_pem)?,
+    /// A store that leads nowhere yet. With a lease only what that allows is used.
+    pub(crate) fn new(wait: Duration, ca_pem: Option<Vec<u8>>, lease: Option<Arc<Lease>>) -> Self {
+        Self {
+            link: Link::new(wait, ca_pem),
+            lease,
             names: Names {
                 read: function_name("read"),
                 stamped: function_name("stamped"),
                 rotate: function_name("rotate"),
                 touch: function_name("touch"),
             },
-        })
+        }
+    }
+
+    /// Leads to the node of a URL from now on. Must run inside the runtime that is to serve the connection.
+    pub(crate) fn lead_to(&self, url: &str) -> RedisResult<()> {
+        self.link.lead_to(url)
+    }
+
+    /// Whether the node answers as a call would have it answer.
+    pub(crate) async fn ping(&self) -> Result<(), StoreError> {
+        let command = call("FCALL_RO", &self.names.stamped, &[NO_KEY]);
+        let answer: ValueReply = self.link()?.one(&command).await?;
+        self.stamped(answer).map(|_| ())
     }
 
     /// Reads all that a session's check needs, in one round trip.
@@ -58,16 +81,16 @@ impl Store {
         batch.add_command(call("FCALL_RO", &self.names.stamped, &[&keys.tenant]));
         batch.add_command(call("FCALL_RO", &self.names.stamped, &[&keys.client]));
         let (read, tenant, client): (ReadReply, ValueReply, ValueReply) =
-            self.link.batch(&batch).await?;
+            self.link()?.batch(&batch).await?;
         let (_, now_ms, node, session, user) = read;
         Ok(Seen {
             now_ms,
-            session: Stamped::new(&node, session)?,
-            user: Stamped::new(&node, user)?,
+            session: self.stamp(&node, session)?,
+            user: self.stamp(&node, user)?,
             not_before: NotBefores {
                 now_ms,
-                tenant: Stamped::of(tenant)?,
-                client: Stamped::of(client)?,
+                tenant: self.stamped(tenant)?,
+                client: self.stamped(client)?,
             },
         })
     }
@@ -81,11 +104,11 @@ impl Store {
         let mut batch = Pipeline::with_capacity(2);
         batch.add_command(call("FCALL_RO", &self.names.stamped, &[tenant]));
         batch.add_command(call("FCALL_RO", &self.names.stamped, &[client]));
-        let (tenant, client): (ValueReply, ValueReply) = self.link.batch(&batch).await?;
+        let (tenant, client): (ValueReply, ValueReply) = self.link()?.batch(&batch).await?;
         Ok(NotBefores {
             now_ms: tenant.1,
-            tenant: Stamped::of(tenant)?,
-            client: Stamped::of(client)?,
+            tenant: self.stamped(tenant)?,
+            client: self.stamped(client)?,
         })
     }
 
@@ -100,11 +123,11 @@ impl Store {
             command.arg(argument);
         }
         let (verdict, now_ms, node, record, adoption): (i64, i64, Vec<u8>, Vec<u8>, i64) =
-            self.link.one(&command).await?;
+            self.link()?.one(&command).await?;
         Ok(Rotated {
             verdict: Verdict::from_code(verdict).ok_or(StoreError::Away("reply"))?,
             now_ms,
-            lineage: lineage(&node)?,
+            lineage: self.lineage(&node)?,
             record,
             adoption: Adoption::from_code(adoption).ok_or(StoreError::Away("reply"))?,
         })
@@ -120,26 +143,37 @@ impl Store {
     ) -> Result<Touched, StoreError> {
         let mut command = call("FCALL", &self.names.touch, &[&keys.session, &keys.user]);
         command.arg(0).arg(idle).arg(absolute_max).arg(seen);
-        let (status, _, _, record): ValueReply = self.link.one(&command).await?;
+        let (status, _, node, record): ValueReply = self.link()?.one(&command).await?;
+        self.lineage(&node)?;
         Ok(Touched { status, record })
     }
-}
 
-impl Stamped {
-    fn new(node: &[u8], value: Vec<u8>) -> Result<Self, StoreError> {
-        Ok(Self {
-            lineage: lineage(node)?,
-            value,
-        })
+    /// The link, where there is any use in asking.
+    fn link(&self) -> Result<&Link, StoreError> {
+        match &self.lease {
+            Some(lease) if !lease.is_held() => Err(StoreError::Away(NO_LEASE)),
+            _ => Ok(&self.link),
+        }
     }
 
-    fn of((_, _, node, value): ValueReply) -> Result<Self, StoreError> {
-        Self::new(&node, value)
+    /// The lineage of the node that has answered, if its answer may be used. To be asked after the answer has come:
+    /// the process may have been stopped while it waited.
+    fn lineage(&self, node: &[u8]) -> Result<Lineage, StoreError> {
+        let lineage = Lineage::try_from(node).map_err(|_| StoreError::Away("reply"))?;
+        match &self.lease {
+            Some(lease) if !lease.allows(lineage) => Err(StoreError::Away(NO_LEASE)),
+            _ => Ok(lineage),
+        }
     }
-}
 
-fn lineage(node: &[u8]) -> Result<Lineage, StoreError> {
-    Lineage::try_from(node).map_err(|_| StoreError::Away("reply"))
+    fn stamp(&self, node: &[u8], value: Vec<u8>) -> Result<Stamped, StoreError> {
+        let lineage = self.lineage(node)?;
+        Ok(Stamped { lineage, value })
+    }
+
+    fn stamped(&self, (_, _, node, value): ValueReply) -> Result<Stamped, StoreError> {
+        self.stamp(&node, value)
+    }
 }
 
 fn call(command: &str, name: &str, keys: &[&[u8]]) -> Cmd {

@@ -1,6 +1,7 @@
 //! The engine.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use argus_engine::{Incoming, IssueFailure, Options};
@@ -9,6 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::clock::Clock;
+use crate::lease::Lease;
 
 /// Answers the hot RPCs: bytes in, bytes out, with the GIL free.
 #[pyclass(frozen, module = "argus._core")]
@@ -17,18 +19,20 @@ pub(crate) struct Engine(argus_engine::Engine);
 #[pymethods]
 impl Engine {
     #[new]
-    #[pyo3(signature = (*, redis_url, clock, redis_timeout_ms = 2000, effect_capacity = 100_000, redis_ca_pem = None))]
+    #[pyo3(signature = (*, redis_url, clock, redis_timeout_ms = 2000, effect_capacity = 100_000, redis_ca_pem = None, lease = None))]
     fn new(
-        redis_url: String,
+        redis_url: Option<String>,
         clock: &Clock,
         redis_timeout_ms: u64,
         effect_capacity: usize,
         redis_ca_pem: Option<Vec<u8>>,
+        lease: Option<&Lease>,
     ) -> PyResult<Self> {
         let options = Options {
             redis_url,
             redis_timeout: Duration::from_millis(redis_timeout_ms),
             redis_ca_pem,
+            lease: lease.map(|lease| Arc::clone(&lease.0)),
             effect_capacity,
             clock: clock.0.clone(),
         };
@@ -36,6 +40,17 @@ impl Engine {
         engine
             .map(Self)
             .map_err(|error| PyValueError::new_err(error.to_string()))
+    }
+
+    /// Speaks to the Redis at this URL from now on.
+    fn use_primary(&self, url: &str) -> PyResult<()> {
+        let used = self.0.use_primary(url);
+        used.map_err(|error| PyValueError::new_err(error.to_string()))
+    }
+
+    /// Asks Redis over the engine's own connection; why it can't be used, or None.
+    fn ping(&self, py: Python<'_>) -> Option<&'static str> {
+        py.detach(|| self.0.ping())
     }
 
     /// Takes an encoded `argus.internal.v1.Snapshot` in the place of the one before.

@@ -4,6 +4,7 @@ mod clock;
 mod engine;
 mod keys;
 mod keyspace;
+mod lease;
 mod record;
 mod twin;
 
@@ -43,6 +44,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<keyspace::Keyspace>()?;
     module.add_class::<record::SessionRecord>()?;
     module.add_class::<engine::Engine>()?;
+    module.add_class::<lease::Lease>()?;
     module.add_function(wrap_pyfunction!(function_library, module)?)?;
     module.add_function(wrap_pyfunction!(function_library_name, module)?)?;
     module.add_function(wrap_pyfunction!(function_name, module)?)?;

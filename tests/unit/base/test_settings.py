@@ -81,6 +81,9 @@ def test_every_setting_is_described() -> None:
         ("ARGUS_KEY_ENCRYPTION_KEY", "changeme", "openssl rand -base64 32"),
         ("ARGUS_KEY_ENCRYPTION_KEY", base64.b64encode(bytes(32)).decode(), "openssl rand -base64 32"),
         ("ARGUS_REDIS_URL", "localhost:6379", "redis://"),
+        ("ARGUS_REDIS_URL", "postgresql://db.example.com", "redis://"),
+        ("ARGUS_REDIS_URL", "redis+sentinel://one,two,three", "name the service"),
+        ("ARGUS_DATABASE_URL", "redis://redis.example.com", "postgresql://"),
         ("ARGUS_BASE_URL", "id.example.com", "https://"),
         ("ARGUS_REDIS_URL_FILE", "/nowhere", "can't be read"),
     ],
@@ -102,6 +105,8 @@ def test_serving_needs_stores_and_a_key(name: str) -> None:
     [
         ("ARGUS_REDIS_URL", "redis://:secret@redis.example.com"),
         ("ARGUS_REDIS_URL", "rediss://redis.example.com"),
+        ("ARGUS_REDIS_URL", "redis+sentinel://:secret@127.0.0.1,two.example.com/main"),
+        ("ARGUS_REDIS_URL", "rediss+sentinel://127.0.0.1,two.example.com/main"),
         ("ARGUS_DATABASE_URL", "postgresql://argus:secret@db.example.com/argus?sslmode=prefer"),
         ("ARGUS_BASE_URL", "http://id.example.com"),
     ],

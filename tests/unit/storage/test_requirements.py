@@ -28,6 +28,11 @@ def test_redis_that_evicts_is_refused(policy: str) -> None:
     assert "set maxmemory-policy noeviction" in problem
 
 
+def test_a_replica_is_refused() -> None:
+    (problem,) = redis_problems(role="slave")
+    assert "a replica" in problem
+
+
 @pytest.mark.parametrize(("version", "is_good"), [(150_000, True), (180_006, True), (140_013, False), (90_603, False)])
 def test_postgresql_15_is_the_oldest(version: int, is_good: bool) -> None:
     assert (judge_postgresql(version).problem == "") is is_good

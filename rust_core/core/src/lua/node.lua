@@ -21,11 +21,15 @@ end
 
 -- Lineage: a fingerprint of this process and its replication history. It changes on a restart (also from a snapshot)
 -- and on a promotion, that is, whenever writes may have been lost. The run id is fixed for the life of the process that
--- holds these locals; the replication id has to be read anew each time.
+-- holds these locals; the replication id has to be read anew each time. A replica has none: what it knows may be old.
 local run_id, replication_id, stamp
 
 local function lineage()
-  local current = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
+  local replication = redis.call('INFO', 'replication')
+  if string.find(replication, 'role:slave', 1, true) then
+    return nil
+  end
+  local current = string.match(replication, 'master_replid:(%x+)')
   if current ~= replication_id then
     run_id = run_id or string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
     stamp = from_hex(string.sub(redis.sha1hex(run_id .. current), 1, 16))
@@ -45,6 +49,9 @@ local function register(name, flags, body)
     flags = flags,
     callback = function(keys, arguments)
       local time, node = now_ms(), lineage()
+      if not node then
+        return redis.error_reply('READONLY this is a replica, and Argus asks only the primary')
+      end
       return envelope(time, node, body(keys, arguments, node, math.floor(time / 1000)))
     end,
   })

@@ -93,7 +93,8 @@ pub enum ErrorReason {
     EtagMismatch = 70,
     /// ALREADY_EXISTS. A request with this `request_id` was carried out before. Metadata: name.
     RequestAlreadyDone = 71,
-    /// UNAVAILABLE. A store or a part of Argus is away; nothing was decided. Details: RetryInfo. Metadata: component.
+    /// UNAVAILABLE. A store or a part of Argus is away; nothing was decided. Details: RetryInfo. Metadata: component;
+    /// cause, where more is known: NO_LEASE (Redis is there, and not yet or no longer confirmed as the primary).
     Unavailable = 80,
     /// RESOURCE_EXHAUSTED. Argus sheds load. Details: RetryInfo.
     Overloaded = 81,

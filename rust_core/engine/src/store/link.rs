@@ -1,12 +1,16 @@
 //! The connection to Redis.
+//!
+//! It leads to one node at a time; which one is said from outside (the node of a plain URL, or the primary that the
+//! sentinels name), so that both halves of Argus speak to the same.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
+use arc_swap::ArcSwapOption;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{
-    Client, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, TlsCertificates,
+    Client, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, ServerErrorKind,
+    TlsCertificates,
 };
 use tokio::time::timeout;
 
@@ -18,50 +22,80 @@ const RECONNECTS: usize = 2;
 /// Shortest time between two connections made anew because of an answer (not of a loss, which the client library sees to).
 const RENEWAL: Duration = Duration::from_secs(1);
 
+/// No node is known.
+const NO_PRIMARY: &str = "no_primary";
+
+/// The node that answered is a replica.
+const NOT_PRIMARY: &str = "not_primary";
+
 /// One multiplexed connection that comes back by itself.
 pub(crate) struct Link {
-    connection: ArcSwap<ConnectionManager>,
-    client: Client,
+    target: ArcSwapOption<Target>,
     config: ConnectionManagerConfig,
+    ca_pem: Option<Vec<u8>>,
     renewed: Mutex<Option<Instant>>,
     wait: Duration,
 }
 
+/// The node that the link leads to.
+struct Target {
+    url: String,
+    client: Client,
+    connection: ConnectionManager,
+}
+
 impl Link {
-    /// A link to a URL (`redis://` or `rediss://`, the password in it); connects at the first call. Must run inside the
-    /// runtime that is to serve the connection.
-    pub(crate) fn open(url: &str, wait: Duration, ca_pem: Option<Vec<u8>>) -> RedisResult<Self> {
-        let client = if url.starts_with("rediss://") {
-            // Another part of the process may have chosen a provider already; either is good.
-            let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-            let certificates = TlsCertificates {
-                client_tls: None,
-                root_cert: ca_pem,
-            };
-            Client::build_with_tls(url, certificates)?
-        } else {
-            Client::open(url)?
-        };
+    /// A link that leads nowhere yet.
+    pub(crate) fn new(wait: Duration, ca_pem: Option<Vec<u8>>) -> Self {
         let config = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(wait))
             .set_response_timeout(Some(wait))
             .set_number_of_retries(RECONNECTS)
             .set_max_delay(wait / 4);
-        Ok(Self {
-            connection: ArcSwap::from_pointee(ConnectionManager::new_lazy_with_config(
-                client.clone(),
-                config.clone(),
-            )?),
-            client,
+        Self {
+            target: ArcSwapOption::empty(),
             config,
+            ca_pem,
             renewed: Mutex::new(None),
             wait,
-        })
+        }
+    }
+
+    /// Leads to a URL from now on (`redis://` or `rediss://`, the password in it); connects at the first call. Must run
+    /// inside the runtime that is to serve the connection.
+    pub(crate) fn lead_to(&self, url: &str) -> RedisResult<()> {
+        let target = self.target.load();
+        if target.as_ref().is_some_and(|target| target.url == url) {
+            return Ok(());
+        }
+        let client = if url.starts_with("rediss://") {
+            // Another part of the process may have chosen a provider already; either is good.
+            let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+            let certificates = TlsCertificates {
+                client_tls: None,
+                root_cert: self.ca_pem.clone(),
+            };
+            Client::build_with_tls(url, certificates)?
+        } else {
+            Client::open(url)?
+        };
+        self.connect(url.to_owned(), client)
+    }
+
+    fn connect(&self, url: String, client: Client) -> RedisResult<()> {
+        let connection =
+            ConnectionManager::new_lazy_with_config(client.clone(), self.config.clone())?;
+        self.target.store(Some(Arc::new(Target {
+            url,
+            client,
+            connection,
+        })));
+        Ok(())
     }
 
     /// Sends a command, once.
     pub(crate) async fn one<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
-        let mut connection = self.connection();
+        let mut connection = self.connection()?;
         timeout(self.wait, command.query_async(&mut connection))
             .await
             .map_err(|_| StoreError::Away("timeout"))?
@@ -70,7 +104,7 @@ impl Link {
 
     /// Sends a batch of reads; once more where the connection turns out to have been closed meanwhile.
     pub(crate) async fn batch<T: FromRedisValue>(&self, batch: &Pipeline) -> Result<T, StoreError> {
-        let mut connection = self.connection();
+        let mut connection = self.connection()?;
         let attempt = async {
             match batch.query_async(&mut connection).await {
                 Err(error) if error.is_connection_dropped() => {
@@ -85,19 +119,22 @@ impl Link {
             .map_err(|error: RedisError| self.failed(&error))
     }
 
-    fn connection(&self) -> ConnectionManager {
-        ConnectionManager::clone(&self.connection.load())
+    fn connection(&self) -> Result<ConnectionManager, StoreError> {
+        let target = self.target.load();
+        let target = target.as_ref().ok_or(StoreError::Away(NO_PRIMARY))?;
+        Ok(target.connection.clone())
     }
 
     /// What an error means. The manager remembers a refused handshake (a password that was being changed, say) for
     /// good and reconnects after losses only: an error that is no loss makes a new one, once a second at most.
     fn failed(&self, error: &RedisError) -> StoreError {
         let meaning = judge(error);
-        if !error.is_io_error() && meaning != StoreError::FunctionsMissing && self.may_renew() {
-            let (client, config) = (self.client.clone(), self.config.clone());
-            if let Ok(fresh) = ConnectionManager::new_lazy_with_config(client, config) {
-                self.connection.store(fresh.into());
-            }
+        let may_be_remembered = !error.is_io_error() && meaning != StoreError::FunctionsMissing;
+        if may_be_remembered
+            && self.may_renew()
+            && let Some(target) = self.target.load_full()
+        {
+            let _ = self.connect(target.url.clone(), target.client.clone());
         }
         meaning
     }
@@ -124,6 +161,7 @@ fn judge(error: &RedisError) -> StoreError {
         _ if error.is_timeout() => "timeout",
         _ if error.is_io_error() => "connection",
         ErrorKind::AuthenticationFailed => "authentication",
+        ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown) => NOT_PRIMARY,
         ErrorKind::Server(_) => "server",
         ErrorKind::Parse | ErrorKind::UnexpectedReturnType => "reply",
         _ => "client",

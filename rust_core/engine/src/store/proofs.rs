@@ -17,6 +17,9 @@ impl Store {
         command
             .arg("PX")
             .arg(u64::try_from(life.as_millis()).unwrap_or(u64::MAX));
-        self.one(&command).await
+        let before = self.link()?.one(&command).await?;
+        // It is no function's answer, and names no node: what was held before it must still be.
+        self.link()?;
+        Ok(before)
     }
 }

@@ -1,0 +1,198 @@
+"""Knows which Redis node counts, and says so to both halves of Argus (rotation.md, section 3; ADR 14)."""
+
+import asyncio
+from datetime import timedelta
+from typing import Final, Protocol
+
+import structlog
+
+from argus._core import Engine, Lease
+from argus.base.clock import Now
+from argus.base.errors import UnavailableError
+from argus.storage.primaries import Primaries, Primary, Replaced
+from argus.storage.redis import NotPrimaryError, Redis
+
+log = structlog.get_logger(__name__)
+
+_SETTLED: Final = timedelta(seconds=1)
+_UNSETTLED: Final = timedelta(milliseconds=250)
+
+
+class PrimaryWatch(Protocol):
+    """What the rest of the server wants to know about the primary.
+
+    Attributes:
+        changes: How often another node, or the same one restarted, has taken over since the start.
+        fault: What keeps Redis from being used; empty: nothing.
+    """
+
+    changes: int
+    fault: str
+
+    async def start(self) -> None:
+        """Looks for the first time.
+
+        Raises:
+            UnavailableError: A store is away.
+        """
+
+    async def run(self) -> None:
+        """Goes on looking until it is cancelled."""
+
+
+class StandaloneWatch:
+    """Watches a Redis without Sentinel: there is no lease, and still it may turn out to be a replica."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._lineage: bytes | None = None
+        self.changes = 0
+        self.fault = ""
+
+    async def start(self) -> None:
+        """Looks for the first time.
+
+        Raises:
+            UnavailableError: Redis is away, or a replica.
+        """
+        await self._look()
+
+    async def run(self) -> None:
+        """Goes on looking until it is cancelled."""
+        while True:
+            await asyncio.sleep(_SETTLED.total_seconds())
+            try:
+                await self._look()
+            except UnavailableError:
+                continue  # everybody notices
+
+    async def _look(self) -> None:
+        try:
+            lineage = await self._redis.lineage()
+        except NotPrimaryError:
+            await self._redis.forget_connections()
+            self._tell_replica()
+            raise
+        if self._lineage not in (None, lineage):
+            self.changes += 1
+            log.warning("redis.primary_changed", lineage=lineage.hex())
+        self._lineage, self.fault = lineage, ""
+
+    def _tell_replica(self) -> None:
+        if not self.fault:
+            log.error("redis.is_replica", hint="point ARGUS_REDIS_URL at the primary, or at the sentinels")
+        self.fault = "a replica: Argus needs the primary"
+
+
+class PrimaryKeeper:
+    """Keeps this process's lease on the primary that the sentinels name and PostgreSQL has registered.
+
+    Each round reads the registered lineage, which is all that the lease is about, and then looks whether the node is
+    still the one. The order matters: a node that is seen *after* the row was read is newer than what stands there.
+    """
+
+    def __init__(self, redis: Redis, engine: Engine, lease: Lease, primaries: Primaries, *, now: Now) -> None:
+        self._redis = redis
+        self._engine = engine
+        self._lease = lease
+        self._primaries = primaries
+        self._now = now
+        self._is_settled = False
+        self._registered: bytes | None = None
+        self._waits: tuple[bytes, int] | None = None
+        self._fenced: bytes | None = None
+        self.changes = 0
+        self.fault = "no primary is confirmed yet"
+
+    async def start(self) -> None:
+        """Looks for the first time, and registers the first node ever.
+
+        Raises:
+            UnavailableError: A store is away.
+        """
+        if not await self._round():
+            await self._round()
+
+    async def run(self) -> None:
+        """Goes on until it is cancelled; a store that is away is waited for."""
+        while True:
+            await asyncio.sleep((_SETTLED if self._is_settled else _UNSETTLED).total_seconds())
+            try:
+                self._is_settled = await self._round()
+            except UnavailableError as error:
+                self._is_settled = False
+                self._tell(f"{error.component} is away")
+
+    async def _round(self) -> bool:
+        """Confirms what is registered and follows the sentinels; False if there is more to be done soon."""
+        asked_ms = Lease.now_ms()
+        registered = await self._primaries.current()
+        if registered is not None and registered.is_serving:
+            self._lease.grant(registered.lineage, asked_ms)
+        else:
+            self._lease.revoke()
+        self._note(registered)
+        return await self._follow(registered)
+
+    async def _follow(self, registered: Primary | None) -> bool:
+        located = await self._redis.locate()
+        is_agreed = located is not None and located.is_agreed
+        # What only a few sentinels say is good enough to look for the registered node, where that is not found.
+        if located is not None and (is_agreed or not self._is_settled):
+            self._redis.move_to(located.address)
+            self._engine.use_primary(self._redis.url.at(*located.address))
+        try:
+            lineage = await self._redis.lineage()
+        except NotPrimaryError:
+            await self._redis.forget_connections()
+            self._tell("the node that the sentinels name is a replica")
+            return False
+        if registered is not None and registered.lineage == lineage:
+            return await self._settle(registered)
+        if not is_agreed:
+            self._tell("the node is not registered, and too few sentinels name it")
+        elif registered is None:
+            await self._primaries.begin(lineage, now=self._now())
+            log.info("redis.primary_registered", lineage=lineage.hex())
+        else:
+            await self._replace(registered, lineage)
+        return False
+
+    async def _settle(self, registered: Primary) -> bool:
+        """The node is the registered one: it serves, or waits until nobody can be using the one before it."""
+        if registered.is_serving:
+            self._tell("")
+            return True
+        now_ms = Lease.now_ms()
+        if self._waits is None or self._waits[0] != registered.lineage:
+            self._waits = (registered.lineage, now_ms)
+        self._tell("a new primary waits until the leases on the one before have run out")
+        if now_ms - self._waits[1] >= Lease.TAKEOVER_MS:
+            await self._primaries.serve(registered.lineage)
+            log.info("redis.primary_serves", lineage=registered.lineage.hex())
+        return False
+
+    async def _replace(self, registered: Primary, lineage: bytes) -> None:
+        replaced = await self._primaries.replace(registered.lineage, lineage, now=self._now())
+        if replaced is Replaced.FENCED:
+            self._tell("the node was replaced before and counts no more: restart it, or promote another")
+            if self._fenced != lineage:
+                log.error("redis.primary_fenced", lineage=lineage.hex())
+            self._fenced = lineage
+        elif replaced is Replaced.DONE:
+            log.warning("redis.primary_registered", lineage=lineage.hex(), replaces=registered.lineage.hex())
+
+    def _note(self, registered: Primary | None) -> None:
+        lineage = None if registered is None else registered.lineage
+        if self._registered not in (None, lineage):
+            self.changes += 1
+            log.warning("redis.primary_changed", lineage=lineage.hex() if lineage else "")
+        self._registered = lineage
+
+    def _tell(self, fault: str) -> None:
+        if fault != self.fault:
+            if fault:
+                log.warning("redis.lease_at_risk", cause=fault)
+            else:
+                log.info("redis.lease_kept")
+        self.fault = fault

@@ -1,0 +1,16 @@
+-- The Redis node that counts, one a shard: a name under Sentinel. A standalone Redis has no row.
+CREATE TABLE primaries (
+    shard            text PRIMARY KEY,
+    lineage          bytea NOT NULL CHECK (length(lineage) = 8),
+    -- False until no process can still be using the node before it (rotation.md, section 3).
+    is_serving       boolean NOT NULL,
+    register_time    timestamptz NOT NULL
+);
+
+-- Lineages that were replaced: they never count again.
+CREATE TABLE superseded_primaries (
+    shard            text NOT NULL,
+    lineage          bytea NOT NULL,
+    supersede_time   timestamptz NOT NULL,
+    PRIMARY KEY (shard, lineage)
+);
