@@ -1,24 +1,37 @@
-"""The Valkey of the tests of the functions, and the Redis of this machine if it has one."""
+"""The Valkey of the tests of the functions."""
 
-from collections.abc import AsyncIterator, Iterator
+import functools
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 
 from argus.storage.embedded import StoreUrls
 from argus.storage.postgres import Database
 from tests.support.features import Features, own_database
-from tests.support.valkey import Valkey, find_redis
+from tests.support.servers import KINDS
+from tests.support.valkey import Valkey
 
-SERVERS = {"valkey": None} | ({"redis": redis} if (redis := find_redis()) else {})
+
+@pytest.fixture(scope="session")
+def function_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Valkey]]:
+    """Servers that no other test knows, one a kind, started by the first that asks."""
+    with ExitStack() as stack:
+
+        @functools.cache
+        def server_of(kind: str) -> Valkey:
+            server = Valkey(tmp_path_factory.mktemp(kind), kind=kind)
+            server.start()
+            stack.callback(server.stop)
+            return server
+
+        yield server_of
 
 
-@pytest.fixture(scope="session", params=SERVERS)
-def valkey(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
-    """A server that no other test knows; its tests keep to keys of their own, and may restart it."""
-    server = Valkey(tmp_path_factory.mktemp(request.param), SERVERS[request.param])
-    server.start()
-    yield server
-    server.stop()
+@pytest.fixture(params=KINDS)
+def valkey(request: pytest.FixtureRequest, function_servers: Callable[[str], Valkey]) -> Valkey:
+    """A Valkey, then a Redis; tests keep to keys of their own, and may restart it."""
+    return function_servers(request.param)
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,6 @@
-"""A Valkey or Redis of one's own with the functions of Argus, for tests that call them directly or break the server."""
+"""A Valkey (or Redis) of one's own with the functions of Argus, for tests that call them directly or break it."""
 
 import contextlib
-import os
-import shutil
 import signal
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,24 +10,28 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from argus import _core
-from argus.storage.binaries import find_binaries
 from argus.storage.processes import ServerProcess
+from tests.support.sentinel import wait_until
+from tests.support.servers import free_ports, server_program
 
 Value = bytes | int | str
-
-
-def find_redis() -> Path | None:
-    """The `redis-server` of this machine, or of ARGUS_TEST_REDIS: there, what must run on both runs on both."""
-    found = os.environ.get("ARGUS_TEST_REDIS") or shutil.which("redis-server")
-    return Path(found) if found else None
 
 
 class Valkey:
     """The server, and one connection to it."""
 
-    def __init__(self, folder: Path, program: Path | None = None) -> None:
+    def __init__(self, folder: Path, *, kind: str = "valkey") -> None:
+        """Describes a server.
+
+        Args:
+            folder: Where it keeps its files.
+            kind: One of `tests.support.servers.KINDS`; the test is skipped where there is none.
+        """
+        folder.mkdir(exist_ok=True)
         self._folder = folder
-        self._program = program or find_binaries(None, None).valkey
+        self._program = server_program(kind)
+        # Replicas can't follow a socket.
+        (self.port,) = free_ports(1)
         self._process = ServerProcess(
             "valkey", folder=folder, account=None, stop_signal=signal.SIGTERM, orphan_signal=signal.SIGTERM
         )
@@ -43,7 +45,8 @@ class Valkey:
 
     def start(self) -> None:
         """Starts it (from the last snapshot, if there is one) and loads the functions."""
-        options = ["--port", "0", "--unixsocket", str(self._socket), "--save", "", "--dir", str(self._folder)]
+        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--unixsocket", str(self._socket)]
+        options += ["--save", "", "--dir", str(self._folder), "--repl-diskless-sync-delay", "0"]
         self._process.launch([self._program, *options], cwd=self._folder)
         self._process.wait_until(self._answers)
         self.load()
@@ -52,6 +55,20 @@ class Valkey:
         """Ends it without a snapshot."""
         self.client.close()
         self._process.kill()
+
+    def follow(self, primary: "Valkey") -> None:
+        """Becomes a replica, and waits until it has all that its primary has."""
+        self.client.replicaof("127.0.0.1", str(primary.port))
+        wait_until("the replica follows", lambda: self.info("replication").get("master_link_status") == "up")
+
+    def promote(self) -> None:
+        """Becomes a primary."""
+        self.client.replicaof("NO", "ONE")
+
+    def info(self, section: str) -> dict[str, Any]:
+        """What it says of itself."""
+        found: dict[str, Any] = self.client.info(section)
+        return found
 
     def restart(self) -> None:
         """Starts it anew from a snapshot of now: all values are there, their lineage is another process's."""
