@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import httpx
 import pytest
 
+from argus._core import Lease
 from argus.base.settings import PolicySettings
 from argus.server.api import Api, Failure, failure_of
 from argus.storage.embedded import EmbeddedStores, StoreUrls
@@ -101,40 +102,38 @@ async def _raise(error: Exception) -> None:
 @pytest.fixture(params=KINDS)
 async def place(request: pytest.FixtureRequest, tmp_path: Path, stores: StoreUrls) -> AsyncIterator[Place]:
     """Of either kind."""
-    async with _place(tmp_path, request.param, stores.database) as made:
+    async with own_database(stores.database) as url, _place(tmp_path, request.param, url) as made:
         yield made
 
 
 @pytest.fixture
 async def valkey_place(tmp_path: Path, stores: StoreUrls) -> AsyncIterator[Place]:
     """Where the kind does not matter."""
-    async with _place(tmp_path, "valkey", stores.database) as made:
+    async with own_database(stores.database) as url, _place(tmp_path, "valkey", url) as made:
         yield made
 
 
 @asynccontextmanager
-async def _place(folder: Path, kind: str, database: str) -> AsyncIterator[Place]:
+async def _place(folder: Path, kind: str, database: str, *, down_after_ms: int = 0) -> AsyncIterator[Place]:
     from argus.server.private_stack import stack_over
 
-    program = server_program(kind)
-    async with own_database(database) as url:
-        with SentinelBed(folder / "bed", program) as bed:
-            urls = StoreUrls(redis=bed.url, database=url)
-            policy = PolicySettings(session_limit=10_000)
-            async with (
-                stack_over(urls, redis_timeout=timedelta(milliseconds=500), policy=policy) as private,
-                private.fresh_tenant() as api,
-            ):
-                yield Place(bed, private, api, await new_person(api))
+    with SentinelBed(folder / "bed", server_program(kind), down_after_ms=down_after_ms) as bed:
+        urls = StoreUrls(redis=bed.url, database=database)
+        timeout, policy = timedelta(milliseconds=500), PolicySettings(session_limit=10_000)
+        async with (
+            stack_over(urls, redis_timeout=timeout, policy=policy) as private,
+            private.fresh_tenant() as api,
+        ):
+            yield Place(bed, private, api, await new_person(api))
 
 
-async def _until_ok(api: Api, access_token: str, *, seconds: float = PATIENCE_SECONDS) -> float:
+async def _until_ok(api: Api, access_token: str) -> float:
     """Waits until a token is verified; only UNAVAILABLE may come before. Returns how long it took."""
     begun = time.monotonic()
     while (failure := await failure_of(verify(api, access_token, passive=True))) is not None:
         assert failure.reason == "UNAVAILABLE"
         assert failure.retry_after
-        assert time.monotonic() - begun < seconds
+        assert time.monotonic() - begun < PATIENCE_SECONDS
         await asyncio.sleep(PAUSE_SECONDS)
     return time.monotonic() - begun
 
@@ -145,30 +144,43 @@ async def _ready(url: str) -> tuple[int, dict[str, str]]:
         return answer.status_code, answer.json()["faults"]
 
 
-@pytest.mark.parametrize("how", ["the primary is killed", "a replica takes over in good order", "it is restarted"])
-async def test_a_change_of_primary_is_over_within_ten_seconds(place: Place, how: str) -> None:
+@pytest.mark.parametrize("how", ["killed", "handed over"])
+async def test_a_failover_is_over_within_ten_seconds(place: Place, how: str) -> None:
     """Refreshes meanwhile are answered, or told to come back; afterwards every session goes on with its own token."""
+    change = place.bed.fail_over if how == "killed" else place.bed.hand_over
+    await _over_within_ten_seconds(place, lambda: asyncio.to_thread(change))
+
+
+async def test_a_restart_of_the_primary_is_over_within_ten_seconds(tmp_path: Path, stores: StoreUrls) -> None:
+    """So quick that the sentinels don't take it for down. Its data is gone; PostgreSQL has it."""
+    async with own_database(stores.database) as url, _place(tmp_path, "valkey", url, down_after_ms=30_000) as place:
+
+        async def restart() -> None:
+            # From the main thread, with which it ends.
+            primary = place.bed.primary()
+            primary.kill()
+            primary.launch()
+
+        await _over_within_ten_seconds(place, restart)
+
+
+async def _over_within_ten_seconds(place: Place, change: Callable[[], Awaitable[object]]) -> None:
     crowd = Crowd(place.api, [await place.new_tokens() for _ in range(40)])
     refreshing = asyncio.create_task(crowd.refresh_all())
     await asyncio.to_thread(wait_until, "refreshes are under way", lambda: crowd.outcomes["OK"] >= 10)
-    if how == "it is restarted":
-        primary = place.bed.primary()
-        primary.kill()
-        primary.launch()
-    elif how == "the primary is killed":
-        await asyncio.to_thread(place.bed.fail_over)
-    else:
-        await asyncio.to_thread(place.bed.hand_over)
-    access_token = crowd.tokens[0].access_token
-    took = await _until_ok(place.api, access_token)
+    await change()
+    begun, watch = time.monotonic(), place.private.server.argus.primary
+    await asyncio.to_thread(wait_until, "it is noticed", lambda: watch.changes == 1)
+    await _until_ok(place.api, crowd.tokens[0].access_token)
+    took = time.monotonic() - begun
     crowd.is_over = True
     await refreshing
     assert took < RECOVERED_SECONDS, took
     for number in range(len(crowd.tokens)):
         assert await crowd.try_one(number) is None
-    assert set(crowd.outcomes) <= {"OK", "UNAVAILABLE"}, crowd.outcomes
-    assert crowd.outcomes["UNAVAILABLE"]
-    assert place.private.server.argus.primary.changes == 1
+    assert set(crowd.outcomes) == {"OK", "UNAVAILABLE"}, crowd.outcomes
+    assert watch.changes == 1
+    print(f"over after {took:.1f} s, {dict(crowd.outcomes)}")  # noqa: T201
 
 
 async def test_failover_with_a_process_still_on_the_old_primary(place: Place, tmp_path: Path) -> None:
@@ -278,3 +290,21 @@ async def test_a_plain_address_of_a_replica_is_no_redis(valkey_place: Place) -> 
         status, faults = await _ready(plain.server.admin_url)
         assert (status, faults["redis"]) == (503, "a replica: Argus needs the primary")
         await api.close()
+
+
+async def test_the_first_replica_of_a_primary_keeps_nobody_waiting(valkey_place: Place) -> None:
+    """The same process goes on under another lineage: every record is rebuilt, and no lease has to run out."""
+    place = valkey_place
+    tokens = await place.new_tokens()
+    primary, (replica,) = place.bed.primary(), place.bed.replicas()
+    watch = place.private.server.argus.primary
+    replica.kill()
+    # As after an hour without replicas.
+    primary.client.config_set("repl-backlog-ttl", 1)
+    wait_until("the history is forgotten", lambda: not primary.info()["repl_backlog_active"])
+    before = primary.info()["master_replid"]
+    replica.launch()
+    wait_until("the replica follows", lambda: replica.is_replica_of(primary))
+    assert primary.info()["master_replid"] != before
+    assert await _until_ok(place.api, tokens.access_token) < Lease.LIFE_MS / 1000
+    assert watch.changes == 0

@@ -63,10 +63,10 @@ async def test_only_the_leased_node_is_believed(live: LiveSessions, redis: Redis
     session_id = live.new_session_id(TENANT, USER)
     with pytest.raises(UnavailableError, match=NO_LEASE):
         await live.session(session_id)
-    lease.grant(await redis.lineage(), lease.now_ms())
+    lease.grant((await redis.node()).lineage, lease.now_ms())
     assert (await live.session(session_id)).value == b""
     assert await end(live, session_id)
-    lease.grant(await redis.lineage(), lease.now_ms() - lease.LIFE_MS)
+    lease.grant((await redis.node()).lineage, lease.now_ms() - lease.LIFE_MS)
     with pytest.raises(UnavailableError, match=NO_LEASE):
         await live.session(session_id)
 
@@ -107,16 +107,16 @@ async def test_connections_follow_the_primary_and_lead_to_no_replica(
     redis: Redis, nodes: tuple[Node, Node], lease: _core.Lease
 ) -> None:
     one, other = nodes
-    first = await redis.lineage()
+    first = (await redis.node()).lineage
     redis.move_to(other.address)
-    assert await redis.lineage() != first
+    assert (await redis.node()).lineage != first
     redis.move_to(one.address)
-    assert await redis.lineage() == first
+    assert (await redis.node()).lineage == first
     one.client.replicaof(*other.address)
     wait_until("the replica follows", lambda: one.is_replica_of(other))
     # Its functions refuse, and no new connection is taken up.
     with pytest.raises(NotPrimaryError):
-        await redis.lineage()
+        await redis.node()
     await redis.forget_connections()
     lease.grant(first, lease.now_ms())
     with pytest.raises(NotPrimaryError):

@@ -10,7 +10,7 @@ from argus._core import Engine, Lease
 from argus.base.clock import Now
 from argus.base.errors import UnavailableError
 from argus.storage.primaries import Primaries, Primary, Replaced
-from argus.storage.redis import NotPrimaryError, Redis
+from argus.storage.redis import Node, NotPrimaryError, Redis
 
 log = structlog.get_logger(__name__)
 
@@ -45,7 +45,7 @@ class StandaloneWatch:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._lineage: bytes | None = None
+        self._node: Node | None = None
         self.changes = 0
         self.fault = ""
 
@@ -68,15 +68,15 @@ class StandaloneWatch:
 
     async def _look(self) -> None:
         try:
-            lineage = await self._redis.lineage()
+            node = await self._redis.node()
         except NotPrimaryError:
             await self._redis.forget_connections()
             self._tell_replica()
             raise
-        if self._lineage not in (None, lineage):
-            self.changes += 1
-            log.warning("redis.primary_changed", lineage=lineage.hex())
-        self._lineage, self.fault = lineage, ""
+        if self._node is not None and self._node.lineage != node.lineage:
+            self.changes += self._node.run_id != node.run_id
+            log.warning("redis.lineage_changed", lineage=node.lineage.hex())
+        self._node, self.fault = node, ""
 
     def _tell_replica(self) -> None:
         if not self.fault:
@@ -98,8 +98,8 @@ class PrimaryKeeper:
         self._primaries = primaries
         self._now = now
         self._is_settled = False
-        self._registered: bytes | None = None
-        self._waits: tuple[bytes, int] | None = None
+        self._registered: Primary | None = None
+        self._waits: tuple[int, int] | None = None
         self._fenced: bytes | None = None
         self.changes = 0
         self.fault = "no primary is confirmed yet"
@@ -128,7 +128,7 @@ class PrimaryKeeper:
         asked_ms = Lease.now_ms()
         registered = await self._primaries.current()
         if registered is not None and registered.is_serving:
-            self._lease.grant(registered.lineage, asked_ms)
+            self._lease.grant(registered.node.lineage, asked_ms)
         else:
             self._lease.revoke()
         self._note(registered)
@@ -142,20 +142,20 @@ class PrimaryKeeper:
             self._redis.move_to(located.address)
             self._engine.use_primary(self._redis.url.at(*located.address))
         try:
-            lineage = await self._redis.lineage()
+            node = await self._redis.node()
         except NotPrimaryError:
             await self._redis.forget_connections()
             self._tell("the node that the sentinels name is a replica")
             return False
-        if registered is not None and registered.lineage == lineage:
+        if registered is not None and registered.node == node:
             return await self._settle(registered)
         if not is_agreed:
             self._tell("the node is not registered, and too few sentinels name it")
         elif registered is None:
-            await self._primaries.begin(lineage, now=self._now())
-            log.info("redis.primary_registered", lineage=lineage.hex())
+            await self._primaries.begin(node, now=self._now())
+            log.info("redis.primary_registered", lineage=node.lineage.hex())
         else:
-            await self._replace(registered, lineage)
+            await self._replace(registered.node, node)
         return False
 
     async def _settle(self, registered: Primary) -> bool:
@@ -164,30 +164,29 @@ class PrimaryKeeper:
             self._tell("")
             return True
         now_ms = Lease.now_ms()
-        if self._waits is None or self._waits[0] != registered.lineage:
-            self._waits = (registered.lineage, now_ms)
+        if self._waits is None or self._waits[0] != registered.term:
+            self._waits = (registered.term, now_ms)
         self._tell("a new primary waits until the leases on the one before have run out")
         if now_ms - self._waits[1] >= Lease.TAKEOVER_MS:
-            await self._primaries.serve(registered.lineage)
-            log.info("redis.primary_serves", lineage=registered.lineage.hex())
+            await self._primaries.serve(registered.term)
+            log.info("redis.primary_serves", lineage=registered.node.lineage.hex())
         return False
 
-    async def _replace(self, registered: Primary, lineage: bytes) -> None:
-        replaced = await self._primaries.replace(registered.lineage, lineage, now=self._now())
+    async def _replace(self, old: Node, new: Node) -> None:
+        replaced = await self._primaries.replace(old, new, now=self._now())
         if replaced is Replaced.FENCED:
             self._tell("the node was replaced before and counts no more: restart it, or promote another")
-            if self._fenced != lineage:
-                log.error("redis.primary_fenced", lineage=lineage.hex())
-            self._fenced = lineage
+            if self._fenced != new.lineage:
+                log.error("redis.primary_fenced", lineage=new.lineage.hex())
+            self._fenced = new.lineage
         elif replaced is Replaced.DONE:
-            log.warning("redis.primary_registered", lineage=lineage.hex(), replaces=registered.lineage.hex())
+            log.warning("redis.primary_registered", lineage=new.lineage.hex(), replaces=old.lineage.hex())
 
     def _note(self, registered: Primary | None) -> None:
-        lineage = None if registered is None else registered.lineage
-        if self._registered not in (None, lineage):
+        if registered is not None and self._registered is not None and registered.term != self._registered.term:
             self.changes += 1
-            log.warning("redis.primary_changed", lineage=lineage.hex() if lineage else "")
-        self._registered = lineage
+            log.warning("redis.primary_changed", lineage=registered.node.lineage.hex())
+        self._registered = registered
 
     def _tell(self, fault: str) -> None:
         if fault != self.fault:

@@ -32,8 +32,7 @@ _NOT_NOW: Final = (
 )
 _UNKNOWN_FUNCTION: Final = "Function not found"
 
-# A key that there never is, and how long the keeper of the lease waits for what is said about it.
-_NO_KEY: Final = b"a1:ping"
+# How long the keeper of the lease waits for a node to say who it is.
 _LONGEST_LOOK: Final = timedelta(seconds=1)
 
 NO_LEASE: Final = "NO_LEASE"
@@ -47,6 +46,19 @@ class NotPrimaryError(UnavailableError):
 
     def __init__(self) -> None:
         super().__init__(_COMPONENT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """A primary.
+
+    Attributes:
+        lineage: What its values are stamped with; another one whenever writes may have been lost.
+        run_id: The process that it is; it may begin a new lineage without a restart.
+    """
+
+    lineage: bytes
+    run_id: str
 
 
 class _ReplicaError(exceptions.ConnectionError):
@@ -152,8 +164,8 @@ class Redis:
         """Leads to this node from now on."""
         self._place.address = address
 
-    async def lineage(self) -> bytes:
-        """Lineage of the node, be it the leased one or not.
+    async def node(self) -> Node:
+        """Who answers, be it the leased node or not.
 
         Raises:
             NotPrimaryError: It is a replica.
@@ -161,10 +173,10 @@ class Redis:
         """
         try:
             async with asyncio.timeout(self._longest_look), self._errors():
-                answer = await self._execute("FCALL_RO", _core.function_name("stamped"), [_NO_KEY], ())
+                answer = await self._execute("FCALL_RO", _core.function_name("node"), (), ())
         except TimeoutError as error:
             raise UnavailableError(_COMPONENT) from error
-        return bytes(answer[2])
+        return Node(lineage=bytes(answer[2]), run_id=answer[3].decode())
 
     async def now_ms(self) -> int:
         """Redis TIME, of whatever node. Milliseconds since 1970.

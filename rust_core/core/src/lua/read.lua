@@ -15,3 +15,9 @@ end)
 register('stamped', READS, function(keys)
   return 0, value_of(keys[1])
 end)
+
+-- node: no keys
+-- status 0; then the run id of this process: by it the same primary under a new lineage is told from another one.
+register('node', READS, function()
+  return 0, run_id
+end)
