@@ -1,6 +1,7 @@
 """The server programs that tests run against: the Valkey of the wheel, and a Redis of 7 or newer.
 
-Redis comes from PATH, or else from the system's packages, unpacked (not installed) into `.tools/` of the project.
+Redis is that of ARGUS_TEST_REDIS, else of PATH, else one of the system's packages, unpacked (not installed) into
+`.tools/` of the project.
 """
 
 import functools
@@ -47,14 +48,14 @@ def free_ports(count: int) -> list[int]:
 def _redis_or_skip() -> Path:
     found = _redis()
     if found is None:
-        pytest.skip(f"no Redis {_OLDEST_REDIS} or newer: redis-server is not in PATH, and apt-get can't download it")
+        pytest.skip(f"no Redis {_OLDEST_REDIS} or newer: not in ARGUS_TEST_REDIS, not in PATH, and apt-get can't download it")
     return found
 
 
 @functools.cache
 def _redis() -> Path | None:
-    on_path, unpacked = shutil.which("redis-server"), _TOOLS / "redis" / "redis-server"
-    candidates = [Path(on_path)] if on_path else []
+    named, unpacked = (os.environ.get("ARGUS_TEST_REDIS"), shutil.which("redis-server")), _TOOLS / "redis/redis-server"
+    candidates = [Path(one) for one in named if one]
     if not any(_is_new_enough(one) for one in candidates) and not unpacked.exists():
         _unpack(unpacked.parent)
     return next((one for one in (*candidates, unpacked) if _is_new_enough(one)), None)

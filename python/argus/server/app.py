@@ -37,7 +37,7 @@ from argus.flows.vouch import VouchedSessions
 from argus.groups.service import Groups
 from argus.policies.model import default_policy
 from argus.policies.service import Policies
-from argus.server.primary import PrimaryKeeper, PrimaryWatch, StandaloneWatch
+from argus.server.primary import PrimaryKeeper, PrimaryWatch, StandaloneWatch, watching
 from argus.server.snapshot import SnapshotKeeper
 from argus.sessions.ending_store import EndingStore
 from argus.sessions.live_store import LiveSessions
@@ -142,7 +142,6 @@ async def open_argus(settings: Settings, *, clock: Clock) -> AsyncIterator[Argus
         argus = await _compose(settings, clock, db, redis, engine, primary, lease, kek, secrets)
         stack.callback(argus.hot.close)
         stack.callback(argus.passwords.close)
-        await argus.primary.start()
         await argus.redis.load_functions()
         await argus.snapshot.refresh()
         yield argus
@@ -154,12 +153,17 @@ async def open_argus(settings: Settings, *, clock: Clock) -> AsyncIterator[Argus
 async def _primary(
     settings: Settings, clock: Clock, redis: Redis, engine: Engine, lease: Lease | None
 ) -> AsyncIterator[PrimaryWatch]:
+    """Watches the primary for as long as the stores are open: commands of a minute need the lease as well."""
     if lease is None:
-        yield StandaloneWatch(redis)
+        async with watching(StandaloneWatch(redis)) as watch:
+            yield watch
         return
     # Connections of its own: a lease must not run out because all others are busy.
     async with Database.open(settings.database_url.get_secret_value(), max_size=2, timeout=_LEASE_PATIENCE) as db:
-        yield PrimaryKeeper(redis, engine, lease, Primaries(db, redis.url.service), now=lambda: clocks.now(clock))
+        primaries = Primaries(db, redis.url.service)
+        keeper = PrimaryKeeper(redis, engine, lease, primaries, now=lambda: clocks.now(clock))
+        async with watching(keeper) as watch:
+            yield watch
 
 
 def _engine(settings: Settings, clock: Clock, lease: Lease | None) -> Engine:

@@ -16,7 +16,6 @@ _HOUSEKEEPING: Final = timedelta(minutes=5)
 def add_loops(background: Background, argus: Argus) -> None:
     """Adds all of them."""
     background.forever("snapshot", argus.snapshot.run)
-    background.forever("primary", argus.primary.run)
     background.every("effects", _FLUSH, argus.effects.flush)
     background.every("outbox", _OUTBOX, argus.outbox.run_due)
     background.every("sweeper", argus.settings.sweep_interval, argus.sweeper.sweep)

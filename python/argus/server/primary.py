@@ -1,8 +1,10 @@
 """Knows which Redis node counts, and says so to both halves of Argus (rotation.md, section 3; ADR 14)."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 import structlog
 
@@ -36,8 +38,44 @@ class PrimaryWatch(Protocol):
             UnavailableError: A store is away.
         """
 
-    async def run(self) -> None:
-        """Goes on looking until it is cancelled."""
+    async def look(self) -> bool:
+        """Looks again; False if there is more to be done soon.
+
+        Raises:
+            UnavailableError: A store is away.
+        """
+
+
+Watch = TypeVar("Watch", bound=PrimaryWatch)
+
+
+@asynccontextmanager
+async def watching(watch: Watch) -> AsyncIterator[Watch]:
+    """Watches during the block, whatever happens: who stopped looking would never believe a node again.
+
+    Raises:
+        UnavailableError: A store is away at the start.
+    """
+    await watch.start()
+    task = asyncio.create_task(_go_on(watch), name="primary")
+    try:
+        yield watch
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _go_on(watch: PrimaryWatch) -> None:
+    is_settled = True
+    while True:
+        await asyncio.sleep((_SETTLED if is_settled else _UNSETTLED).total_seconds())
+        is_settled = False
+        try:
+            is_settled = await watch.look()
+        except UnavailableError:
+            continue  # the watch says so itself
+        except Exception:
+            log.exception("redis.watch_failed")
 
 
 class StandaloneWatch:
@@ -55,18 +93,14 @@ class StandaloneWatch:
         Raises:
             UnavailableError: Redis is away, or a replica.
         """
-        await self._look()
+        await self.look()
 
-    async def run(self) -> None:
-        """Goes on looking until it is cancelled."""
-        while True:
-            await asyncio.sleep(_SETTLED.total_seconds())
-            try:
-                await self._look()
-            except UnavailableError:
-                continue  # everybody notices
+    async def look(self) -> bool:
+        """Looks again.
 
-    async def _look(self) -> None:
+        Raises:
+            UnavailableError: Redis is away, or a replica.
+        """
         try:
             node = await self._redis.node()
         except NotPrimaryError:
@@ -77,6 +111,7 @@ class StandaloneWatch:
             self.changes += self._node.run_id != node.run_id
             log.warning("redis.lineage_changed", lineage=node.lineage.hex())
         self._node, self.fault = node, ""
+        return True
 
     def _tell_replica(self) -> None:
         if not self.fault:
@@ -113,18 +148,21 @@ class PrimaryKeeper:
         if not await self._round():
             await self._round()
 
-    async def run(self) -> None:
-        """Goes on until it is cancelled; a store that is away is waited for."""
-        while True:
-            await asyncio.sleep((_SETTLED if self._is_settled else _UNSETTLED).total_seconds())
-            try:
-                self._is_settled = await self._round()
-            except UnavailableError as error:
-                self._is_settled = False
-                self._tell(f"{error.component} is away")
+    async def look(self) -> bool:
+        """Confirms what is registered and follows the sentinels; False if there is more to be done soon.
+
+        Raises:
+            UnavailableError: A store is away.
+        """
+        try:
+            self._is_settled = await self._round()
+        except UnavailableError as error:
+            self._is_settled = False
+            self._tell(f"{error.component} is away")
+            raise
+        return self._is_settled
 
     async def _round(self) -> bool:
-        """Confirms what is registered and follows the sentinels; False if there is more to be done soon."""
         asked_ms = Lease.now_ms()
         registered = await self._primaries.current()
         if registered is not None and registered.is_serving:
