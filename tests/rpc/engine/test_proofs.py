@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from argus.sessions.model import binding_of
 from argus.v1.token_service_pb2 import IntrospectTokenRequest, IntrospectTokenResponse
 from argus.v1.types_pb2 import Proof
 from tests.support.dpop import URI, DpopClient, certificate, proof_of
@@ -150,3 +151,21 @@ def test_a_record_that_is_bound_to_something_else_yields_nothing(bench: Bench, c
     assert refused_proof(bench, "VerifyAccessToken", shown) == "other_binding"
     told = bench.ok("IntrospectToken", IntrospectTokenRequest(token=access), IntrospectTokenResponse)
     assert told == IntrospectTokenResponse()
+
+
+def test_a_lost_step_up_that_bound_the_session_leads_to_a_step_up(bench: Bench, client: DpopClient) -> None:
+    """The old token is not bound, the record is: the key that the client has by now is what counts."""
+    session = bench.sign_in()
+    key = bench.keys(session.session_id)[0]
+    family_two = bytearray(record(bench, session))
+    family_two[2] |= 1
+    family_two[14] = 2
+    family_two[31:47] = binding_of(client.confirmation) or b""
+    bench.valkey.client.set(key, bytes(family_two))
+    old = session.tokens.refresh_token
+    for proof in (None, DpopClient().proof(now=bench.now)):
+        request = refresh_request(old, proof=proof)
+        assert refused_proof(bench, "RefreshToken", request, binding="key") == "missing"
+    refused = bench.refused("RefreshToken", refresh_request(old, proof=client.proof(now=bench.now)))
+    assert (refused.reason, refused.metadata) == ("STEP_UP_REQUIRED", {"cause": "FAMILY_OLDER"})
+    assert record(bench, session) == bytes(family_two)

@@ -113,10 +113,6 @@ impl ProofKey {
 
     fn rsa(modulus: &[u8], exponent: &[u8], algorithm: ProofAlgorithm) -> Result<Self, KeyRefused> {
         check_rsa(modulus, exponent, MAX_RSA_BITS)?;
-        // One key has one thumbprint (RFC 7518, section 6.3.1: no leading zeros).
-        if modulus.first() == Some(&0) || exponent.first() == Some(&0) {
-            return Err(KeyRefused::Malformed);
-        }
         let padding = match algorithm {
             ProofAlgorithm::Ps256 => &RSA_PSS_2048_8192_SHA256,
             _ => &RSA_PKCS1_2048_8192_SHA256,
@@ -126,6 +122,7 @@ impl ProofKey {
             e: exponent,
         };
         Ok(Self {
+            // Refuses leading zeros, too (RFC 7518, section 6.3.1): one key has one thumbprint.
             parsed: components
                 .to_parsed_public_key(padding)
                 .map_err(|_| KeyRefused::Malformed)?,
