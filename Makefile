@@ -23,7 +23,7 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help dev test smoke check check-python check-proto check-generated check-rust format generate baseline build \
-        twin timing install clean
+        twin mutants timing install clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -90,6 +90,9 @@ build: $(UV) ## Build the wheel into dist/
 
 twin: install ## A million random (record, token, time) through the Lua function and its Rust twin
 	@ARGUS_TWIN_CASES=1000000 $(BIN)/python -m pytest tests/stores -k twin -p no:randomly --timeout 3600 $(ARGS)
+
+mutants: install ## Break the code on purpose, once for each rule: every break must turn its tests red (ARGS="--only no-grace")
+	@$(BIN)/python -m tests.mutants $(ARGS)
 
 timing: install ## Do known and unknown users take the same time? (ARGS=--without-dummy-work must be red)
 	@$(BIN)/python -m bench.timing $(ARGS)

@@ -74,6 +74,7 @@ def test_a_promotion_makes_every_record_stale(valkey: Valkey) -> None:
     valkey.client.replicaof("NO", "ONE")
     assert subject.lineage != before
     assert subject.touch(session_id) == 1
+    assert subject.expire(session_id) == [1]
 
 
 def test_an_end_keeps_the_first_moment_and_reason(subject: Subject) -> None:

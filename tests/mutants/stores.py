@@ -1,0 +1,161 @@
+"""Mutants of lineage, rebuilds, ends and deadlines: the other functions in Redis."""
+
+from typing import Final
+
+from tests.mutants.model import Mutant
+
+_LAWS: Final = "tests/stores/test_functions.py::"
+_REBUILDS: Final = "tests/stores/test_functions_rebuild.py::"
+_ROWS: Final = "tests/stores/test_rotate_rows.py::"
+
+
+def _lua(part: str, name: str, breaks: str, text: str, replacement: str, *tests: str) -> Mutant:
+    file = f"rust_core/core/src/lua/{part}.lua"
+    return Mutant(name=name, breaks=breaks, file=file, text=text, replacement=replacement, tests=tests)
+
+
+STORES: Final = (
+    _lua(
+        "records",
+        "stamp-not-checked",
+        "A record decides although another process wrote it: a snapshot's old data count as the present.",
+        "if session and session.lineage == node then",
+        "if session then",
+        _LAWS + "test_a_restart_from_a_snapshot_makes_every_record_stale",
+        _LAWS + "test_a_promotion_makes_every_record_stale",
+        _ROWS + "test_only_this_nodes_record_decides",
+    ),
+    _lua(
+        "records",
+        "stamp-of-users-not-checked",
+        "A user's record decides although another process wrote it: a disabling is forgotten with a snapshot.",
+        "return user and user.lineage == node and user or nil",
+        "return user",
+        _ROWS + "test_only_this_nodes_user_decides",
+    ),
+    _lua(
+        "node",
+        "lineage-without-promotions",
+        "A replica that was promoted with writes missing keeps its lineage.",
+        "redis.sha1hex(run_id .. current)",
+        "redis.sha1hex(run_id)",
+        _LAWS + "test_a_promotion_makes_every_record_stale",
+    ),
+    _lua(
+        "rebuild",
+        "rebuild-for-any-node",
+        "What was read for a node that is gone is written into its successor.",
+        "register('rebuild', WRITES, function(keys, arguments, node)\n  if arguments[1] ~= node then",
+        "register('rebuild', WRITES, function(keys, arguments, node)\n  if arguments[1] == '' then",
+        _REBUILDS + "test_a_rebuild_for_another_node_is_not_written",
+    ),
+    _lua(
+        "rebuild",
+        "rebuild-over-a-current-record",
+        "A rebuild that read “active” overwrites the end that came meanwhile.",
+        "if current then\n    return 2",
+        "if current and false then\n    return 2",
+        _REBUILDS + "test_read_active_then_ended_then_rebuilt_stays_ended",
+        _REBUILDS + "test_a_current_record_is_never_replaced",
+    ),
+    _lua(
+        "rebuild",
+        "rebuild-forgets-generations",
+        "A rebuild takes PostgreSQL's bound although the old record knows more: a replaced token comes back.",
+        "if old.generation >= new.generation then",
+        "if old.generation < 0 then",
+        _REBUILDS + "test_the_higher_generation_of_a_family_survives",
+    ),
+    _lua(
+        "rebuild",
+        "rebuild-forgets-contests",
+        "A loss makes a contested family good again.",
+        "if old.state == CONTESTED then",
+        "if old.state == ENDED then",
+        _REBUILDS + "test_contested_if_either_says_so",
+    ),
+    _lua(
+        "rebuild",
+        "rebuild-forgets-ends",
+        "A tombstone of the process before gives way to PostgreSQL's “active”.",
+        "  if old.state == ENDED then\n    return old",
+        "  if old.state == ENDED then\n    return new",
+        _REBUILDS + "test_ended_if_either_says_so",
+    ),
+    _lua(
+        "rebuild",
+        "rebuild-merges-families",
+        "A family of before the step-up lends its generation to the new one.",
+        "new.state == ENDED or old.family ~= new.family then",
+        "new.state == ENDED then",
+        _REBUILDS + "test_the_higher_generation_of_a_family_survives",
+        _REBUILDS + "test_contested_if_either_says_so",
+    ),
+    _lua(
+        "rebuild",
+        "rebuild-drops-a-users-change",
+        "A disabling that came while the user was being read is overwritten by what was read.",
+        "if old.sets_disabled then",
+        "if old.sets_disabled and false then",
+        _LAWS + "test_a_change_of_an_unknown_user_waits_for_the_rebuild",
+    ),
+    _lua(
+        "ends",
+        "no-tombstone-where-nothing-is",
+        "An end leaves no mark where Redis has lost the record: the rebuild under way brings the session back.",
+        "  bury(key, index, sid, pack_tombstone(node, reason, ended_at), ttl)\n  return ended_at, reason",
+        "  if session then\n    bury(key, index, sid, pack_tombstone(node, reason, ended_at), ttl)\n  end\n"
+        "  return ended_at, reason",
+        _LAWS + "test_an_end_is_written_where_no_record_is",
+    ),
+    _lua(
+        "ends",
+        "the-last-end-counts",
+        "A second end changes moment and reason of the first.",
+        "reason, ended_at = session.reason, session.ended_at\n    if",
+        "if",
+        _LAWS + "test_an_end_of_another_lineage_stays_the_first_and_becomes_current",
+    ),
+    _lua(
+        "ends",
+        "not-before-may-fall",
+        "Ends of a tenant that arrive out of order leave the earlier one.",
+        "not_before = math.max(not_before, stored)",
+        "not_before = math.min(not_before, stored)",
+        _LAWS + "test_a_not_before_only_rises",
+    ),
+    _lua(
+        "ends",
+        "unknown-users-are-not-changed",
+        "A change of a user that Redis has forgotten is dropped.",
+        "  set_for(keys[1], pack_user(NO_LINEAGE, flags, not_before), CHANGE_WAITS)\n",
+        "",
+        _LAWS + "test_a_change_of_an_unknown_user_waits_for_the_rebuild",
+    ),
+    _lua(
+        "deadlines",
+        "use-beyond-the-absolute-deadline",
+        "Use moves the idle deadline past the absolute one.",
+        "return math.min(plus(active, idle), absolute_under(session, absolute_max))",
+        "return plus(active, idle)",
+        _ROWS + "test_a_use_never_moves_the_idle_deadline_past_the_absolute_one",
+    ),
+    _lua(
+        "deadlines",
+        "idle-deadline-not-looked-at",
+        "A session that nobody used for long refreshes.",
+        "if now < math.min(absolute, session.idle_deadline) then",
+        "if now < absolute then",
+        _LAWS + "test_asvs_7_3_1_a_session_ends_when_its_idle_deadline_passed",
+        _ROWS + "test_a_deadline_that_passed_refuses",
+    ),
+    _lua(
+        "deadlines",
+        "a-late-report-shortens",
+        "A use that is reported late sets the idle deadline back.",
+        "deadline = math.max(deadline_after_use(session, active, idle, absolute_max), session.idle_deadline)",
+        "deadline = deadline_after_use(session, active, idle, absolute_max)",
+        _LAWS + "test_a_late_report_of_a_use_never_shortens",
+    ),
+)
+"""Mutants of every other part of the library."""

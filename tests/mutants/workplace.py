@@ -1,0 +1,150 @@
+"""Where mutants live: a copy of the sources that nobody else works on."""
+
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tests.mutants.model import ROOT, Mutant
+
+_COPIED: Final = ("python", "tests", "bench", "proto", "rust_core", "pyproject.toml", "Cargo.toml", "Cargo.lock")
+_IGNORED: Final = shutil.ignore_patterns("__pycache__", "target", "*.pyc", ".hypothesis")
+_EXTENSION: Final = "python/argus/_core.abi3.so"
+# With the packages that no mutant touches already built, an extension is made in a quarter of a minute.
+_CARGO: Final = (
+    "cargo",
+    "build",
+    "--quiet",
+    "--locked",
+    "--package",
+    "argus-py",
+    "--features",
+    "pyo3/extension-module",
+)
+_LONGEST_RUN_SECONDS: Final = 600
+
+
+class WorkplaceError(Exception):
+    """The tests of a mutant could not be run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One run of pytest.
+
+    Attributes:
+        outcomes: "green", "red" or "broken" by test id (a test with cases has an id for each).
+        output: What pytest printed.
+        seconds: How long it took.
+    """
+
+    outcomes: dict[str, str]
+    output: str
+    seconds: float
+
+    def of(self, test: str) -> str:
+        """The outcome of a test; with cases red if one is; "missing" if it was not run."""
+        found = {outcome for name, outcome in self.outcomes.items() if name == test or name.startswith(f"{test}[")}
+        return next((outcome for outcome in ("broken", "red", "green") if outcome in found), "missing")
+
+
+class Workplace:
+    """The copy, in `target/mutants`: what Rust has built is there the next time."""
+
+    def __init__(self) -> None:
+        self._folder = ROOT / "target" / "mutants"
+        self._tree = self._folder / "tree"
+
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Makes the copy anew for the time of the block, and keeps a second run of the mutants out."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with (self._folder / "lock").open("wb") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise WorkplaceError("the mutants of this work tree are being run already") from None
+            shutil.rmtree(self._tree, ignore_errors=True)
+            for name in _COPIED:
+                source, copy = ROOT / name, self._tree / name
+                if source.is_dir():
+                    shutil.copytree(source, copy, ignore=_IGNORED)
+                else:
+                    shutil.copy2(source, copy)
+            try:
+                yield
+            finally:
+                shutil.rmtree(self._tree, ignore_errors=True)
+
+    def run(self, tests: Sequence[str], mutant: Mutant | None = None) -> Run:
+        """Runs tests in the copy, with a mutant in it or as it is.
+
+        Raises:
+            WorkplaceError: They could not be run to the end.
+        """
+        begun = time.monotonic()
+        outcomes, changes = self._folder / "outcomes.json", self._folder / "library.json"
+        outcomes.unlink(missing_ok=True)
+        options = ["-p", "tests.mutants.plugin", "-p", "no:randomly", "-p", "no:cacheprovider", "--tb=short", "-q"]
+        options += ["--outcomes", str(outcomes)]
+        if mutant is not None and mutant.language == "lua":
+            changes.write_text(json.dumps({"original": mutant.original(), "mutated": mutant.mutated()}))
+            options += ["--library", str(changes)]
+        with self._changed(mutant):
+            output = self._call([sys.executable, "-m", "pytest", "--rootdir", ".", *options, *tests])
+        if not outcomes.exists():
+            raise WorkplaceError(output[-3000:])
+        return Run(outcomes=json.loads(outcomes.read_text()), output=output, seconds=time.monotonic() - begun)
+
+    @contextmanager
+    def _changed(self, mutant: Mutant | None) -> Iterator[None]:
+        """Puts the change into the copy, and takes it out again; of Rust, with an extension built from it."""
+        if mutant is None or mutant.language == "lua":
+            yield
+            return
+        path, extension = self._tree / mutant.file, self._tree / _EXTENSION
+        path.write_text(mutant.mutated(), encoding="utf-8")
+        try:
+            if mutant.language == "rs":
+                self._build(extension)
+            yield
+        finally:
+            path.write_text(mutant.original(), encoding="utf-8")
+            if mutant.language == "rs":
+                shutil.copy2(ROOT / _EXTENSION, extension)
+
+    def _build(self, extension: Path) -> None:
+        built = self._folder / "cargo"
+        self._call([*_CARGO, "--target-dir", str(built)], must_succeed=True)
+        # Never written over while a process may have it mapped.
+        extension.unlink()
+        shutil.copy2(built / "debug" / "lib_core.so", extension)
+
+    def _call(self, command: Sequence[str], *, must_succeed: bool = False) -> str:
+        """Runs a program in the copy; answers what it printed."""
+        environment = os.environ | {"PYTHONPATH": str(self._tree / "python"), "PYTHONDONTWRITEBYTECODE": "1"}
+        environment["PYO3_PYTHON"] = sys.executable
+        try:
+            done = subprocess.run(
+                command,
+                cwd=self._tree,
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                check=must_succeed,
+                timeout=_LONGEST_RUN_SECONDS,
+            )
+        except subprocess.CalledProcessError as error:
+            raise WorkplaceError(error.stdout[-3000:]) from None
+        except subprocess.TimeoutExpired:
+            raise WorkplaceError(f"not done after {_LONGEST_RUN_SECONDS} s") from None
+        return done.stdout
