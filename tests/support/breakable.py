@@ -82,11 +82,13 @@ class Breakable:
         await self.first.advance(by)
 
     async def carried_out(self) -> None:
-        """Waits until the background has brought everything everywhere; what waits for its time gets some."""
+        """Waits until both servers have their stores and all ends are everywhere; what waits for its time gets some."""
         argus, minutes = self.first.server.argus, _MINUTES
         async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
                 try:
+                    for server in self.servers:
+                        await server.server.argus.db.fetch_one("SELECT 1 AS one")
                     await argus.outbox.run_due()
                     left = await argus.db.fetch_one("SELECT count(*) AS n FROM outbox")
                     if left == {"n": 0} and not await argus.redis.client.hlen("a1:pending"):
