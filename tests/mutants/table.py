@@ -161,10 +161,17 @@ TABLE: Final = (
     _rotate(
         "nothing-adopted",
         "After a loss the client's token is newer than the record, and is refused for it.",
-        "if token.generation <= session.generation then\n    return false",
-        "if token.generation <= session.generation or token.generation > 0 then\n    return false",
+        "if token.generation <= session.generation then\n    return NOT_ADOPTED",
+        "if token.generation <= session.generation or token.generation > 0 then\n    return NOT_ADOPTED",
         _ROWS + "test_a_newer_token_is_adopted_as_old_as_it_says",
         _REFRESH + "test_a_newer_token_than_the_store_knows_is_taken_over",
+    ),
+    _rotate(
+        "no-alarm-without-a-loss",
+        "A token that is newer than a record that lost nothing is adopted like any other: a stolen key makes no alarm.",
+        "return session.rebuilt and EXPLAINED or UNEXPLAINED",
+        "return EXPLAINED",
+        _ROWS + "test_a_newer_token_is_an_alarm_where_nothing_was_lost",
     ),
     _rotate(
         "not-before-against-the-token",

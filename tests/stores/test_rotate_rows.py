@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.records import ACTIVE, BOUND, BY_ROTATION, CONTESTED, ENDED, Record, tombstone, user_record
+from tests.support.records import ACTIVE, BOUND, BY_ROTATION, CONTESTED, ENDED, REBUILT, Record, tombstone, user_record
 from tests.support.subject import IDLE, LIFE, Subject
 from tests.support.valkey import Valkey
 
@@ -16,6 +16,7 @@ ROTATED, REPEATED, CURRENT, HELD = range(4)
 MISSING, STALE, USER_MISSING, NEWER_FAMILY = range(10, 14)
 IS_ENDED, IDLE_TIMEOUT, ABSOLUTE_TIMEOUT, USER_DISABLED, BEFORE, PROOF_REQUIRED = range(20, 26)
 OLDER_FAMILY, IS_CONTESTED, PRINT_CHANGED, ANSWER_LATE, REPLAYED, REPLAYED_ENDED = range(30, 36)
+EXPLAINED, UNEXPLAINED = 1, 2
 GRACE, DEADLINE = 30, 10
 DEBOUNCE = GRACE + DEADLINE
 # A second may pass between the reading of the clock and the call.
@@ -59,9 +60,14 @@ class Answer:
     """What came of one call."""
 
     verdict: int
-    adopted: bool
+    adoption: int
     before: Record
     value: bytes
+
+    @property
+    def adopted(self) -> bool:
+        """The token was newer than the record."""
+        return self.adoption != 0
 
     @property
     def after(self) -> Record:
@@ -97,7 +103,7 @@ def present(subject: Subject, *, age: int = 500, **changes: Any) -> Answer:
     before = subject.put(session_id, subject.record(**fields))
     answer = _rotate(subject, session_id, Presented(**changes), now)
     assert answer[3] == subject.value(session_id), "the answer says what the key holds"
-    return Answer(verdict=answer[0], adopted=bool(answer[4]), before=before, value=answer[3])
+    return Answer(verdict=answer[0], adoption=answer[4], before=before, value=answer[3])
 
 
 def _rotate(subject: Subject, session_id: str, presented: Presented, now: int) -> list[Any]:
@@ -209,6 +215,13 @@ def test_a_newer_token_is_adopted_as_old_as_it_says(subject: Subject) -> None:
     assert (answer.verdict, answer.adopted, answer.after.generation) == (REPEATED, True, GENERATION + 3)
     assert (answer.after.attempt, answer.after.print) == (bytes(4), bytes(4))
     assert abs(answer.after.made - (answer.before.made + 500 - 5)) <= SLACK
+
+
+def test_a_newer_token_is_an_alarm_where_nothing_was_lost(subject: Subject) -> None:
+    """A loss goes along with a rebuild; without one, nothing explains the token."""
+    for flags, adoption in ((BY_ROTATION | REBUILT, EXPLAINED), (BY_ROTATION, UNEXPLAINED)):
+        answer = present(subject, generation=GENERATION + 1, record_flags=flags)
+        assert (answer.verdict, answer.adoption, answer.after.flags) == (ROTATED, adoption, flags)
 
 
 def test_a_newer_token_that_is_old_is_adopted_and_rotated(subject: Subject) -> None:
