@@ -23,7 +23,7 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help dev test smoke check check-python check-proto check-generated check-rust format generate baseline build \
-        twin mutants timing install clean
+        twin mutants timing bench-rotation install clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -96,6 +96,9 @@ mutants: install ## Break the code on purpose, once for each rule: every break m
 
 timing: install ## Do known and unknown users take the same time? (ARGS=--without-dummy-work must be red)
 	@$(BIN)/python -m bench.timing $(ARGS)
+
+bench-rotation: install ## What a rotation costs in CPU, beside a plain compare-and-set (ARGUS_TEST_REDIS=/path/to/redis-server: there too)
+	@$(BIN)/python -m bench.rotation $(ARGS)
 
 install: $(UV) ## Make the environment from the lock files, and build the extension if its sources have changed
 	@command -v cargo >/dev/null || { echo 'Rust is missing: install 1.88 or newer from https://rustup.rs'; exit 1; }

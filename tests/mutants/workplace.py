@@ -96,7 +96,9 @@ class Workplace:
         options = ["-p", "tests.mutants.plugin", "-p", "no:randomly", "-p", "no:cacheprovider", "--tb=short", "-q"]
         options += ["--outcomes", str(outcomes)]
         if mutant is not None and mutant.language == "lua":
-            changes.write_text(json.dumps({"original": mutant.original(), "mutated": mutant.mutated()}))
+            changes.write_text(
+                json.dumps({"original": mutant.original(self._tree), "mutated": mutant.mutated(self._tree)})
+            )
             options += ["--library", str(changes)]
         with self._changed(mutant):
             output = self._call([sys.executable, "-m", "pytest", "--rootdir", ".", *options, *tests])
@@ -111,20 +113,24 @@ class Workplace:
             yield
             return
         path, extension = self._tree / mutant.file, self._tree / _EXTENSION
-        path.write_text(mutant.mutated(), encoding="utf-8")
+        original, kept = mutant.original(self._tree), self._folder / "extension.so"
+        if mutant.language == "rs":
+            shutil.copy2(extension, kept)
+        path.write_text(mutant.mutated(self._tree), encoding="utf-8")
         try:
             if mutant.language == "rs":
                 self._build(extension)
             yield
         finally:
-            path.write_text(mutant.original(), encoding="utf-8")
+            path.write_text(original, encoding="utf-8")
             if mutant.language == "rs":
-                shutil.copy2(ROOT / _EXTENSION, extension)
+                extension.unlink(missing_ok=True)
+                shutil.copy2(kept, extension)
 
     def _build(self, extension: Path) -> None:
         built = self._folder / "cargo"
         self._call([*_CARGO, "--target-dir", str(built)], must_succeed=True)
-        # Never written over while a process may have it mapped.
+        # Not written over: a process may have it mapped.
         extension.unlink()
         shutil.copy2(built / "debug" / "lib_core.so", extension)
 

@@ -43,6 +43,11 @@ class Valkey:
         """Where it answers."""
         return f"unix://{self._socket}"
 
+    @property
+    def pid(self) -> int:
+        """Number of its process."""
+        return self._process.pid
+
     def start(self) -> None:
         """Starts it (from the last snapshot, if there is one) and loads the functions."""
         options = ["--port", str(self.port), "--bind", "127.0.0.1", "--unixsocket", str(self._socket)]
