@@ -4,5 +4,97 @@ from typing import Final
 
 from tests.mutants.model import Mutant
 
-FLOWS: Final[tuple[Mutant, ...]] = ()
-"""One for each order of `rotation.md`, section 3."""
+_ENDS: Final = "tests/faults/test_ends.py::"
+_ORDERS: Final = "tests/flows/test_write_orders.py::"
+_KEYS: Final = "tests/faults/test_key_rotation.py::"
+
+
+def _python(file: str, name: str, breaks: str, text: str, replacement: str, *tests: str) -> Mutant:
+    path = f"python/argus/{file}"
+    return Mutant(name=name, breaks=breaks, file=path, text=text, replacement=replacement, tests=tests)
+
+
+FLOWS: Final = (
+    _python(
+        "flows/offline_ends.py",
+        "no-second-write",
+        "An end made while PostgreSQL was away is not written to Redis again: a rebuild under way wins over it.",
+        "        await self._deliveries.carry_out(delivery)\n",
+        "",
+        _ENDS + "test_an_end_made_without_postgresql_is_written_to_redis_again",
+    ),
+    _python(
+        "flows/offline_ends.py",
+        "ended-before-postgresql-knows",
+        "An end that only Redis knows is reported as ENDED.",
+        "reason=end.reason, state=TerminationState.PENDING, operation=kept.operation",
+        "reason=end.reason, state=TerminationState.ENDED, operation=kept.operation",
+        _ENDS + "test_an_end_without_postgresql_is_pending_and_holds_at_once",
+    ),
+    _python(
+        "flows/offline_ends.py",
+        "user-wide-end-waits-for-postgresql",
+        "A user-wide end made while PostgreSQL is away is only noted, and holds when PostgreSQL is back.",
+        "        await self._live.raise_user(tenant_id, user_id, not_before=whole_second(self._now()))\n",
+        "",
+        _ENDS + "test_an_end_without_postgresql_is_pending_and_holds_at_once",
+    ),
+    _python(
+        "flows/terminate.py",
+        "ended-before-redis-knows",
+        "An end whose tombstone has not reached Redis is reported as ENDED.",
+        "            return TerminationState.PENDING, delivery.operation\n",
+        "            return TerminationState.ENDED, delivery.operation\n",
+        _ENDS + "test_an_end_without_redis_is_pending_and_then_ended",
+    ),
+    _python(
+        "flows/terminate.py",
+        "wide-end-before-redis-knows",
+        "A tenant- or client-wide end that has not reached Redis is reported as ENDED.",
+        "return Terminations(count=0, state=TerminationState.PENDING, operation=delivery.operation)",
+        "return Terminations(count=0, state=TerminationState.ENDED, operation=delivery.operation)",
+        _ENDS + "test_an_end_without_redis_is_pending_and_then_ended",
+    ),
+    _python(
+        "flows/hot.py",
+        "replay-answered-before-it-is-written",
+        "A replay is answered before PostgreSQL knows: a loss of Redis then makes the family good again.",
+        "            await self._effects.write(need.effect)\n",
+        "            self._effects.queue([need.effect])\n",
+        _ORDERS + "test_a_replay_is_in_postgresql_before_its_answer",
+    ),
+    _python(
+        "flows/rebuild.py",
+        "rebuild-before-flush",
+        "A rebuild reads PostgreSQL before the bounds that this process has queued are there.",
+        "        await self._effects.flush()\n",
+        "",
+        _ORDERS + "test_bounds_are_written_before_a_rebuild_reads",
+    ),
+    _python(
+        "sessions/activity_store.py",
+        "bounds-may-fall",
+        "A bound that arrives late lowers the one that is there.",
+        "THEN GREATEST(s.generation_bound, n.generation) ELSE",
+        "THEN n.generation ELSE",
+        _ORDERS + "test_a_bound_never_falls",
+    ),
+    _python(
+        "sessions/live_store.py",
+        "contest-not-rebuilt",
+        "PostgreSQL knows that a family is contested, and the rebuilt record does not.",
+        "contested=session.state is SessionState.CONTESTED,",
+        "contested=False,",
+        "tests/faults/test_lost_stores.py::test_a_replay_without_postgresql_is_written_when_it_is_back",
+    ),
+    _python(
+        "server/snapshot.py",
+        "revoked-key-not-told",
+        "The engine is not told that a key was revoked.",
+        'revoked=one.key.state == "revoked",',
+        "revoked=False,",
+        _KEYS + "test_a_pulled_refresh_key_between_an_answer_and_its_retry_steps_up",
+        _KEYS + "test_a_pulled_key_of_ids_refuses_every_family_of_it",
+    ),
+)
+"""One or more for each order of writes."""
