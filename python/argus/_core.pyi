@@ -201,10 +201,12 @@ class Engine:
         Returns:
             (0, encoded argus.internal.v1.TokenClaims) or (1, class of the fault as UTF-8).
         """
-    def drain_effects(self, limit: int) -> bytes:
-        """Takes up to `limit` effects out of the queue: encoded argus.internal.v1.Effects."""
-    def return_effects(self, effects: bytes) -> None:
-        """Puts a batch that could not be written back in front."""
+    def peek_effects(self, limit: int) -> bytes:
+        """Up to `limit` effects, the oldest, which stay in the queue: encoded argus.internal.v1.Effects."""
+    def discard_effects(self, count: int) -> None:
+        """Takes the oldest effects out of the queue: they have been written."""
+    def queue_effects(self, effects: bytes) -> None:
+        """Adds effects; a full queue drops those that are no bounds."""
     def effects_queued(self) -> tuple[int, int]:
         """(how many, age of the oldest in ms)."""
     def jwks(self, tenant_id: str) -> bytes | None:

@@ -275,7 +275,9 @@ class Bench:
 
     def effects(self) -> list[Effect]:
         """All that waits; takes it out."""
-        return list(Effects.FromString(self.engine.drain_effects(1000)).effects)
+        found = list(Effects.FromString(self.engine.peek_effects(1000)).effects)
+        self.engine.discard_effects(len(found))
+        return found
 
     def events(self) -> list[tuple[str, str]]:
         """(type, reason) of the events that wait; takes everything out."""

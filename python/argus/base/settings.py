@@ -101,6 +101,9 @@ class Settings(BaseModel):
     )
     redis_timeout: Duration = Field(parse_duration("2s"), description="Longest wait for an answer of Redis.")
     database_url: SecretStr = Field(SecretStr(""), description="postgresql:// address of PostgreSQL 15+.")
+    database_timeout: Duration = Field(
+        parse_duration("5s"), description="Longest wait for an answer of PostgreSQL; half of it for a connection."
+    )
     database_pool: int = Field(16, ge=2, le=1000, description="Most connections to PostgreSQL of one process.")
     allow_plaintext_stores: bool = Field(
         default=False, description="In production, allows stores on other machines without TLS (private network)."
@@ -117,6 +120,12 @@ class Settings(BaseModel):
     drain_time: Duration = Field(parse_duration("10s"), description="How long running calls may finish at a stop.")
     sweep_interval: Duration = Field(
         parse_duration("10s"), description="How often overdue sessions are ended; at most 30s."
+    )
+    rebuild_rate: int = Field(
+        2000,
+        ge=10,
+        le=1_000_000,
+        description="Most sessions a second that one process brings back from PostgreSQL after Redis lost data.",
     )
     effect_capacity: int = Field(100_000, ge=1000, description="Effects of hot calls that may wait to be written.")
 
@@ -288,6 +297,7 @@ class Settings(BaseModel):
         for name, least, most in (
             ("request_deadline", "1s", "60s"),
             ("redis_timeout", "10ms", "10s"),
+            ("database_timeout", "100ms", "60s"),
             ("sweep_interval", "100ms", "30s"),
             ("drain_time", "0s", "10m"),
         ):

@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
@@ -13,11 +14,13 @@ from argus.base.clock import Now
 from argus.base.errors import UnavailableError
 from argus.base.events import EVENT_TYPES, Event
 from argus.base.origin import Origin
+from argus.flows.delivery import Deliveries, post_contested, post_sessions_ended
 from argus.internal.v1.engine_pb2 import Effect
 from argus.internal.v1.engine_pb2 import Effects as EffectsMessage
 from argus.sessions.activity_store import Activity, write_activity
 from argus.sessions.ending_store import EndingStore
 from argus.sessions.model import EndReason
+from argus.sessions.outbox_store import Delivery, OutboxStore
 from argus.storage.postgres import Database, Transaction
 
 INTERVAL: Final = timedelta(milliseconds=250)
@@ -36,35 +39,48 @@ _log = structlog.get_logger(__name__)
 class Effects:
     """The engine's queue of effects, emptied into PostgreSQL."""
 
-    def __init__(self, engine: Engine, db: Database, ending: EndingStore, *, now: Now) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        db: Database,
+        ending: EndingStore,
+        outbox: OutboxStore,
+        deliveries: Deliveries,
+        *,
+        now: Now,
+    ) -> None:
         self._engine = engine
         self._db = db
         self._ending = ending
+        self._outbox = outbox
+        self._deliveries = deliveries
         self._now = now
         self._turn = asyncio.Lock()
 
     async def flush(self) -> int:
-        """Writes all that is queued; says how much it was. What can't be written goes back to the front.
+        """Writes all that is queued now; says how much it was. What can't be written stays queued, and ages there.
 
         Raises:
             UnavailableError: PostgreSQL is away.
         """
-        written = 0
-        async with self._turn:
-            while self._engine.effects_queued()[0]:
-                taken = self._engine.drain_effects(_BATCH)
-                effects = list(EffectsMessage.FromString(taken).effects)
-                try:
-                    await self._write_batch(effects)
-                except BaseException:
-                    self._engine.return_effects(taken)
-                    raise
-                written += len(effects)
+        written, queued = 0, self.queued
+        while written < queued and self.queued:
+            async with self._turn:
+                effects = list(EffectsMessage.FromString(self._engine.peek_effects(_BATCH)).effects)
+                deliveries = await self._write_batch(effects)
+                self._engine.discard_effects(len(effects))
+            written += len(effects)
+            await self._deliver(deliveries)
         return written
+
+    @property
+    def queued(self) -> int:
+        """How many effects wait."""
+        return self._engine.effects_queued()[0]
 
     def queue(self, effects: Iterable[Effect]) -> None:
         """Adds effects that Python found."""
-        self._engine.return_effects(EffectsMessage(effects=effects).SerializeToString())
+        self._engine.queue_effects(EffectsMessage(effects=effects).SerializeToString())
 
     async def write(self, effect: Effect) -> None:
         """Writes one effect at once: a verdict that must be known before its answer is given.
@@ -72,8 +88,9 @@ class Effects:
         Raises:
             UnavailableError: PostgreSQL is away.
         """
-        async with self._db.transaction(_origin(effect)) as tx:
-            await self._write(tx, [effect])
+        async with self._db.transaction(_origin(effect), now=self._now()) as tx:
+            deliveries = await self._write(tx, [effect])
+        await self._deliver(deliveries)
 
     async def prove(self) -> None:
         """Proves that effects can be written now: PostgreSQL gives a transaction id to nobody it won't let write.
@@ -84,40 +101,55 @@ class Effects:
         async with self._db.transaction() as tx:
             await tx.execute("SELECT pg_current_xact_id()")
 
-    async def _write_batch(self, effects: list[Effect]) -> None:
+    async def _deliver(self, deliveries: Iterable[Delivery]) -> None:
+        """Redis has made these verdicts itself; it may have lost them since, and been given what PostgreSQL knew."""
+        for delivery in deliveries:
+            with suppress(UnavailableError):  # the worker goes on
+                await self._deliveries.carry_out(delivery)
+                await self._outbox.done(delivery)
+
+    async def _write_batch(self, effects: list[Effect]) -> list[Delivery]:
+        origin = Origin(tenant_id="", actor=_SYSTEM, request_id="")
         try:
-            async with self._db.transaction(Origin(tenant_id="", actor=_SYSTEM, request_id="")) as tx:
-                await self._write(tx, effects)
+            async with self._db.transaction(origin, now=self._now()) as tx:
+                return await self._write(tx, effects)
         except (UnavailableError, asyncio.CancelledError):
             raise
         except Exception:  # noqa: BLE001  # whatever PostgreSQL says against it
             # One that PostgreSQL won't take must not hold the others up for ever.
             if len(effects) == 1:
                 _log.exception("effect.refused", event_type=effects[0].event, session_id=effects[0].session_id)
-                return
+                return []
             middle = len(effects) // 2
-            await self._write_batch(effects[:middle])
-            await self._write_batch(effects[middle:])
+            return [*await self._write_batch(effects[:middle]), *await self._write_batch(effects[middle:])]
 
-    async def _write(self, tx: Transaction, effects: list[Effect]) -> None:
+    async def _write(self, tx: Transaction, effects: list[Effect]) -> list[Delivery]:
+        deliveries: list[Delivery] = []
+        # In the order of their sessions, as everybody locks them.
+        for effect in sorted(effects, key=lambda one: (one.tenant_id, one.session_id)):
+            if effect.event in (CONTESTED, ENDED):
+                deliveries += await self._write_verdict(tx, effect)
+            elif effect.event in EVENT_TYPES:
+                _record(tx, effect)
         batch = _activity(effects)
         if batch:
             await write_activity(tx, batch)
-        for effect in effects:
-            if await self._is_news(tx, effect):
-                tx.origin = _origin(effect)
-                tx.record(_event(effect), time=_time(effect))
+        return deliveries
 
-    async def _is_news(self, tx: Transaction, effect: Effect) -> bool:
-        """Writes the verdict that an effect carries; False where there is no event, or not for the first time."""
+    async def _write_verdict(self, tx: Transaction, effect: Effect) -> list[Delivery]:
+        """What the engine has decided over a session; nothing where PostgreSQL has it already."""
+        tenant_id, session_id, now = effect.tenant_id, effect.session_id, self._now()
         if effect.event == CONTESTED:
-            await self._ending.contest(tx, effect.tenant_id, effect.session_id, effect.family)
-        elif effect.event == ENDED:
-            reason = EndReason.__members__.get(effect.reason, EndReason.REPLAY)
-            return bool(
-                await self._ending.end(tx, effect.tenant_id, [effect.session_id], at=_time(effect), reason=reason)
-            )
-        return effect.event in EVENT_TYPES
+            _record(tx, effect)
+            if not await self._ending.contest(tx, tenant_id, session_id, effect.family):
+                return []
+            return [await post_contested(self._outbox, tx, tenant_id, session_id, effect.family, now=now)]
+        reason = EndReason.__members__.get(effect.reason, EndReason.REPLAY)
+        ended = await self._ending.end(tx, tenant_id, [session_id], at=_time(effect), reason=reason)
+        if not ended:
+            return []
+        _record(tx, effect)
+        return [await post_sessions_ended(self._outbox, tx, tenant_id, effect.user_id, ended, now=now)]
 
 
 def _activity(effects: Iterable[Effect]) -> list[Activity]:
@@ -132,6 +164,11 @@ def _activity(effects: Iterable[Effect]) -> list[Activity]:
         if effect.last_active:
             one.add_use(_instant(effect.last_active), _instant(effect.idle_deadline))
     return list(found.values())
+
+
+def _record(tx: Transaction, effect: Effect) -> None:
+    tx.origin = _origin(effect)
+    tx.record(_event(effect), time=_time(effect))
 
 
 def _event(effect: Effect) -> Event:

@@ -140,6 +140,8 @@ class CreateSession:
         user = new.user
         policy = await self._policies.effective(user.tenant_id, new.client.client_id, user.user_id, groups=user.groups)
         refresh_id_key = await self._signing_keys.active_refresh_id_key(user.tenant_id)
+        # Should PostgreSQL go away before the first use of the session, Redis has all that it takes.
+        await self._rebuild.not_before(user.tenant_id, new.client.client_id)
         for _ in range(_TRIES):
             session_id = self._live.new_session_id(user.tenant_id, user.user_id)
             session = _session(new, policy, session_id, refresh_id_key, self._now())

@@ -18,6 +18,8 @@ SESSIONS_ENDED: Final = "sessions.ended"
 """Tombstones for some sessions of one user."""
 USER_CHANGED: Final = "user.changed"
 """A user's `not_before` or disabling, and tombstones for those of its sessions that ended with it."""
+CONTESTED: Final = "session.contested"
+"""A session is contested from now on."""
 COVER: Final = "not_before"
 """The `not_before` of a tenant or client, then the ends of the sessions that it covers."""
 SESSION_BEGUN: Final = "session.begun"
@@ -64,6 +66,8 @@ class Deliveries:
         match delivery.kind:
             case "sessions.ended":
                 await self._tombstones(delivery.tenant_id, delivery.payload)
+            case "session.contested":
+                await self._live.contest(delivery.subject, delivery.payload["family"])
             case "user.changed":
                 await self._user(delivery.tenant_id, delivery.subject, delivery.payload)
             case "not_before":
@@ -164,6 +168,13 @@ async def post_sessions_ended(
 ) -> Delivery:
     """Announces that some sessions of a user have ended in `tx`."""
     return await outbox.post(tx, tenant_id, SESSIONS_ENDED, user_id, tombstones(user_id, ended, now=now), now=now)
+
+
+async def post_contested(
+    outbox: OutboxStore, tx: Transaction, tenant_id: str, session_id: str, family: int, *, now: datetime
+) -> Delivery:
+    """Announces that a family of refresh tokens has been contested in `tx`."""
+    return await outbox.post(tx, tenant_id, CONTESTED, session_id, {"family": family}, now=now)
 
 
 async def post_user_changed(

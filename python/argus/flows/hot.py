@@ -100,7 +100,7 @@ class HotCalls:
                 # Whoever lost one has lost the others as well: a call has only a few rounds.
                 if need.session_id:
                     await self._rebuild.session(need.tenant_id, need.user_id, need.session_id)
-                if need.user_id:
+                elif need.user_id:
                     await self._rebuild.user(need.tenant_id, need.user_id)
                 await self._rebuild.not_before(need.tenant_id, need.client_id)
             case FlowNeed.FLOW_NEED_FAMILY:

@@ -42,15 +42,16 @@ class Outbox:
 
     async def _batch(self) -> tuple[int, int]:
         now, finished = self._now(), 0
+        away: UnavailableError | None = None
         async with self._db.transaction() as tx:
             due = await self._store.due(tx, now=now, size=_BATCH)
             for delivery in due:
                 try:
                     await self._deliveries.carry_out(delivery)
-                except UnavailableError:
-                    # The others would only wait for the same store.
-                    await self._store.postpone(tx, delivery, now=now)
-                    return 0, finished
+                except UnavailableError as error:
+                    # The others would only wait for the same store. All stay due: they go on as soon as it is back.
+                    away = error
+                    break
                 except NotYetError:
                     await self._store.postpone(tx, delivery, now=now)
                 except Exception:  # noqa: BLE001  # whatever is wrong with it
@@ -60,4 +61,6 @@ class Outbox:
                 else:
                     await self._store.done(delivery, tx)
                     finished += 1
+        if away is not None:
+            raise away
         return len(due), finished

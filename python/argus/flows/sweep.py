@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -18,7 +19,7 @@ from argus.sessions.model import Session, TokenInvalidError
 from argus.storage.postgres import Database, Transaction
 
 _BATCH: Final = 500
-_PARALLEL: Final = 50
+_PARALLEL: Final = 40
 _SYSTEM: Final = "system:sweeper"
 _FLUSH: Final = timedelta(seconds=1)
 
@@ -73,11 +74,8 @@ class Sweeper:
     async def _end_rebuilt(self, stale: Sequence[Session]) -> int:
         """Those that Redis has forgotten. Activity may be on its way to PostgreSQL still: they wait a little."""
         due = [one for one in stale if await self._has_waited(one)]
-        for session in due:
-            try:
-                await self._rebuild.session(session.tenant_id, session.user_id, session.session_id)
-            except TokenInvalidError:
-                continue  # removed meanwhile
+        for first in range(0, len(due), _PARALLEL):
+            await asyncio.gather(*(self._rebuilt(session) for session in due[first : first + _PARALLEL]))
         if not due:
             return 0
         now = self._now()
@@ -85,6 +83,10 @@ class Sweeper:
             living = await self._ending.still_living(tx, due)
             count, _ = await self._end(tx, living, now)
         return count
+
+    async def _rebuilt(self, session: Session) -> None:
+        with suppress(TokenInvalidError):  # removed meanwhile
+            await self._rebuild.session(session.tenant_id, session.user_id, session.session_id)
 
     async def _has_waited(self, session: Session) -> bool:
         now = self._now()

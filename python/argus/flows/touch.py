@@ -96,7 +96,6 @@ class TouchSessions:
                     raise _EndedError
                 try:
                     await self._rebuild.session(tenant_id, touch.user_id, touch.session_id)
-                    await self._rebuild.user(tenant_id, touch.user_id)
                 except TokenInvalidError:
                     raise _UnknownError from None
             raise UnavailableError("redis")

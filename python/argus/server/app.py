@@ -8,9 +8,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
+import structlog
+
 from argus._core import Clock, Engine, Keyspace, Lease
 from argus.audit.service import Audit
 from argus.base import clock as clocks
+from argus.base.errors import UnavailableError
 from argus.base.settings import Settings
 from argus.clients.service import Clients
 from argus.credentials.service import Passwords
@@ -19,6 +22,7 @@ from argus.devices.store import DeviceStore
 from argus.flows.activity import Effects
 from argus.flows.client_lifecycle import ClientLifecycle
 from argus.flows.client_token import ClientTokens
+from argus.flows.covers import Covers
 from argus.flows.create_session import CreateSession
 from argus.flows.delivery import Deliveries
 from argus.flows.hot import HotCalls
@@ -39,10 +43,12 @@ from argus.policies.model import default_policy
 from argus.policies.service import Policies
 from argus.server.primary import PrimaryKeeper, PrimaryWatch, StandaloneWatch, watching
 from argus.server.snapshot import SnapshotKeeper
+from argus.sessions.cover_store import CoverStore
 from argus.sessions.ending_store import EndingStore
 from argus.sessions.live_store import LiveSessions
 from argus.sessions.login_store import LoginStore
 from argus.sessions.outbox_store import OutboxStore, PendingEnds
+from argus.sessions.rebuild_store import KnownSessions, LiveRecords
 from argus.sessions.service import Sessions
 from argus.sessions.store import SessionStore
 from argus.storage.postgres import Database
@@ -55,6 +61,8 @@ from argus.tokens.encryption import KeyEncryption
 from argus.tokens.secrets import InstallationSecrets
 from argus.tokens.service import SigningKeys
 from argus.users.service import Users
+
+log = structlog.get_logger(__name__)
 
 KEY_SET_MAX_AGE: Final = timedelta(minutes=10)
 """How long consumers may keep a key set; a new key is published that long before it signs."""
@@ -97,6 +105,7 @@ class Argus:
     revoke_token: RevokeToken
     hot: HotCalls
     rebuild: Rebuild
+    covers: Covers
     sweeper: Sweeper
     effects: Effects
     outbox: Outbox
@@ -122,7 +131,11 @@ async def open_argus(settings: Settings, *, clock: Clock) -> AsyncIterator[Argus
     """
     async with AsyncExitStack() as stack:
         db = await stack.enter_async_context(
-            Database.open(settings.database_url.get_secret_value(), max_size=settings.database_pool)
+            Database.open(
+                settings.database_url.get_secret_value(),
+                max_size=settings.database_pool,
+                timeout=settings.database_timeout,
+            )
         )
         lease = Lease() if settings.redis is not None and settings.redis.service else None
         redis = Redis(
@@ -144,9 +157,18 @@ async def open_argus(settings: Settings, *, clock: Clock) -> AsyncIterator[Argus
         stack.callback(argus.passwords.close)
         await argus.redis.load_functions()
         await argus.snapshot.refresh()
-        yield argus
-        # What hot calls did in the last moment; if it can't be written now, nothing but bounds and activity is lost.
-        await argus.effects.flush()
+        try:
+            yield argus
+        finally:
+            await _flush(argus.effects)
+
+
+async def _flush(effects: Effects) -> None:
+    """Writes what hot calls did in the last moment; what can't be written now is bounds, activity and events."""
+    try:
+        await effects.flush()
+    except UnavailableError as error:
+        log.warning("effects.lost", count=effects.queued, component=error.component)
 
 
 @asynccontextmanager
@@ -215,9 +237,11 @@ async def _compose(
         secrets=secrets,
     )
 
-    effects = Effects(engine, db, ending, now=now)
-    rebuild = Rebuild(db, session_store, ending, live, effects)
     deliveries = Deliveries(db, session_store, ending, live, outbox_store, now=now)
+    effects = Effects(engine, db, ending, outbox_store, deliveries, now=now)
+    cover_store = CoverStore(redis, keyspace)
+    records = LiveRecords(redis, keyspace, now=now)
+    rebuild = Rebuild(db, KnownSessions(), records, cover_store, effects, rate=settings.rebuild_rate)
     offline = OfflineEnds(db, ending, live, outbox_store, PendingEnds(redis), deliveries, users, now=now)
     terminate = Terminate(
         db, session_store, ending, outbox_store, deliveries, offline, users, clients, tenants, now=now
@@ -283,6 +307,7 @@ async def _compose(
         revoke_token=RevokeToken(engine, terminate, db, now=now),
         hot=HotCalls(engine, redis, rebuild, effects, snapshot),
         rebuild=rebuild,
+        covers=Covers(db, cover_store),
         sweeper=Sweeper(db, ending, live, rebuild, policies, now=now),
         effects=effects,
         outbox=Outbox(db, outbox_store, deliveries, offline, now=now),

@@ -15,15 +15,15 @@ from argus.base.errors import UnavailableError
 log = structlog.get_logger(__name__)
 
 _FIRST_PAUSE: Final = 0.1
-_LONGEST_PAUSE: Final = 5.0
+_LONGEST_PAUSE: Final = 1.0
 _STOP_SECONDS: Final = 5.0
 
 
 class Background:
     """A set of supervised loops; entering starts them, leaving stops them.
 
-    A loop that fails is logged, counted and begun anew after a pause that doubles up to 5 s, so that a store that is
-    away is neither hammered nor forgotten.
+    A loop that fails is logged, counted and begun anew after a pause that doubles up to a second, so that a store that
+    is away is neither hammered nor forgotten.
     """
 
     def __init__(self, *, failures: Counter) -> None:

@@ -10,6 +10,8 @@ from argus.server.background import Background
 _FLUSH: Final = timedelta(milliseconds=250)
 _OUTBOX: Final = timedelta(milliseconds=500)
 _KEYS: Final = timedelta(seconds=5)
+_COVERS: Final = timedelta(seconds=1)
+_REPORT: Final = timedelta(seconds=10)
 _HOUSEKEEPING: Final = timedelta(minutes=5)
 
 
@@ -17,6 +19,8 @@ def add_loops(background: Background, argus: Argus) -> None:
     """Adds all of them."""
     background.forever("snapshot", argus.snapshot.run)
     background.every("effects", _FLUSH, argus.effects.flush)
+    background.every("covers", _COVERS, argus.covers.keep)
+    background.every("rebuild-report", _REPORT, argus.rebuild.metrics.report)
     background.every("outbox", _OUTBOX, argus.outbox.run_due)
     background.every("sweeper", argus.settings.sweep_interval, argus.sweeper.sweep)
     background.every("keys", _KEYS, argus.signing_keys.advance_due)

@@ -1,7 +1,7 @@
 """The metrics of one process."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, GCCollector, PlatformCollector, ProcessCollector
@@ -38,9 +38,11 @@ class ProcessMetrics:
             "argus_background_failures", "Failed rounds of background loops.", ("loop",), registry=self.registry
         )
 
-    def watch(self, engine: Engine) -> None:
-        """Reports what the engine counts."""
+    def watch(self, engine: Engine, others: Iterable[Collector]) -> None:
+        """Reports what the engine and others count."""
         self.registry.register(EngineCollector(engine))
+        for one in others:
+            self.registry.register(one)
 
     def watch_primary(self, primary: PrimaryWatch, lease: Lease | None) -> None:
         """Reports how the primary of Redis fares."""

@@ -50,7 +50,7 @@ async def running(settings: Settings, *, clock: Clock) -> AsyncIterator[Running]
     metrics = ProcessMetrics()
     async with AsyncExitStack() as stack:
         argus = await stack.enter_async_context(open_argus(settings, clock=clock))
-        metrics.watch(argus.engine)
+        metrics.watch(argus.engine, argus.rebuild.metrics.collectors)
         metrics.watch_primary(argus.primary, argus.lease)
         readiness = ReadinessCheck(
             db=argus.db,

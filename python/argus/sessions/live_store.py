@@ -166,32 +166,6 @@ class LiveSessions:
         answer = await self._redis.call("create", [*keys, self._keys.index_key(tenant_id, user_id)], args)
         return WriteStatus(answer[0])
 
-    async def rebuild_session(self, session: Session, *, lineage: bytes) -> WriteStatus:
-        """Writes what PostgreSQL knows, unless the node changed meanwhile or has a newer record of its own."""
-        content = tombstone_of(session) if session.has_ended else record_of(session)
-        key = self._keys.session_key(session.session_id)
-        answer = await self._redis.call("rebuild", [key], [lineage, content, record_life(session, now=self._now())])
-        return WriteStatus(answer[0])
-
-    async def rebuild_user(
-        self,
-        tenant_id: str,
-        user_id: str,
-        *,
-        lineage: bytes,
-        is_disabled: bool,
-        not_before: datetime | None,
-        sessions: Sequence[tuple[str, datetime]],
-    ) -> WriteStatus:
-        """Writes the record of a user and the index of its sessions, under the same conditions."""
-        keys = [self._keys.user_key(tenant_id, user_id), self._keys.index_key(tenant_id, user_id)]
-        record = bytes([1, int(is_disabled)]) + bytes(8) + _seconds(not_before).to_bytes(4, "big")
-        args: list[bytes | int | str] = [lineage, record, len(sessions)]
-        for session_id, created in sessions:
-            args += [session_id, epoch_seconds(created)]
-        answer = await self._redis.call("rebuild_user", keys, args)
-        return WriteStatus(answer[0])
-
     async def set_user(self, tenant_id: str, user_id: str, *, is_disabled: bool, not_before: datetime | None) -> None:
         """Brings a user's record up to date; one that is stale goes away and is rebuilt at the next use."""
         args = [int(is_disabled), _seconds(not_before)]
@@ -223,6 +197,10 @@ class LiveSessions:
         keys = [self._keys.session_key(session_id), self._keys.index_key(tenant_id, user_id)]
         answer = await self._redis.call("end", keys, [session_id, int(reason), epoch_seconds(at), life])
         return _live_end(answer)
+
+    async def contest(self, session_id: str, family: int) -> None:
+        """Marks a living record of that family as contested; one that is missing is rebuilt with the mark."""
+        await self._redis.call("contest", [self._keys.session_key(session_id)], [family])
 
     async def expire(
         self, session: Session, *, idle: timedelta, absolute: timedelta

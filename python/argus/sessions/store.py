@@ -101,15 +101,6 @@ class SessionStore:
         )
         return int(row["n"]) if row else 0
 
-    async def living_ids(self, tx: Transaction, tenant_id: str, user_id: str) -> list[tuple[str, datetime]]:
-        """Id and creation of every session of the user that has not ended, for the index in Redis."""
-        rows = await tx.fetch_all(
-            """SELECT session_id, create_time FROM sessions
-                WHERE tenant_id = %s AND user_id = %s AND state <> 'ended' ORDER BY create_time, session_id""",
-            (tenant_id, user_id),
-        )
-        return [(row["session_id"], row["create_time"]) for row in rows]
-
     async def owners(self, tenant_id: str, session_ids: list[str]) -> dict[str, Session]:
         """The sessions of the tenant among `session_ids`, by id."""
         rows = await self._db.fetch_all(

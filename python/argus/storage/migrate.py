@@ -102,7 +102,13 @@ def pending_migrations(url: str, *, migrations: Sequence[Migration] | None = Non
 
 def _connect(url: str) -> Connection:
     try:
-        return psycopg.connect(url, autocommit=True, connect_timeout=5, application_name="argus migrate")
+        return psycopg.connect(
+            url,
+            autocommit=True,
+            connect_timeout=5,
+            target_session_attrs="read-write",
+            application_name="argus migrate",
+        )
     except psycopg.OperationalError as error:
         raise MigrationError(f"PostgreSQL can't be reached: {error}") from None
 

@@ -5,25 +5,23 @@ Rows are dicts, statements are plain SQL and name the tenant, and times are pass
 """
 
 import asyncio
-import functools
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 from typing import Any, Final, LiteralString, Self
 
 import psycopg
-from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
-from psycopg_pool import AsyncConnectionPool
 
 from argus.base.errors import RequestAlreadyDoneError, RequestIdReusedError, UnavailableError
 from argus.base.events import Event
 from argus.base.ids import new_id
 from argus.base.origin import Origin
+from argus.storage.connections import Connection, Connections, Row
 
-Row = dict[str, Any]
+__all__ = ["Database", "Parameters", "Row", "Transaction"]
+
 Parameters = Sequence[Any] | Mapping[str, Any]
-Connection = psycopg.AsyncConnection[Row]
 
 REQUEST_ID_LIFE: Final = timedelta(minutes=10)
 """How long the `request_id` of a change is remembered."""
@@ -44,6 +42,7 @@ _CLAIM: Final = """
        SET request_sha256 = excluded.request_sha256, resource_name = excluded.resource_name,
            expire_time = excluded.expire_time
      WHERE requests.expire_time <= %s"""
+_HOLD: Final = "SELECT set_config('synchronous_commit', 'off', true), set_config('lock_timeout', %s, true)"
 _CLAIMED: Final = """
     SELECT request_sha256, resource_name FROM requests
      WHERE tenant_id = %s AND caller = %s AND method = %s AND request_id = %s"""
@@ -139,50 +138,25 @@ class Transaction:
 
 
 class Database:
-    """A pool of connections to PostgreSQL."""
+    """The primary of PostgreSQL."""
 
-    def __init__(self, pool: AsyncConnectionPool[Connection], connect: Callable[[], Awaitable[Connection]]) -> None:
-        self._pool = pool
-        self._connect = connect
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
 
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, url: str, *, max_size: int = 16, timeout: timedelta = timedelta(seconds=10)
+        cls, url: str, *, max_size: int = 16, timeout: timedelta = timedelta(seconds=5)
     ) -> AsyncIterator[Self]:
-        """Opens a pool; the server need not be there yet.
+        """Opens a pool of connections; the server need not be there yet.
 
         Args:
             url: `postgresql://` address with user and password.
             max_size: Most connections at a time.
             timeout: Longest time that one statement may take, and half of which a caller waits for a connection.
         """
-        seconds = timeout.total_seconds()
-        options: dict[str, Any] = {
-            "autocommit": True,
-            "row_factory": dict_row,
-            "connect_timeout": 3,
-            "options": f"-c statement_timeout={int(seconds * 1000)} -c timezone=UTC",
-            # A server that is gone without a word (pulled cable, paused machine) is noticed in time.
-            "tcp_user_timeout": int(seconds * 1000),
-            "application_name": "argus",
-        }
-        pool = AsyncConnectionPool(
-            url,
-            connection_class=Connection,
-            kwargs=options,
-            min_size=1,
-            max_size=max_size,
-            timeout=seconds / 2,
-            # Costs a round trip, and spares callers the connections that a restart of the server has broken.
-            check=AsyncConnectionPool.check_connection,
-            open=False,
-        )
-        await pool.open(wait=False)
-        try:
-            yield cls(pool, functools.partial(Connection.connect, url, **options))
-        finally:
-            await pool.close(timeout=seconds)
+        async with Connections(url, max_size=max_size, timeout=timeout) as connections:
+            yield cls(connections)
 
     @asynccontextmanager
     async def transaction(
@@ -200,29 +174,44 @@ class Database:
             UnavailableError: PostgreSQL is away; whether a commit under way took place is then unknown.
         """
         with _unavailable():
-            async with self._pool.connection() as connection, connection.transaction():
+            async with self._connections.take() as connection, connection.transaction():
                 transaction = Transaction(connection, origin, now)
                 yield transaction
                 await transaction.flush()
                 if origin is not None and origin.validate_only:
                     raise psycopg.Rollback
 
+    @asynccontextmanager
+    async def holding(self, *, wait: timedelta | None = None) -> AsyncIterator[Transaction]:
+        """A transaction that reads rows and keeps them from being changed until it ends; it writes nothing.
+
+        Args:
+            wait: Longest wait for a row that somebody else is changing.
+
+        Raises:
+            UnavailableError: PostgreSQL is away, or somebody changes a row for too long.
+        """
+        async with self.transaction() as transaction:
+            # The end of a lock need not be on disk.
+            await transaction.execute(_HOLD, (f"{int(wait.total_seconds() * 1000)}ms" if wait else "0",))
+            yield transaction
+
     async def fetch_one(self, sql: LiteralString, params: Parameters = ()) -> Row | None:
         """The first row of a single read, or None."""
         with _unavailable():
-            async with self._pool.connection() as connection:
+            async with self._connections.take() as connection:
                 return await (await connection.execute(sql, params)).fetchone()
 
     async def fetch_all(self, sql: LiteralString, params: Parameters = ()) -> list[Row]:
         """All rows of a single read."""
         with _unavailable():
-            async with self._pool.connection() as connection:
+            async with self._connections.take() as connection:
                 return await (await connection.execute(sql, params)).fetchall()
 
     async def record(self, origin: Origin, event: Event, time: datetime) -> None:
         """Writes an audit row that no change belongs to: a refused login, say."""
         with _unavailable():
-            async with self._pool.connection() as connection:
+            async with self._connections.take() as connection:
                 await connection.execute(_AUDIT_INSERT, _audit_row(origin, event, time))
 
     async def find_request(self, origin: Origin, *, now: datetime) -> str | None:
@@ -257,7 +246,7 @@ class Database:
         """
         woken = asyncio.Event()
         with _unavailable():
-            connection = await self._connect()
+            connection = await self._connections.connect()
             await connection.execute(f"LISTEN {channel}")
         task = asyncio.create_task(_wake(connection, woken))
         try:

@@ -19,6 +19,7 @@ OLDEST_REDIS: Final = (7, 0)
 OLDEST_POSTGRESQL: Final = 15
 MAX_CLOCK_SKEW_SECONDS: Final = 1.0
 _POSTGRESQL_NUMBER: Final = 10_000
+_DOCTOR: Final[dict[str, Any]] = {"connect_timeout": 5, "application_name": "argus doctor"}
 
 
 class StoreRequirementError(Exception):
@@ -115,6 +116,18 @@ def judge_postgresql(version: int) -> Finding:
     )
 
 
+def judge_role(is_standby: str) -> Finding:
+    """Judges whether PostgreSQL is the primary, by its parameter `in_hot_standby`."""
+    return Finding(
+        what="postgresql.role",
+        found="standby" if is_standby == "on" else "primary",
+        problem=""
+        if is_standby != "on"
+        else "PostgreSQL is a standby: what it says may be old, and it takes no change; let ARGUS_DATABASE_URL lead to"
+        " the primary (postgresql://user@one,two/argus finds it among several)",
+    )
+
+
 def _inspect_redis(url: str, ca_file: Path | None) -> Iterator[Finding]:
     tls: dict[str, Any] = {"ssl_ca_certs": str(ca_file)} if ca_file else {}
     options = {"socket_timeout": 5, "socket_connect_timeout": 5, **tls}
@@ -143,8 +156,9 @@ def _primary_url(url: RedisUrl, options: dict[str, Any]) -> str:
 
 def _inspect_postgresql(url: str) -> Iterator[Finding]:
     try:
-        with psycopg.connect(url, connect_timeout=5, application_name="argus doctor") as connection:
+        with _connect(url) as connection:
             yield judge_postgresql(connection.info.server_version)
+            yield judge_role(connection.info.parameter_status("in_hot_standby") or "")
         pending = pending_migrations(url)
     except psycopg.Error as error:
         problem = f"PostgreSQL can't be reached ({error}): is it running, is ARGUS_DATABASE_URL right?"
@@ -157,6 +171,14 @@ def _inspect_postgresql(url: str) -> Iterator[Finding]:
             found=f"{len(pending)} migrations to apply" if pending else "up to date",
             problem="the schema is behind this release: run argus migrate" if pending else "",
         )
+
+
+def _connect(url: str) -> psycopg.Connection:
+    """The primary among the servers of the URL; where there is none, whoever answers."""
+    try:
+        return psycopg.connect(url, target_session_attrs="read-write", **_DOCTOR)
+    except psycopg.OperationalError:
+        return psycopg.connect(url, **_DOCTOR)
 
 
 def _numbers(version: str) -> tuple[int, ...]:

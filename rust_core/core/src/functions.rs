@@ -5,12 +5,13 @@ use std::sync::LazyLock;
 use aws_lc_rs::digest;
 
 /// The parts of the library, in the order in which they are joined.
-const PARTS: [&str; 8] = [
+const PARTS: [&str; 9] = [
     include_str!("lua/node.lua"),
     include_str!("lua/records.lua"),
     include_str!("lua/ends.lua"),
     include_str!("lua/deadlines.lua"),
     include_str!("lua/rotate.lua"),
+    include_str!("lua/contest.lua"),
     include_str!("lua/limits.lua"),
     include_str!("lua/rebuild.lua"),
     include_str!("lua/read.lua"),

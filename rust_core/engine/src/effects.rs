@@ -46,19 +46,16 @@ impl EffectQueue {
         (effects.len(), age.max(0))
     }
 
-    /// Takes the oldest out.
-    pub(crate) fn drain(&self, limit: usize) -> Vec<Effect> {
-        let mut effects = self.lock();
-        let count = limit.min(effects.len());
-        effects.drain(..count).collect()
+    /// The oldest, which stay: while they are being written they are still waiting.
+    pub(crate) fn peek(&self, limit: usize) -> Vec<Effect> {
+        self.lock().iter().take(limit).cloned().collect()
     }
 
-    /// Puts a batch back in front, in its order.
-    pub(crate) fn put_back(&self, batch: Vec<Effect>) {
+    /// Forgets the oldest, which have been written.
+    pub(crate) fn discard(&self, count: usize) {
         let mut effects = self.lock();
-        for effect in batch.into_iter().rev() {
-            effects.push_front(effect);
-        }
+        let count = count.min(effects.len());
+        effects.drain(..count);
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Effect>> {
@@ -98,18 +95,22 @@ mod tests {
     }
 
     #[test]
-    fn a_returned_batch_is_in_front_in_its_order() {
+    fn a_batch_that_is_being_written_still_waits() {
         let queue = EffectQueue::new(10);
         for time_ms in 1..=3 {
             assert!(queue.push(effect(time_ms, 1)));
         }
-        let batch = queue.drain(2);
-        queue.put_back(batch);
+        assert_eq!(queue.peek(2).len(), 2);
+        assert!(queue.push(effect(4, 1)));
+        assert_eq!(queue.queued(11), (4, 10));
+        queue.discard(2);
         let times: Vec<i64> = queue
-            .drain(10)
+            .peek(10)
             .iter()
             .map(|effect| effect.time_ms)
             .collect();
-        assert_eq!(times, [1, 2, 3]);
+        assert_eq!(times, [3, 4]);
+        queue.discard(10);
+        assert_eq!(queue.queued(11), (0, 0));
     }
 }

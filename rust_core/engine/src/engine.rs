@@ -233,22 +233,29 @@ impl Engine {
         }
     }
 
-    /// Takes effects out of the queue: encoded `argus.internal.v1.Effects`.
+    /// The oldest effects, which stay in the queue: encoded `argus.internal.v1.Effects`.
     #[must_use]
-    pub fn drain_effects(&self, limit: usize) -> Vec<u8> {
-        let effects = self.shared.effects.drain(limit);
+    pub fn peek_effects(&self, limit: usize) -> Vec<u8> {
+        let effects = self.shared.effects.peek(limit);
         Effects { effects }.encode_to_vec()
     }
 
-    /// Puts a batch back in front.
+    /// Takes the oldest effects out of the queue.
+    pub fn discard_effects(&self, count: usize) {
+        self.shared.effects.discard(count);
+    }
+
+    /// Adds effects; counts those that were dropped because the queue is full.
     ///
     /// # Errors
     ///
-    /// [`prost::DecodeError`] if it is not one.
-    pub fn return_effects(&self, effects: &[u8]) -> Result<(), prost::DecodeError> {
-        self.shared
-            .effects
-            .put_back(Effects::decode(effects)?.effects);
+    /// [`prost::DecodeError`] if they are none.
+    pub fn queue_effects(&self, effects: &[u8]) -> Result<(), prost::DecodeError> {
+        for effect in Effects::decode(effects)?.effects {
+            if !self.shared.effects.push(effect) {
+                self.shared.counters.dropped_effect();
+            }
+        }
         Ok(())
     }
 

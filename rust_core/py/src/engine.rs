@@ -149,15 +149,20 @@ impl Engine {
         (kind, PyBytes::new(py, &bytes))
     }
 
-    /// Takes up to `limit` effects out of the queue.
-    fn drain_effects<'py>(&self, py: Python<'py>, limit: usize) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, &self.0.drain_effects(limit))
+    /// Up to `limit` effects, the oldest, which stay in the queue.
+    fn peek_effects<'py>(&self, py: Python<'py>, limit: usize) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.0.peek_effects(limit))
     }
 
-    /// Puts a batch that could not be written back in front.
-    fn return_effects(&self, effects: &[u8]) -> PyResult<()> {
-        let returned = self.0.return_effects(effects);
-        returned.map_err(|_| PyValueError::new_err("the bytes are not encoded Effects"))
+    /// Takes the oldest effects out of the queue.
+    fn discard_effects(&self, count: usize) {
+        self.0.discard_effects(count);
+    }
+
+    /// Adds effects.
+    fn queue_effects(&self, effects: &[u8]) -> PyResult<()> {
+        let queued = self.0.queue_effects(effects);
+        queued.map_err(|_| PyValueError::new_err("the bytes are not encoded Effects"))
     }
 
     /// How many effects wait, and for how many milliseconds the oldest has.

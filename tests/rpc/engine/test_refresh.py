@@ -314,7 +314,7 @@ def test_while_bounds_cannot_be_written_nothing_rotates(bench: Bench) -> None:
     session = bench.sign_in()
     stuck = Effect(tenant_id="acme", time_ms=bench.clock.now_ms() - (GRACE + 1) * 1000, event="token.refused")
     wrapped = b"\x0a" + bytes([stuck.ByteSize()]) + stuck.SerializeToString()
-    bench.engine.return_effects(wrapped)
+    bench.engine.queue_effects(wrapped)
     assert bench.engine.effects_queued()[0] == 1
     held = bench.refresh(session.tokens.refresh_token).tokens
     assert held.refresh_token == session.tokens.refresh_token

@@ -1,6 +1,9 @@
 -- Sign-in: a place under the limit, then the session.
 
 local DENY, END_OLDEST, END_LEAST_RECENT = 0, 1, 2
+-- A limit that was lowered far is reached by several sign-ins: none may hold the store up, or answer with more values
+-- than Lua can return.
+local MOST_VICTIMS = 1000
 
 -- Key of another session of the same user: the index key is "a1:i:{hhhh}:…".
 local function sibling_key(index, sid)
@@ -96,7 +99,7 @@ register('reserve', WRITES, function(keys, arguments, node, now)
     elseif on_limit == END_LEAST_RECENT then
       table.sort(free, least_recent_first)
     end
-    for position = 1, surplus do
+    for position = 1, math.min(surplus, MOST_VICTIMS) do
       victims[position] = free[position].sid
       redis.call('ZADD', index, runs_out, '~' .. free[position].sid .. hold_of(sid))
     end
