@@ -12,7 +12,8 @@ from argus.server.private_stack import private_settings
 from argus.storage.embedded import EmbeddedStores, StoreUrls
 
 
-def _argus(command: str, settings: Settings, **changes: str) -> subprocess.CompletedProcess[str]:
+def run_argus(command: str, settings: Settings, **changes: str) -> subprocess.CompletedProcess[str]:
+    """Runs a command that is expected to end by itself."""
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("ARGUS_")},
         "ARGUS_REDIS_URL": settings.redis_url.get_secret_value(),
@@ -36,20 +37,20 @@ def test_a_redis_that_evicts_stops_the_start(tmp_path: Path) -> None:
     """It would throw sessions away when memory is short."""
     with EmbeddedStores(tmp_path / "stores") as own, Redis.from_url(own.urls.redis) as client:
         client.config_set("maxmemory-policy", "allkeys-lru")
-        refused = _argus("serve", private_settings(own.urls))
+        refused = run_argus("serve", private_settings(own.urls))
     assert refused.returncode != 0
     assert "maxmemory-policy noeviction" in refused.stderr
 
 
 def test_an_open_listener_without_tls_stops_the_start(stores: StoreUrls) -> None:
     """Tokens and passwords would travel in the clear."""
-    refused = _argus("serve", private_settings(stores), ARGUS_GRPC_LISTEN="0.0.0.0:0")
+    refused = run_argus("serve", private_settings(stores), ARGUS_GRPC_LISTEN="0.0.0.0:0")
     assert refused.returncode != 0
     assert "ARGUS_GRPC_TLS_CERTIFICATE" in refused.stderr
 
 
 def test_a_store_that_is_away_stops_the_start_with_its_name(stores: StoreUrls) -> None:
-    refused = _argus("serve", private_settings(stores), ARGUS_REDIS_URL="redis://127.0.0.1:1/0")
+    refused = run_argus("serve", private_settings(stores), ARGUS_REDIS_URL="redis://127.0.0.1:1/0")
     assert refused.returncode != 0
     assert "redis" in refused.stderr.lower()
     assert "Traceback" not in refused.stderr
