@@ -1,16 +1,26 @@
-"""Accounts that Argus is run as."""
+"""Accounts that Argus is run as, and an Argus over stores that may be broken."""
+
+from __future__ import annotations
 
 import os
 import pwd
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from argus.storage.embedded import EmbeddedStores
 from argus.storage.home import can_enter
 from argus.storage.processes import Account
+
+if TYPE_CHECKING:
+    from argus.server.api import Api
+    from argus.server.private_stack import PrivateStack
+    from tests.support.people import Person
 
 IS_ROOT = os.geteuid() == 0
 
@@ -38,3 +48,37 @@ def folder(as_account: Sequence[str]) -> Iterator[Path]:
         else:
             Path(path).chmod(0o711)
         yield Path(path) / "data"
+
+
+@pytest.fixture(scope="module")
+async def breakable(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedStores]:
+    """Stores that no other test file uses."""
+    with EmbeddedStores(tmp_path_factory.mktemp("breakable")) as stores:
+        yield stores
+        stores.delete()
+
+
+@pytest.fixture(scope="module")
+async def private(breakable: EmbeddedStores) -> AsyncIterator[PrivateStack]:
+    """A server over them."""
+    from argus.server.private_stack import stack_over
+
+    async with stack_over(breakable.urls, redis_timeout=timedelta(milliseconds=300)) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+async def api(private: PrivateStack) -> AsyncIterator[Api]:
+    """A tenant of it, with a client token that outlives outages."""
+    made = await private.new_tenant()
+    await made.token()
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def person(api: Api) -> Person:
+    """A user of that tenant."""
+    from tests.support.people import new_person
+
+    return await new_person(api)

@@ -3,110 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-import pytest
-
 from argus.base.errors import UnavailableError
 from argus.server.api import failure_of
-from argus.storage.embedded import EmbeddedStores
 from argus.v1 import session_service_pb2 as sessions
 from argus.v1 import token_service_pb2 as tokens
 from argus.v1 import types_pb2 as types
 from argus.v1 import user_service_pb2 as users
-from tests.support.people import Person, new_person, reason_of, refresh, terminate, verify
+from tests.support.own_stores import PATIENCE_SECONDS, carried_out, lose_everything, without_postgresql, without_redis
+from tests.support.people import new_person, reason_of, refresh, terminate, verify
 
 if TYPE_CHECKING:
     from argus.server.api import Api
     from argus.server.private_stack import PrivateStack
-
-PATIENCE_SECONDS = 20
-
-
-@pytest.fixture(scope="module")
-async def breakable(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedStores]:
-    with EmbeddedStores(tmp_path_factory.mktemp("breakable")) as stores:
-        yield stores
-        stores.delete()
-
-
-@pytest.fixture(scope="module")
-async def private(breakable: EmbeddedStores) -> AsyncIterator[PrivateStack]:
-    from argus.server.private_stack import stack_over
-
-    async with stack_over(breakable.urls, redis_timeout=timedelta(milliseconds=300)) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-async def api(private: PrivateStack) -> AsyncIterator[Api]:
-    made = await private.new_tenant()
-    await made.token()
-    yield made
-    await made.close()
-
-
-@pytest.fixture
-async def person(api: Api) -> Person:
-    return await new_person(api)
-
-
-@asynccontextmanager
-async def _without_redis(stores: EmbeddedStores) -> AsyncIterator[None]:
-    stores.valkey.kill()
-    try:
-        yield
-    finally:
-        stores.launch_valkey()
-        stores.wait()
-
-
-@asynccontextmanager
-async def _without_postgresql(stores: EmbeddedStores) -> AsyncIterator[None]:
-    stores.postgresql.kill()
-    try:
-        yield
-    finally:
-        stores.launch_postgresql()
-        stores.wait()
-
-
-async def _lose_everything(private: PrivateStack) -> None:
-    await private.server.argus.redis.client.flushall()
-
-
-async def _carried_out(private: PrivateStack) -> None:
-    """Waits until the background has brought everything everywhere."""
-    argus = private.server.argus
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while True:
-            try:
-                await argus.outbox.run_due()
-                left = await argus.db.fetch_one("SELECT count(*) AS n FROM outbox")
-                if left == {"n": 0} and not await argus.redis.client.hlen("a1:pending"):
-                    return
-            except (UnavailableError, OSError):
-                pass
-            await private.advance(timedelta(minutes=1))
+    from argus.storage.embedded import EmbeddedStores
+    from tests.support.people import Person
 
 
 async def test_an_emptied_redis_logs_nobody_out(private: PrivateStack, api: Api, person: Person) -> None:
     done = await person.sign_in()
     token = (await refresh(api, done.tokens.refresh_token)).tokens
     await private.server.argus.effects.flush()
-    await _lose_everything(private)
+    await lose_everything(private)
     assert (await verify(api, token.access_token)).session == done.session.name
-    await _lose_everything(private)
+    await lose_everything(private)
     assert (await refresh(api, token.refresh_token)).session == done.session.name
 
 
 async def test_what_ended_stays_ended_whatever_redis_forgets(private: PrivateStack, api: Api, person: Person) -> None:
     one, all_of_them = await person.sign_in(), await person.sign_in()
     await terminate(api, one.session.name)
-    await _lose_everything(private)
+    await lose_everything(private)
     failures = [
         await failure_of(verify(api, one.tokens.access_token)),
         await failure_of(refresh(api, one.tokens.refresh_token)),
@@ -115,7 +44,7 @@ async def test_what_ended_stays_ended_whatever_redis_forgets(private: PrivateSta
         assert failure is not None
         assert (failure.reason, failure.metadata["endReason"]) == ("SESSION_ENDED", "ENDED_BY_ADMIN")
     await api.users.DisableUser(users.DisableUserRequest(name=person.name))
-    await _lose_everything(private)
+    await lose_everything(private)
     assert await reason_of(verify(api, all_of_them.tokens.access_token)) == "SESSION_ENDED"
 
 
@@ -124,7 +53,7 @@ async def test_a_restarted_redis_is_asked_nothing_before_it_is_rebuilt(
 ) -> None:
     """Its old data may be older than they seem: the lineage has changed."""
     done = await person.sign_in()
-    async with _without_redis(breakable):
+    async with without_redis(breakable):
         pass
     assert (await verify(api, done.tokens.access_token)).session == done.session.name
 
@@ -132,14 +61,14 @@ async def test_a_restarted_redis_is_asked_nothing_before_it_is_rebuilt(
 async def test_limits_hold_over_a_loss(private: PrivateStack, api: Api, person: Person) -> None:
     for _ in range(10):
         await person.sign_in()
-    await _lose_everything(private)
+    await lose_everything(private)
     await person.sign_in()
     assert await person.count() == 10
 
 
 async def test_a_token_of_no_session_is_no_token(private: PrivateStack, api: Api, person: Person) -> None:
     done = await person.sign_in()
-    await _lose_everything(private)
+    await lose_everything(private)
     async with private.server.argus.db.transaction() as tx:
         await tx.execute("DELETE FROM sessions WHERE tenant_id = %s AND user_id = %s", (api.tenant_id, person.user_id))
     assert await reason_of(verify(api, done.tokens.access_token)) == "TOKEN_INVALID"
@@ -151,7 +80,7 @@ async def test_a_batch_after_a_loss_has_an_answer_for_each(private: PrivateStack
     people = [await new_person(api) for _ in range(5)]
     done = [await one.sign_in() for one in people]
     await terminate(api, done[1].session.name)
-    await _lose_everything(private)
+    await lose_everything(private)
     presented = [*(one.tokens.access_token for one in done), "no token"]
     request = tokens.BatchVerifyAccessTokensRequest(
         requests=[tokens.VerifyAccessTokenRequest(access_token=one) for one in presented]
@@ -166,7 +95,7 @@ async def test_without_redis_nothing_is_decided(
     private: PrivateStack, breakable: EmbeddedStores, api: Api, person: Person
 ) -> None:
     done = await person.sign_in()
-    async with _without_redis(breakable):
+    async with without_redis(breakable):
         failures = [
             await failure_of(verify(api, done.tokens.access_token)),
             await failure_of(refresh(api, done.tokens.refresh_token)),
@@ -184,14 +113,14 @@ async def test_an_end_without_redis_is_pending_until_redis_knows(
     private: PrivateStack, breakable: EmbeddedStores, api: Api, person: Person
 ) -> None:
     done = await person.sign_in()
-    async with _without_redis(breakable):
+    async with without_redis(breakable):
         first = await terminate(api, done.session.name)
         assert first.state == types.TERMINATION_STATE_PENDING
         assert first.operation
         again = await terminate(api, done.session.name)
         assert (again.state, again.operation) == (first.state, first.operation)
         assert await reason_of(_revoke(api, done.tokens.refresh_token)) == "UNAVAILABLE"
-    await _carried_out(private)
+    await carried_out(private)
     ended = await terminate(api, done.session.name)
     assert ended.state == types.TERMINATION_STATE_ENDED
     assert ended.session.end_time == first.session.end_time
@@ -203,11 +132,11 @@ async def test_a_user_that_is_disabled_without_redis_has_pending_ends(
 ) -> None:
     """The change is made; that its sessions are over everywhere is not said before it is so."""
     done = await person.sign_in()
-    async with _without_redis(breakable):
+    async with without_redis(breakable):
         disabled = await api.users.DisableUser(users.DisableUserRequest(name=person.name))
         assert disabled.user.state == users.USER_STATE_DISABLED
         assert disabled.sessions_state == types.TERMINATION_STATE_PENDING
-    await _carried_out(private)
+    await carried_out(private)
     assert await reason_of(verify(api, done.tokens.access_token)) == "SESSION_ENDED"
     again = await api.users.DisableUser(users.DisableUserRequest(name=person.name))
     assert again.sessions_state == types.TERMINATION_STATE_ENDED
@@ -218,7 +147,7 @@ async def test_without_postgresql_sessions_go_on_and_none_begins(
 ) -> None:
     done = await person.sign_in()
     await verify(api, done.tokens.access_token)
-    async with _without_postgresql(breakable):
+    async with without_postgresql(breakable):
         assert (await verify(api, done.tokens.access_token)).session == done.session.name
         renewed = await refresh(api, done.tokens.refresh_token)
         assert (await verify(api, renewed.tokens.access_token)).session == done.session.name
@@ -232,7 +161,7 @@ async def test_an_end_without_postgresql_is_pending_and_holds_at_once(
     done, other = await person.sign_in(), await new_person(api)
     await verify(api, done.tokens.access_token)
     foreign = f"{other.name}/sessions/{done.session.name.rpartition('/')[2]}"
-    async with _without_postgresql(breakable):
+    async with without_postgresql(breakable):
         # Whose session it is must be known even now.
         assert await reason_of(terminate(api, foreign)) == "UNAVAILABLE"
         first = await terminate(api, done.session.name, comment="in the dark")
@@ -241,11 +170,11 @@ async def test_an_end_without_postgresql_is_pending_and_holds_at_once(
         assert await reason_of(verify(api, done.tokens.access_token)) == "SESSION_ENDED"
         again = await terminate(api, done.session.name)
         assert (again.operation, again.session.end_time) == (first.operation, first.session.end_time)
-    await _carried_out(private)
+    await carried_out(private)
     ended = await terminate(api, done.session.name)
     assert ended.state == types.TERMINATION_STATE_ENDED
     assert ended.session.end_time.seconds == first.session.end_time.seconds
-    await _lose_everything(private)
+    await lose_everything(private)
     assert await reason_of(verify(api, done.tokens.access_token)) == "SESSION_ENDED"
     events = await api.sessions.ListSessionEvents(sessions.ListSessionEventsRequest(parent=done.session.name))
     assert [one.data["comment"] for one in events.events if one.type == "session.ended"] == ["in the dark"]
@@ -256,15 +185,15 @@ async def test_all_ends_without_postgresql_hold_at_once_too(
 ) -> None:
     done = [await person.sign_in() for _ in range(2)]
     await verify(api, done[0].tokens.access_token)
-    async with _without_postgresql(breakable):
+    async with without_postgresql(breakable):
         ended = await api.sessions.TerminateSessions(sessions.TerminateSessionsRequest(parent=person.name))
         assert ended.state == types.TERMINATION_STATE_PENDING
         assert ended.operation
         for one in done:
             assert await reason_of(verify(api, one.tokens.access_token)) == "SESSION_ENDED"
-    await _carried_out(private)
+    await carried_out(private)
     assert await person.count() == 0
-    await _lose_everything(private)
+    await lose_everything(private)
     assert await reason_of(verify(api, done[0].tokens.access_token)) == "SESSION_ENDED"
 
 
@@ -276,7 +205,7 @@ async def test_a_replay_without_postgresql_is_written_when_it_is_back(
     for _ in range(2):
         tokens_by_age.append((await refresh(api, tokens_by_age[-1])).tokens.refresh_token)
         await private.advance(timedelta(minutes=2))
-    async with _without_postgresql(breakable):
+    async with without_postgresql(breakable):
         assert await reason_of(refresh(api, tokens_by_age[0])) == "STEP_UP_REQUIRED"
     async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
@@ -287,7 +216,7 @@ async def test_a_replay_without_postgresql_is_written_when_it_is_back(
                 await asyncio.sleep(0.05)
     read = await api.sessions.GetSession(sessions.GetSessionRequest(name=done.session.name))
     assert read.session.state == types.SESSION_STATE_CONTESTED
-    await _lose_everything(private)
+    await lose_everything(private)
     assert await reason_of(refresh(api, tokens_by_age[-1])) == "STEP_UP_REQUIRED"
 
 

@@ -1,0 +1,60 @@
+"""Stores of a test's own, and what may happen to them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from argus.base.errors import UnavailableError
+
+if TYPE_CHECKING:
+    from argus.server.private_stack import PrivateStack
+    from argus.storage.embedded import EmbeddedStores
+
+PATIENCE_SECONDS = 20
+"""How long a test waits for what must come; much longer than it should take."""
+
+
+@asynccontextmanager
+async def without_redis(stores: EmbeddedStores) -> AsyncIterator[None]:
+    """Redis is killed, and is back after the block."""
+    stores.valkey.kill()
+    try:
+        yield
+    finally:
+        stores.launch_valkey()
+        stores.wait()
+
+
+@asynccontextmanager
+async def without_postgresql(stores: EmbeddedStores) -> AsyncIterator[None]:
+    """PostgreSQL is killed, and is back after the block."""
+    stores.postgresql.kill()
+    try:
+        yield
+    finally:
+        stores.launch_postgresql()
+        stores.wait()
+
+
+async def lose_everything(private: PrivateStack) -> None:
+    """Redis forgets all that it had; its lineage does not change by that."""
+    await private.server.argus.redis.client.flushall()
+
+
+async def carried_out(private: PrivateStack) -> None:
+    """Waits until the background has brought everything everywhere."""
+    argus = private.server.argus
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            try:
+                await argus.outbox.run_due()
+                left = await argus.db.fetch_one("SELECT count(*) AS n FROM outbox")
+                if left == {"n": 0} and not await argus.redis.client.hlen("a1:pending"):
+                    return
+            except (UnavailableError, OSError):
+                pass
+            await private.advance(timedelta(minutes=1))
