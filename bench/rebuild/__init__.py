@@ -1,0 +1,1 @@
+"""How long until every session is back after Redis has lost everything, and what it costs PostgreSQL."""

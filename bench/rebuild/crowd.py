@@ -1,0 +1,79 @@
+"""Many users with a session each, and the refresh tokens that their clients hold."""
+
+import asyncio
+import secrets
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from argus.internal.v1.engine_pb2 import IssueRequest
+from argus.server.api import Api
+from argus.server.app import Argus
+from argus.sessions.model import Session, epoch_seconds
+from argus.sessions.store import from_row
+from argus.v1 import session_service_pb2 as sessions
+from argus.v1 import user_service_pb2 as users
+from argus.v1.types_pb2 import TokenSet
+
+_USER = users.User(identifiers=[users.Identifier(kind=users.IDENTIFIER_KIND_EMAIL, value="first@example.com")])
+
+
+async def make_crowd(argus: Argus, api: Api, count: int) -> list[str]:
+    """One user with a session is made by the RPCs and copied in PostgreSQL; answers the refresh tokens.
+
+    Redis does not learn of the copies: it is as if it had lost them.
+    """
+    user = (await api.users.CreateUser(users.CreateUserRequest(parent=api.parent, user=_USER))).user
+    begun = await api.sessions.CreateSession(sessions.CreateSessionRequest(parent=user.name))
+    user_id, session_id = user.name.rpartition("/")[2], begun.session.name.rpartition("/")[2]
+    user_ids = [secrets.token_urlsafe(16) for _ in range(count)]
+    session_ids = [argus.keyspace.new_session_id(api.tenant_id, one) for one in user_ids]
+    await _copy(argus, "users", {"user_id": user_id}, {"user_id": user_ids})
+    await _copy(argus, "sessions", {"session_id": session_id}, {"user_id": user_ids, "session_id": session_ids})
+    rows = await argus.db.fetch_all(
+        "SELECT * FROM sessions WHERE tenant_id = %s AND session_id = ANY(%s)", (api.tenant_id, session_ids)
+    )
+    return await asyncio.to_thread(_tokens, argus, [from_row(row) for row in rows])
+
+
+async def _copy(argus: Argus, table: str, original: dict[str, str], changed: dict[str, list[str]]) -> None:
+    async with argus.db.transaction() as tx:
+        columns = await tx.fetch_all(
+            """SELECT column_name AS name FROM information_schema.columns
+                WHERE table_name = %s AND is_generated = 'NEVER' AND is_identity = 'NO'""",
+            (table,),
+        )
+        names = [row["name"] for row in columns]
+        values = ", ".join(f"n.{name}" if name in changed else f"o.{name}" for name in names)
+        arrays = ", ".join("%s::text[]" for _ in changed)
+        where = " AND ".join(f"o.{name} = %s" for name in original)
+        await tx.execute(
+            f"INSERT INTO {table} ({', '.join(names)}) SELECT {values} FROM {table} o,"
+            f" unnest({arrays}) AS n ({', '.join(changed)}) WHERE {where}",
+            (*changed.values(), *original.values()),
+        )
+
+
+def _tokens(argus: Argus, found: Sequence[Session]) -> list[str]:
+    def issue(session: Session) -> str:
+        request = IssueRequest(
+            tenant_id=session.tenant_id,
+            user_id=session.user_id,
+            client_id=session.client_id,
+            session_id=session.session_id,
+            family=session.family,
+            generation=session.generation_bound,
+            made=epoch_seconds(session.generation_bound_time),
+            acr=session.acr,
+            amr=session.amr,
+            auth_time=epoch_seconds(session.auth_time),
+            scope=session.scope,
+            resources=session.resources,
+            absolute_deadline=epoch_seconds(session.absolute_deadline),
+            refresh_id_key=session.refresh_id_key,
+            policy_revision=session.policy_revision,
+            now=epoch_seconds(session.create_time),
+        )
+        return TokenSet.FromString(argus.engine.issue(request.SerializeToString())).refresh_token
+
+    with ThreadPoolExecutor(2) as threads:
+        return list(threads.map(issue, found))
