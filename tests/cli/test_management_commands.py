@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from argus.base.errors import InvalidFieldError
 from argus.cli.main import app
 from argus.server.api import Api
 from argus.server.smoke.walk import OWNER
+from argus.tenants.model import TenantNotFoundError
 from argus.v1 import authentication_service_pb2 as authentication
 from argus.v1 import token_service_pb2 as tokens
 from tests.support.logs import kept_logging
@@ -187,3 +189,30 @@ async def _issue(api: Api, client_id: str, secret: str) -> None:
     )
     assert (await api_of_client.issue()).tokens.access_token
     await api_of_client.close()
+
+
+async def test_recovery_shows_what_it_would_end_and_ends_it(shell: Shell, stack: Stack, api: Api) -> None:
+    """Nothing happens without `--yes`; a moment to come, one without a zone and an unknown tenant are refused."""
+    await stack.new_world()
+    words = ("recover", "--after-restore", "--tenant", api.tenant_id)
+    (shown,) = await shell.json(*words)
+    assert (shown["tenant"], shown["living"], shown["not_before"], shown["state"]) == (
+        api.tenant_id,
+        0,
+        None,
+        "would end",
+    )
+    assert "would end" in await shell.run(*words)
+    at = ("--at", "2026-01-01T00:00:00Z")
+    (done,) = await shell.json(*words, *at, "--yes")
+    assert done["state"] == "ended"
+    (again,) = await shell.json(*words, *at)
+    assert again["not_before"] == "2026-01-01 00:00:00+00:00"
+    assert len(await shell.json("recover", "--after-restore")) > 1
+    with pytest.raises(InvalidFieldError, match="future"):
+        await shell.run(*words, "--at", "2999-01-01T00:00:00Z")
+    with pytest.raises(TenantNotFoundError):
+        await shell.run("recover", "--after-restore", "--tenant", "nobody")
+    await shell.run("recover", code=2)
+    await shell.run(*words, "--at", "yesterday", code=2)
+    await shell.run(*words, "--at", "2026-01-01T00:00:00", code=2)

@@ -46,6 +46,7 @@ EVENT_TYPES: Final[dict[str, str]] = {
     "session.limit_reached": "A sign-in was refused because of the session limit.",
     "session.updated": "A session was renamed or regrouped.",
     "tenant.created": "A tenant was made.",
+    "tenant.recovered": "PostgreSQL came back from a backup: all sessions of a tenant up to a moment were ended.",
     "tenant.sessions_ended": "All sessions of a tenant up to a moment were ended.",
     "tenant.updated": "A tenant was changed.",
     "token.refreshed": "A refresh token was changed for new tokens.",

@@ -7,7 +7,7 @@ import typer
 
 from argus.base.errors import ArgusError, Code
 from argus.base.settings import SettingsError
-from argus.cli import bootstrap, clients, config, dev, doctor, keys, migrate, serve, sessions, smoke, users
+from argus.cli import bootstrap, clients, config, dev, doctor, keys, migrate, recover, serve, sessions, smoke, users
 from argus.cli.extension import StaleExtensionError, check_extension
 from argus.cli.output import EXIT_CODES, ExitCode
 from argus.storage.migrate import MigrationError
@@ -38,6 +38,7 @@ app.command()(serve.serve)
 app.command()(migrate.migrate)
 app.command()(bootstrap.bootstrap)
 app.command()(doctor.doctor)
+app.command()(recover.recover)
 app.command()(smoke.smoke)
 app.add_typer(users.app, name="users")
 app.add_typer(sessions.app, name="sessions")

@@ -11,6 +11,7 @@ from argus.sessions.ending_store import EndingStore
 from argus.sessions.live_store import LiveSessions, record_life
 from argus.sessions.model import EndReason, Session
 from argus.sessions.outbox_store import Delivery, OutboxStore
+from argus.sessions.restore_store import RestoreStore
 from argus.sessions.store import SessionStore
 from argus.storage.postgres import Database, Transaction
 
@@ -22,6 +23,8 @@ CONTESTED: Final = "session.contested"
 """A session is contested from now on."""
 COVER: Final = "not_before"
 """The `not_before` of a tenant or client, then the ends of the sessions that it covers."""
+FORGET: Final = "tenant.forget"
+"""Redis forgets the users of a tenant and their living sessions."""
 SESSION_BEGUN: Final = "session.begun"
 """A session is in PostgreSQL and may not have come to Redis; it displaced some others."""
 
@@ -46,9 +49,11 @@ class Deliveries:
         ending: EndingStore,
         live: LiveSessions,
         outbox: OutboxStore,
+        restore: RestoreStore,
         *,
         now: Now,
     ) -> None:
+        self._restore = restore
         self._db = db
         self._sessions = sessions
         self._ending = ending
@@ -73,6 +78,8 @@ class Deliveries:
             case "not_before":
                 await self.cover(delivery.tenant_id, delivery.payload)
                 await self._end_covered(delivery.tenant_id, delivery.payload)
+            case "tenant.forget":
+                await self._restore.forget(delivery.tenant_id)
             case "session.begun":
                 await self._begun(delivery)
             case _:
@@ -131,6 +138,8 @@ class Deliveries:
                 )
                 for session in ended:
                     tx.record(ended_event(session))
+                # They are over by the `not_before` already; this takes them out of the indexes that limits go by.
+                await self._live.end_all(ended)
             if len(ended) < _BATCH:
                 break
         if self._now() < until + CREATION_PATIENCE:

@@ -49,6 +49,7 @@ from argus.sessions.live_store import LiveSessions
 from argus.sessions.login_store import LoginStore
 from argus.sessions.outbox_store import OutboxStore, PendingEnds
 from argus.sessions.rebuild_store import KnownSessions, LiveRecords
+from argus.sessions.restore_store import RestoreStore
 from argus.sessions.service import Sessions
 from argus.sessions.store import SessionStore
 from argus.storage.postgres import Database
@@ -237,7 +238,8 @@ async def _compose(
         secrets=secrets,
     )
 
-    deliveries = Deliveries(db, session_store, ending, live, outbox_store, now=now)
+    restore = RestoreStore(db, redis, keyspace)
+    deliveries = Deliveries(db, session_store, ending, live, outbox_store, restore, now=now)
     effects = Effects(engine, db, ending, outbox_store, deliveries, now=now)
     cover_store = CoverStore(redis, keyspace)
     records = LiveRecords(redis, keyspace, now=now)

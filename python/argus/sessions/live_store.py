@@ -14,6 +14,7 @@ from argus import _core
 from argus.base.clock import Now
 from argus.sessions.model import EndReason, Session, SessionState, epoch_seconds
 from argus.storage.redis import Redis
+from argus.storage.redis_batch import Call, call_all
 
 RECORD_MARGIN: Final = timedelta(minutes=1)
 """How long a record outlives the absolute deadline of its session."""
@@ -197,6 +198,20 @@ class LiveSessions:
         keys = [self._keys.session_key(session_id), self._keys.index_key(tenant_id, user_id)]
         answer = await self._redis.call("end", keys, [session_id, int(reason), epoch_seconds(at), life])
         return _live_end(answer)
+
+    async def end_all(self, sessions: Sequence[Session]) -> None:
+        """Writes tombstones of sessions that have ended, many at a time; an earlier one stays."""
+        now = self._now()
+        calls = [
+            Call(
+                function="end",
+                keys=[self._keys.session_key(one.session_id), self._keys.index_key(one.tenant_id, one.user_id)],
+                args=[one.session_id, int(one.end_reason), epoch_seconds(one.end_time), record_life(one, now=now)],
+            )
+            for one in sessions
+            if one.end_time and one.end_reason
+        ]
+        await call_all(self._redis, calls)
 
     async def contest(self, session_id: str, family: int) -> None:
         """Marks a living record of that family as contested; one that is missing is rebuilt with the mark."""
