@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -38,6 +39,15 @@ async def without_postgresql(stores: EmbeddedStores) -> AsyncIterator[None]:
     finally:
         stores.launch_postgresql()
         stores.wait()
+
+
+async def until(condition: Callable[[], Awaitable[object]]) -> float:
+    """Waits for what somebody else does; how many seconds that took."""
+    begun = time.monotonic()
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not await condition():  # noqa: ASYNC110 - nobody says when
+            await asyncio.sleep(0.01)
+    return time.monotonic() - begun
 
 
 async def lose_everything(private: PrivateStack) -> None:
