@@ -37,6 +37,13 @@ async def db(own: EmbeddedStores) -> AsyncIterator[Database]:
         yield opened
 
 
+@pytest.fixture
+async def patient(own: EmbeddedStores) -> AsyncIterator[Database]:
+    """One that would wait for long, were there anything to wait for."""
+    async with Database.open(own.urls.database, max_size=POOL, timeout=timedelta(seconds=20)) as opened:
+        yield opened
+
+
 @contextmanager
 def killed(stores: EmbeddedStores) -> Iterator[None]:
     """Without PostgreSQL, in the block."""
@@ -93,35 +100,35 @@ async def fill(db: Database) -> set[int]:
     return set(await asyncio.gather(*tasks))
 
 
-async def test_a_server_that_refuses_is_an_answer_at_once(own: EmbeddedStores, db: Database) -> None:
+async def test_a_server_that_refuses_is_an_answer_at_once(own: EmbeddedStores, patient: Database) -> None:
     """Nobody waits for what can't come, however many ask."""
-    await fill(db)
+    await fill(patient)
     with killed(own):
         for _ in range(3):
             begun = time.monotonic()
-            assert await asyncio.gather(*(ask(db) for _ in range(64))) == [None] * 64
+            assert await asyncio.gather(*(ask(patient) for _ in range(64))) == [None] * 64
             assert time.monotonic() - begun < SOON_SECONDS
-    assert await back(db) < SOON_SECONDS
+    assert await back(patient) < SOON_SECONDS
 
 
-async def test_broken_connections_of_the_pool_cost_no_call(own: EmbeddedStores, db: Database) -> None:
+async def test_broken_connections_of_the_pool_cost_no_call(own: EmbeddedStores, patient: Database) -> None:
     """After a restart every one of them is broken, and every call is answered."""
-    before = await fill(db)
+    before = await fill(patient)
     assert len(before) == POOL
     with killed(own):
         pass
-    assert None not in await asyncio.gather(*(ask(db) for _ in range(3 * POOL)))
-    assert not before & await fill(db)
+    assert None not in await asyncio.gather(*(ask(patient) for _ in range(3 * POOL)))
+    assert not before & await fill(patient)
 
 
-async def test_a_long_outage_is_over_when_it_is_over(own: EmbeddedStores, db: Database) -> None:
+async def test_a_long_outage_is_over_when_it_is_over(own: EmbeddedStores, patient: Database) -> None:
     """Tries that failed before don't hold up the one that succeeds."""
     with killed(own):
         until = time.monotonic() + 5
         while time.monotonic() < until:
-            assert await ask(db) is None
+            assert await ask(patient) is None
             await asyncio.sleep(0.05)  # a caller's pause: the outage has to last
-    assert await back(db) < SOON_SECONDS
+    assert await back(patient) < SOON_SECONDS
 
 
 async def test_a_server_that_hangs_costs_one_wait_and_no_connection(own: EmbeddedStores, db: Database) -> None:

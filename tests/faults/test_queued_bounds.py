@@ -189,9 +189,11 @@ async def test_what_waits_is_written_when_a_process_stops(breakable: EmbeddedSto
 
 
 async def test_a_tenant_that_was_never_verified_goes_on_without_postgresql(
-    private: PrivateStack, breakable: EmbeddedStores
+    private: PrivateStack, breakable: EmbeddedStores, api: Api
 ) -> None:
     """Its sign-in has written all that a use needs."""
+    await verify(api, (await (await new_person(api)).sign_in()).tokens.access_token)
+    await private.server.argus.covers.keep()
     made = await private.new_tenant()
     done = await (await new_person(made)).sign_in()
     async with without_postgresql(breakable):

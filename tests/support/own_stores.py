@@ -41,6 +41,19 @@ async def without_postgresql(stores: EmbeddedStores) -> AsyncIterator[None]:
         stores.wait()
 
 
+@asynccontextmanager
+async def without_both(stores: EmbeddedStores) -> AsyncIterator[None]:
+    """Both are killed, and are back after the block."""
+    stores.postgresql.kill()
+    stores.valkey.kill()
+    try:
+        yield
+    finally:
+        stores.launch_postgresql()
+        stores.launch_valkey()
+        stores.wait()
+
+
 async def until(condition: Callable[[], Awaitable[object]]) -> float:
     """Waits for what somebody else does; how many seconds that took."""
     begun = time.monotonic()
