@@ -6,6 +6,7 @@ connected to, because what it says may be old.
 """
 
 import asyncio
+import logging
 import os
 import select
 import socket
@@ -18,6 +19,9 @@ import psycopg
 from psycopg.abc import PQGen
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
+
+# A line for every try says no more than the callers do, and is no news during an outage.
+logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 
 T = TypeVar("T")
 Row = dict[str, Any]
