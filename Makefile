@@ -23,7 +23,7 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help dev test smoke check check-python check-proto check-generated check-rust format generate baseline build \
-        twin mutants timing bench-rotation install clean
+        twin mutants timing bench-rotation faults soak install clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -63,6 +63,7 @@ check-generated: install ## Compare what is committed with what would be generat
 	@$(UV) run --quiet --project tools/generate --frozen python tools/generate/generate.py --check
 	@cargo run --quiet --locked -p argus-generate -- --check
 	@$(BIN)/python tools/generate/reference.py --check
+	@$(BIN)/python -m drills table --check
 
 check-rust: install ## Format, lint and tests of the Rust code
 	$(RUN) 'cargo fmt'
@@ -81,6 +82,7 @@ generate: install ## Make the committed stubs, Rust messages and reference pages
 	@$(UV) run --quiet --project tools/generate --frozen python tools/generate/generate.py
 	@cargo run --quiet --locked -p argus-generate
 	@$(BIN)/python tools/generate/reference.py
+	@$(BIN)/python -m drills table
 
 baseline: install ## Take the present protos as what the next ones must stay compatible with (at a release)
 	@$(BIN)/buf build proto -o proto/baseline.binpb
@@ -99,6 +101,12 @@ timing: install ## Do known and unknown users take the same time? (ARGS=--withou
 
 bench-rotation: install ## What a rotation costs in CPU, beside a plain compare-and-set (ARGUS_TEST_REDIS=/path/to/redis-server: there too)
 	@$(BIN)/python -m bench.rotation $(ARGS)
+
+faults: install ## Break everything while clients go on, 10 times each (ARGS="--only redis.killed --runs 2" for a part)
+	@$(BIN)/python -m drills faults --publish $(ARGS)
+
+soak: install ## Random drills until stopped (ARGS="--only redis --json")
+	@$(BIN)/python -m drills soak $(ARGS)
 
 install: $(UV) ## Make the environment from the lock files, and build the extension if its sources have changed
 	@command -v cargo >/dev/null || { echo 'Rust is missing: install 1.88 or newer from https://rustup.rs'; exit 1; }

@@ -35,8 +35,8 @@ def write_results(name: str, rows: Sequence[Row], measured: Mapping[str, Any]) -
     """
     content = {
         "command": " ".join(["python", "-m", _module(), *sys.argv[1:]]),
-        "commit": _commit(),
-        "machine": {"cpu": _cpu(), "cpus": os.cpu_count(), "system": platform.platform(terse=True)},
+        "commit": commit(),
+        "machine": machine(),
         "python": platform.python_version(),
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "rows": [asdict(row) for row in rows],
@@ -53,7 +53,12 @@ def _module() -> str:
     return spec.parent if spec else sys.argv[0]
 
 
-def _commit() -> str:
+def machine() -> dict[str, Any]:
+    """What the numbers were measured on."""
+    return {"cpu": _cpu(), "cpus": os.cpu_count(), "system": platform.platform(terse=True)}
+
+
+def commit() -> str:
     """Commit of the working tree; "+" says that it holds more than that."""
     try:
         described = subprocess.run(
