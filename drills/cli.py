@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from argus.base.logging import configure_logging
-from drills.field.world import world
+from drills.field.world import World, opened
 from drills.kinds import ALL
 from drills.results import Results, Row, add_up
 from drills.run import RunResult, run_once
@@ -191,7 +191,7 @@ async def _soak(drills: Sequence[Drill], seed: int, runs: int, done: list[RunRes
 async def _sabotage(seed: int, found: list[bool], *, as_json: bool) -> None:
     drill = next(drill for drill in ALL if drill.name == DRILL)
     for lie in LIES:
-        async with world(None) as one:
+        async with opened(World, None) as one:
             result = await run_once(one, drill, number=1, seed=seed, chains=_SABOTAGED_CHAINS, sabotages=lie.sabotages)
         is_red = lie.criterion in result.failures
         found.append(is_red)

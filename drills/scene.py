@@ -74,6 +74,7 @@ class Drill:
         on_created: When sessions have been created, and none has rotated.
         clean_up: After the checks, also of a run that failed.
         needs_network: Cuts or moves connections: needs toxiproxy.
+        needs_sentinel: Runs in a world whose Redis is under Sentinel.
         needs_small_disk: Needs root, and a mount namespace.
         reaches_clients: Breaks what clients talk to: they may lose connections and wait in vain. Elsewhere that fails.
     """
@@ -85,5 +86,6 @@ class Drill:
     on_created: Step = nothing
     clean_up: Step = nothing
     needs_network: bool = False
+    needs_sentinel: bool = False
     needs_small_disk: bool = False
     reaches_clients: bool = False

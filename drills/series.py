@@ -8,7 +8,8 @@ from typing import Final, Self
 
 from drills import namespace
 from drills.field.network import find_toxiproxy
-from drills.field.world import World, world
+from drills.field.sentinels import SentinelWorld
+from drills.field.world import World, opened
 from drills.run import RunResult, run_once
 from drills.scene import Drill
 
@@ -50,17 +51,18 @@ class Series:
             plan: (drill, number of the run, seed).
         """
         for drill, number, seed in plan:
-            result = await run_once(await self._fresh_world(), drill, number=number, seed=seed)
+            result = await run_once(await self._fresh_world(drill), drill, number=number, seed=seed)
             self._runs_left -= 1
             if not result.is_good:
                 self._keep_logs(result)
                 self._runs_left = 0
             yield result
 
-    async def _fresh_world(self) -> World:
-        if self._world is None or self._runs_left <= 0:
+    async def _fresh_world(self, drill: Drill) -> World:
+        kind = SentinelWorld if drill.needs_sentinel else World
+        if self._world is None or self._runs_left <= 0 or type(self._world) is not kind:
             await self._stack.aclose()
-            self._world = await self._stack.enter_async_context(world(self._toxiproxy))
+            self._world = await self._stack.enter_async_context(opened(kind, self._toxiproxy))
             self._runs_left = _RUNS_OF_A_WORLD
         return self._world
 

@@ -33,24 +33,22 @@ _CALL_SECONDS: Final = 1.0
 class RedisNode(Part):
     """One node, with a log of writes (AOF) like a careful operator's."""
 
-    def __init__(self, name: str, folder: Path, password: str, *, announced_port: int = 0) -> None:
+    def __init__(self, name: str, folder: Path, password: str) -> None:
         """Describes it; `launch` starts it.
 
         Args:
             name: For messages and files.
             folder: Its own folder is made there.
             password: Password of all nodes.
-            announced_port: Where others reach it, if that is not its own port (a proxy); 0: its own.
         """
         super().__init__(name, folder)
         self.port = free_port()
+        self._password = password
         self._data = folder / f"{name}.data"
         self._data.mkdir()
         self._program = find_binaries(None, None).valkey
         self._config = folder / f"{name}.conf"
         settings = _SETTINGS.format(host=LOOPBACK, port=self.port, password=password, folder=self._data)
-        if announced_port:
-            settings += f"replica-announce-ip {LOOPBACK}\nreplica-announce-port {announced_port}\n"
         self._config.touch(0o600)
         self._config.write_text(settings)
         self._snapshot = folder / f"{name}.snapshot"
@@ -62,6 +60,10 @@ class RedisNode(Part):
             socket_connect_timeout=_CALL_SECONDS,
         )
         self._ask: Callable[..., Awaitable[Any]] = self.client.execute_command
+
+    def url(self, port: int = 0) -> str:
+        """Where it answers; by another port, if a proxy is in front."""
+        return f"redis://:{self._password}@{LOOPBACK}:{port or self.port}/0"
 
     def launch(self, *options: str) -> None:
         """Starts it with what is in its folder."""
@@ -108,6 +110,21 @@ class RedisNode(Part):
     async def lead(self) -> None:
         """Becomes a primary."""
         await self._ask("REPLICAOF", "NO", "ONE")
+
+    async def leads(self) -> bool:
+        """Whether it is a primary."""
+        with contextlib.suppress(RedisError, OSError):
+            return bool((await self.client.info("replication"))["role"] == "master")
+        return False
+
+    async def lock_out(self, replica: "RedisNode") -> None:
+        """Cuts its replica off without moving it: the replica has a wrong password until `let_in`."""
+        await replica.client.config_set("masterauth", "wrong")
+        await self._ask("CLIENT KILL", "TYPE", "replica")
+
+    async def let_in(self) -> None:
+        """Gives a replica that was locked out the right password again."""
+        await self.client.config_set("masterauth", self._password)
 
     async def is_in_step(self) -> bool:
         """Whether it is a replica that has its primary's data."""

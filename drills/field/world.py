@@ -5,7 +5,7 @@ import base64
 import secrets
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -35,6 +35,7 @@ TENANT: Final = "drills"
 CLIENT: Final = "backend"
 RESOURCE: Final = "https://documents.example.com"
 _LONGEST_REDIS_SECONDS: Final = 0.3
+_LONGEST_DATABASE_SECONDS: Final = 0.3
 _SCOPE: Final = "documents.read"
 
 
@@ -63,7 +64,7 @@ class World:
         password = secrets.token_urlsafe(24)
         self.redis = RedisNode("redis", folder, password)
         self.replica = RedisNode("replica", folder, password)
-        self._password = password
+        self.password = password
         self.servers: list[ArgusServer] = []
         self.addresses: list[str] = []
         self.caller = Caller(tenant_id=TENANT, client_id=CLIENT, secret="")
@@ -78,18 +79,26 @@ class World:
         if self.network:
             self.network.launch()
             await self.network.answering()
-        self.redis.launch()
         await self.postgresql.create()
-        await self.redis.answering()
+        await self.start_redis()
         await asyncio.to_thread(migrate, self.postgresql.url(), now=datetime.now(UTC))
         settings = await self._make_tenant()
-        await self._connect("redis-replica", self.redis.port)
         for number in range(1, SERVERS + 1):
             await self._add_server(number, settings)
         for server in self.servers:
             server.launch()
         for server in self.servers:
             await server.answering()
+
+    async def start_redis(self) -> None:
+        """Starts Redis; a replica is started by the drills that want one."""
+        self.redis.launch()
+        await self.redis.answering()
+        await self.connect("redis-replica", self.redis.port)
+
+    async def redis_url(self, number: int) -> str:
+        """Where a server reaches Redis: through its own link."""
+        return self.redis.url(await self.connect(f"argus-{number}-redis", self.redis.port))
 
     async def stop(self) -> None:
         """Stops and deletes everything."""
@@ -113,37 +122,29 @@ class World:
             raise RuntimeError("this drill needs toxiproxy")
         return self.network
 
-    async def _connect(self, name: str, port: int) -> int:
+    async def connect(self, name: str, port: int) -> int:
+        """Makes a link, if there is a network; returns the port to connect to."""
         return await self.network.connect(name, port) if self.network else port
 
     async def _add_server(self, number: int, settings: dict[str, str]) -> None:
-        redis = await self._connect(f"argus-{number}-redis", self.redis.port)
-        database = await self._connect(f"argus-{number}-postgresql", self.postgresql.port)
+        database = await self.connect(f"argus-{number}-postgresql", self.postgresql.port)
         server = ArgusServer(
             number,
             self.folder,
             settings
             | {
-                "redis_url": f"redis://:{self._password}@{LOOPBACK}:{redis}/0",
+                "redis_url": await self.redis_url(number),
                 "database_url": self.postgresql.url(database),
             },
         )
         self.servers.append(server)
-        self.addresses.append(f"{LOOPBACK}:{await self._connect(f'client-argus-{number}', server.grpc_port)}")
+        self.addresses.append(f"{LOOPBACK}:{await self.connect(f'client-argus-{number}', server.grpc_port)}")
 
     async def _make_tenant(self) -> dict[str, str]:
         """A tenant with one client; returns what all servers have in common."""
         key = base64.b64encode(secrets.token_bytes(32)).decode()
-        common = {
-            "key_encryption_key": key,
-            # Small, so that sessions rotate often; the least that a policy may say.
-            "request_deadline": f"{DEADLINE_SECONDS:g}s",
-            "policy.grace": f"{GRACE_SECONDS:g}s",
-            "policy.session_limit": "1000",
-            "redis_timeout": f"{_LONGEST_REDIS_SECONDS * 1000:g}ms",
-        }
         settings = Settings(
-            redis_url=SecretStr(f"redis://:{self._password}@{LOOPBACK}:{self.redis.port}/0"),
+            redis_url=SecretStr(self.redis.url()),
             database_url=SecretStr(self.postgresql.url()),
             key_encryption_key=SecretStr(key),
         )
@@ -155,23 +156,40 @@ class World:
             await argus.create_tenant(TENANT, is_system=False, origin=origin)
             _, secret = await argus.clients.create(TENANT, CLIENT, fields, origin=origin)
         self.caller = Caller(tenant_id=TENANT, client_id=CLIENT, secret=secret)
-        return common
+        return self.settings(key)
+
+    def settings(self, key: str) -> dict[str, str]:
+        """What all servers have in common.
+
+        Args:
+            key: The key-encryption key.
+        """
+        chosen = {
+            "key_encryption_key": key,
+            # Small, so that sessions rotate often; the least that a policy may say.
+            "request_deadline": f"{DEADLINE_SECONDS:g}s",
+            "policy.grace": f"{GRACE_SECONDS:g}s",
+            "policy.session_limit": "1000",
+            # A store that hangs must be told within the deadline.
+            "redis_timeout": f"{_LONGEST_REDIS_SECONDS * 1000:g}ms",
+            "database_timeout": f"{_LONGEST_DATABASE_SECONDS * 1000:g}ms",
+        }
+        return {name: value for name, value in chosen.items() if name in Settings.paths()}
 
 
 @asynccontextmanager
-async def world(toxiproxy: Path | None, *, keep: bool = False) -> AsyncIterator[World]:
+async def opened(kind: Callable[[Path, Path | None], World], toxiproxy: Path | None) -> AsyncIterator[World]:
     """A world for the time of the block.
 
     Args:
+        kind: Which: `World`, or one under Sentinel.
         toxiproxy: Program of the network; None: everything is connected directly.
-        keep: Leave its folder (logs) behind.
     """
     folder = Path(tempfile.mkdtemp(prefix="argus-drills-"))
-    made = World(folder, toxiproxy)
+    made = kind(folder, toxiproxy)
     try:
         await made.start()
         yield made
     finally:
         await made.stop()
-        if not keep:
-            shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)

@@ -23,7 +23,11 @@ async def attach(scene: Scene) -> None:
     await world.replica.answering()
     await world.replica.follow(world.plugged.ports[_LINK])
     await world.replica.in_step()
-    # Few, mostly: the logarithm is drawn.
+    draw_writes(scene)
+
+
+def draw_writes(scene: Scene) -> None:
+    """Draws how many writes the replica is to miss: few, mostly, since the logarithm is drawn."""
     scene.facts["writes_to_miss"] = max(1, round(_MOST_MISSING ** scene.rng.random()))
 
 
@@ -37,28 +41,29 @@ async def _cut_off(scene: Scene) -> None:
     scene.facts["changes_at_cut"] = await scene.world.redis.changes()
 
 
-async def _missing(scene: Scene) -> int:
+async def missing(scene: Scene) -> int:
+    """How many writes the replica has missed since it was cut off."""
     return await scene.world.redis.changes() - int(scene.facts["changes_at_cut"])
 
 
-async def _miss_writes(scene: Scene) -> None:
-    """Waits until the replica misses as many writes as drawn; new sessions hasten it."""
+async def miss_writes(scene: Scene) -> None:
+    """Waits until the replica, which is cut off, misses as many writes as drawn; new sessions hasten it."""
     wanted = int(scene.facts["writes_to_miss"])
-    if "changes_at_cut" not in scene.facts:
-        await _cut_off(scene)
 
     async def enough() -> bool:
-        if wanted - await _missing(scene) > _CUT_AT_CREATION:
+        if wanted - await missing(scene) > _CUT_AT_CREATION:
             scene.load.keep_going(await scene.load.sign_in(_SIGN_INS))
-        return await _missing(scene) >= wanted
+        return await missing(scene) >= wanted
 
     await until("the replica misses enough", enough, seconds=_WAIT_SECONDS)
 
 
 async def _replaced(scene: Scene) -> None:
     world = scene.world
-    await _miss_writes(scene)
-    scene.facts["writes_missing"] = await _missing(scene)
+    if "changes_at_cut" not in scene.facts:
+        await _cut_off(scene)
+    await miss_writes(scene)
+    scene.facts["writes_missing"] = await missing(scene)
     scene.breaks()
     world.redis.kill()
     await scene.hold(0.2, 2)

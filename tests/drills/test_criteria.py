@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from drills.field.world import World, world
+from drills.field.world import World, opened
 from drills.kinds import ALL
 from drills.run import run_once
 from drills.sabotage import DRILL, LIES, Lie
@@ -15,7 +15,7 @@ CRITERIA = {"answers", "recovery", "lives", "ends", "one chain", "stale tokens"}
 
 @pytest.fixture(scope="module")
 async def small_world() -> AsyncIterator[World]:
-    async with world(None) as made:
+    async with opened(World, None) as made:
         yield made
 
 
