@@ -64,8 +64,8 @@ async def ends(scene: Scene) -> list[str]:
     found = [f"{chain.session_id} was never said to be ENDED" for chain in _of(scene, Life.ENDING)]
     asked = [(chain, server) for chain in _of(scene, Life.ENDED) for server in range(client.servers)]
     given = await asyncio.gather(
-        *(client.refresh(server, chain.held.text, "") for chain, server in asked),
-        *(client.verify(server, chain.access, strong=True) for chain, server in asked),
+        *(client.refresh(server, chain.held.text, "", chain.proof()) for chain, server in asked),
+        *(client.verify(server, chain.access, chain.proof(chain.access), strong=True) for chain, server in asked),
     )
     found += [
         f"an ended session: {answer.text}"
@@ -99,17 +99,17 @@ async def stale_of_sleepers(scene: Scene) -> list[str]:
     asking = []
     for number, chain in enumerate(scene.load.sleeping):
         if number % _LEFT_ALONE and (token := _stale(chain, scene.broken_at)):
-            asking.append(_present(scene, token, scene.rng.randrange(scene.load.client.servers)))
-    return _accepted(await asyncio.gather(*asking)) if asking else ["no sleeper had a stale token"]
+            asking.append(_present(scene, chain, token, scene.rng.randrange(scene.load.client.servers)))
+    return _told(await asyncio.gather(*asking)) if asking else ["no sleeper had a stale token"]
 
 
 async def stale_of_awake(scene: Scene) -> list[str]:
     """What was replaced long before the fault is not accepted by any server. Contests the sessions: the last check."""
     asking = []
-    stale = [token for chain in scene.load.awake if (token := _stale(chain, scene.broken_at))]
-    for token in stale[:_PROBED_CHAINS]:
-        asking += [_present(scene, token, server) for server in range(scene.load.client.servers)]
-    return _accepted(await asyncio.gather(*asking)) if asking else ["no chain had a stale token"]
+    stale = [(chain, token) for chain in scene.load.awake if (token := _stale(chain, scene.broken_at))]
+    for chain, token in stale[:_PROBED_CHAINS]:
+        asking += [_present(scene, chain, token, server) for server in range(scene.load.client.servers)]
+    return _told(await asyncio.gather(*asking)) if asking else ["no chain had a stale token"]
 
 
 def _of(scene: Scene, life: Life) -> list[Chain]:
@@ -122,22 +122,38 @@ def _stale(chain: Chain, broken_at: float) -> RefreshToken | None:
     return tokens[-1] if tokens else None
 
 
-async def _present(scene: Scene, token: RefreshToken, server: int) -> tuple[RefreshToken, Answer]:
-    """Presents a stale token until there is an answer: a thief is patient, too."""
+async def _present(scene: Scene, chain: Chain, token: RefreshToken, server: int) -> str:
+    """Presents a stale token as a thief; says what is wrong with the answer.
+
+    The thief of a bound session has no key. Its owner may present an old token: with a proof it is a lost answer that
+    is asked for again, however late, and brings what the owner holds.
+    """
+    answer = await _ask_until_answered(scene, token, server, proof=None)
+    expected = "TOKEN_PROOF_REQUIRED" if chain.is_bound else "STEP_UP_REQUIRED"
+    if answer.kind is not Kind.REFUSED or answer.reason != expected:
+        return f"{token!r}, long replaced: {answer.text}"
+    if chain.is_bound:
+        answer = await _ask_until_answered(scene, token, server, proof=chain)
+        if answer.kind is not Kind.OK:
+            return f"{token!r}, with a proof: {answer.text}"
+        brought = RefreshToken.read(answer.response.tokens.refresh_token, got=answer.ended)
+        if (brought.place, brought.token_id) != (chain.held.place, chain.held.token_id):
+            return f"{token!r}, with a proof, was answered with {brought!r} and not with {chain.held!r}"
+    return ""
+
+
+async def _ask_until_answered(scene: Scene, token: RefreshToken, server: int, *, proof: Chain | None) -> Answer:
+    """Presents a token until there is an answer: a thief is patient, too."""
     begun = time.monotonic()
     while True:
-        answer = await scene.load.client.refresh(server, token.text, "")
+        answer = await scene.load.client.refresh(server, token.text, "", proof.proof() if proof else None)
         if answer.kind not in RETRIED or time.monotonic() - begun > RECOVERY_SECONDS:
-            return token, answer
+            return answer
         await asyncio.sleep(_PROBE_PAUSE)
 
 
-def _accepted(given: list[tuple[RefreshToken, Answer]]) -> list[str]:
-    return [
-        f"{token!r}, long replaced: {answer.text}"
-        for token, answer in given
-        if answer.kind is not Kind.REFUSED or answer.reason != "STEP_UP_REQUIRED"
-    ]
+def _told(given: list[str]) -> list[str]:
+    return [text for text in given if text]
 
 
 def _ids(chains: list[Chain]) -> list[str]:

@@ -97,7 +97,7 @@ async def _garbles(scene: Scene) -> None:
 
 async def _steals(scene: Scene) -> None:
     """A client presents what it held long before, as a thief would."""
-    chain = _some(scene, scene.load.sleeping)
+    chain = _some(scene, [chain for chain in scene.load.sleeping if not chain.is_bound])
     chain.held = chain.replaced[0][0]
 
 

@@ -12,6 +12,7 @@ from drills.field.world import DEADLINE_SECONDS, GRACE_SECONDS
 from drills.load.answers import RETRIED, Answer, Kind, Ledger
 from drills.load.client import Client
 from drills.load.tokens import RefreshToken
+from tests.support.dpop import DpopClient
 
 DEBOUNCE_SECONDS: Final = GRACE_SECONDS + DEADLINE_SECONDS
 """A token younger than that is answered with itself (rotation.md: D)."""
@@ -35,7 +36,9 @@ class Life(StrEnum):
 class Chain:
     """A session as its honest holder sees it."""
 
-    def __init__(self, client: Client, ledger: Ledger, rng: random.Random, created: Answer) -> None:
+    def __init__(
+        self, client: Client, ledger: Ledger, rng: random.Random, created: Answer, key: DpopClient | None = None
+    ) -> None:
         """Takes the tokens of a session that was created.
 
         Args:
@@ -43,7 +46,9 @@ class Chain:
             ledger: Where every answer is written down.
             rng: Decides when, and where.
             created: The answer that brought the session.
+            key: What the session is bound to; None: nothing.
         """
+        self._key = key
         self._client = client
         self._ledger = ledger
         self._rng = rng
@@ -62,6 +67,15 @@ class Chain:
         """Id of the session."""
         return self.held.session_id
 
+    @property
+    def is_bound(self) -> bool:
+        """Whether its tokens are good with a proof only."""
+        return self._key is not None
+
+    def proof(self, access_token: str = "") -> types.Proof | None:
+        """A proof for one call; None: the session is not bound."""
+        return self._key.proof(now=int(time.time()), access_token=access_token) if self._key else None
+
     async def rotate_until(self, stop: asyncio.Event, *, within: float) -> None:
         """Refreshes again and again; a refresh under way is finished.
 
@@ -79,7 +93,7 @@ class Chain:
         """Has its access token verified all the time."""
         while not stop.is_set() and self.life is not Life.STEP_UP:
             server = self._rng.randrange(self._client.servers)
-            answer = await self._client.verify(server, self.access)
+            answer = await self._client.verify(server, self.access, self.proof(self.access))
             self._ledger.add(answer)
             if answer.kind is Kind.REFUSED:
                 self._refused(answer, first_try=None)
@@ -102,7 +116,8 @@ class Chain:
             attempt, server = secrets.token_hex(8), self._rng.randrange(self._client.servers)
             began, first_try = time.monotonic(), None
             while give_up is None or time.monotonic() - began < give_up:
-                answer = await self._client.refresh(server, self.held.text, attempt)
+                # A proof is good for one call, so each try has its own.
+                answer = await self._client.refresh(server, self.held.text, attempt, self.proof())
                 self._ledger.add(answer)
                 if answer.kind is Kind.OK:
                     self._take(answer)
@@ -150,12 +165,16 @@ class Chain:
         if answer.reason == "SESSION_ENDED" and self.life in {Life.ENDING, Life.ENDED}:
             return
         is_late = first_try is not None and answer.ended - first_try > GRACE_SECONDS
-        if answer.reason == "STEP_UP_REQUIRED" and is_late and answer.method == "RefreshToken":
+        is_excused = is_late and not self.is_bound
+        if answer.reason == "STEP_UP_REQUIRED" and is_excused and answer.method == "RefreshToken":
             self.life = Life.STEP_UP
             self._ledger.step_ups += 1
             return
         waited = f", first tried {answer.ended - first_try:.2f} s ago" if first_try else ", first try"
-        self._ledger.forbid(f"{answer.text} ({self.life} session, {self.held!r}{waited})", answer.ended)
+        self._ledger.forbid(
+            f"{answer.text} ({self.life}{' bound' if self.is_bound else ''} session, {self.held!r}{waited})",
+            answer.ended,
+        )
 
     def _check_not_ended(self, answer: Answer, *, late: float) -> None:
         if self.ended_at is not None and answer.began > self.ended_at + late:

@@ -62,19 +62,23 @@ class Client:
 
         await until("a client token", got)
 
-    async def refresh(self, server: int, token: str, attempt_id: str) -> Answer:
+    async def refresh(self, server: int, token: str, attempt_id: str, proof: types.Proof | None = None) -> Answer:
         """RefreshToken."""
         request = tokens.RefreshTokenRequest(
             refresh_token=token,
             attempt_id=attempt_id,
+            proof=proof,
             client_context=types.ClientContext(user_agent=_USER_AGENT),
         )
         return await self._ask("RefreshToken", server, lambda stubs: stubs.tokens.RefreshToken, request)
 
-    async def verify(self, server: int, token: str, *, strong: bool = False) -> Answer:
+    async def verify(
+        self, server: int, token: str, proof: types.Proof | None = None, *, strong: bool = False
+    ) -> Answer:
         """VerifyAccessToken."""
         request = tokens.VerifyAccessTokenRequest(
             access_token=token,
+            proof=proof,
             consistency=types.CONSISTENCY_STRONG if strong else types.CONSISTENCY_BOUNDED,
         )
         return await self._ask("VerifyAccessToken", server, lambda stubs: stubs.tokens.VerifyAccessToken, request)
@@ -92,10 +96,11 @@ class Client:
         )
         return await self._ask("CreateUser", server, lambda stubs: stubs.users.CreateUser, request)
 
-    async def create_session(self, server: int, user: str) -> Answer:
-        """CreateSession."""
+    async def create_session(self, server: int, user: str, proof: types.Proof | None = None) -> Answer:
+        """CreateSession, bound to the key of a proof."""
         request = sessions.CreateSessionRequest(
             parent=user,
+            proof=proof,
             scope="documents.read",
             client_context=types.ClientContext(user_agent=_USER_AGENT),
         )

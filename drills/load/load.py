@@ -12,6 +12,7 @@ from drills.field.world import World
 from drills.load.answers import Kind, Ledger
 from drills.load.chain import DEBOUNCE_SECONDS, Chain, Life
 from drills.load.client import Client
+from tests.support.dpop import DpopClient
 
 CHAINS: Final = 64
 SLEEPERS: Final = 10
@@ -169,9 +170,12 @@ class Load:
             return bool(user)
 
         async def has_session() -> bool:
-            answer = await self.client.create_session(self._server(), user)
+            # The last one of each user is bound.
+            key = DpopClient() if len(chains) == _SESSIONS_A_USER - 1 else None
+            proof = key.proof(now=int(time.time())) if key else None
+            answer = await self.client.create_session(self._server(), user, proof)
             if answer.kind is Kind.OK:
-                chains.append(Chain(self.client, self.ledger, self._rng, answer))
+                chains.append(Chain(self.client, self.ledger, self._rng, answer, key))
             return answer.kind is Kind.OK
 
         await until("a user", has_user)

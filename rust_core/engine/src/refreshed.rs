@@ -131,7 +131,9 @@ fn effect(
 ) -> Effect {
     let mut effect = call.effect(subject, rotated.now_ms);
     let is_rotated = rotated.verdict == Verdict::Rotated;
-    if is_rotated || rotated.adoption.is_adopted() {
+    // A caller that asks again may never have been answered because the answer of Redis was lost, and the bound with it.
+    let is_repeated = rotated.verdict == Verdict::Current;
+    if is_rotated || is_repeated || rotated.adoption.is_adopted() {
         effect.family = record.family;
         effect.generation = record.generation;
         effect.generation_made = record.made;

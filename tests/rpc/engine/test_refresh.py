@@ -94,6 +94,16 @@ def test_a_retry_gets_the_same_successor_and_a_second_tab_too(bench: Bench) -> N
     assert claims(third.refresh_token)["gen"] == 3
 
 
+def test_a_retry_brings_the_bound_again(bench: Bench) -> None:
+    """Where the answer of Redis is lost, so is the bound that goes with it: whoever asks again may be the first to know."""
+    session = bench.sign_in()
+    made = claims(bench.refresh(session.tokens.refresh_token, attempt_id="a").tokens.refresh_token)["iat"]
+    bench.effects()
+    bench.refresh(session.tokens.refresh_token, attempt_id="a")
+    (effect,) = bench.effects()
+    assert (effect.family, effect.generation, effect.generation_made, effect.event) == (1, 2, made, "")
+
+
 def test_another_holder_inside_the_grace_and_a_late_answer_step_up(bench: Bench) -> None:
     """The record stays as it is: the newest token goes on."""
     session = bench.sign_in()
