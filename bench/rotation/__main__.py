@@ -10,13 +10,14 @@ from typing import Any, Final
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
-from tests.support.valkey import Valkey, find_redis
 
 from argus.base.logging import configure_logging
 from bench.rotation import client
 from bench.rotation.cases import CASES, PLAIN, ROTATED, load
 from bench.rotation.server import Series, measure
 from bench.rows import Row, write_results
+from tests.support.servers import KINDS, is_there
+from tests.support.valkey import Valkey
 
 _MOST_ABOVE_PLAIN_US: Final = 20.0
 _MOST_REFRESH_US: Final = 1000.0
@@ -32,13 +33,12 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print the result file instead of the tables")
     options = parser.parse_args()
     configure_logging(json=False, level="error")
-    servers = {"valkey": None} | ({"redis": redis} if (redis := find_redis()) else {})
     found: dict[str, dict[str, Series]] = {}
     versions: dict[str, str] = {}
     with _progress() as progress:
-        for name, program in servers.items():
+        for name in filter(is_there, KINDS):
             task = progress.add_task(name, total=options.rounds * len(CASES))
-            found[name], versions[name] = _server(program, options, lambda task=task: progress.advance(task))
+            found[name], versions[name] = _server(name, options, lambda task=task: progress.advance(task))
         task = progress.add_task("engine", total=options.rounds)
         engine = client.measure(rounds=options.rounds, calls=200, done=lambda: progress.advance(task))
     medians = {name: {case: one.medians() for case, one in series.items()} for name, series in found.items()}
@@ -60,9 +60,9 @@ def main() -> int:
     return 0 if all(row.met for row in rows) else 1
 
 
-def _server(program: Path | None, options: argparse.Namespace, done: Any) -> tuple[dict[str, Series], str]:
+def _server(kind: str, options: argparse.Namespace, done: Any) -> tuple[dict[str, Series], str]:
     with TemporaryDirectory(prefix="argus-") as folder:
-        valkey = Valkey(Path(folder), program)
+        valkey = Valkey(Path(folder), kind=kind)
         valkey.start()
         load(valkey)
         try:

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from argus import _core
 from tests.support.records import BY_ROTATION, Record, user_record
 from tests.support.valkey import Valkey
-
-from argus import _core
 
 Argument = bytes | int | str
 Command = tuple[Argument, ...]

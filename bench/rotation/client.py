@@ -7,11 +7,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from google.rpc import status_pb2
-from tests.support.engine import Bench, Session, refresh_request
-from tests.support.valkey import Valkey
 
 from argus import _core
 from argus.v1.token_service_pb2 import RefreshTokenResponse
+from tests.support.engine import Bench, Session, refresh_request
+from tests.support.valkey import Valkey
 
 KEYS = "access RS256 2048 bit, refresh EdDSA (Ed25519), refresh id HMAC-SHA-256"
 """The keys of every figure here."""

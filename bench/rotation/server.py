@@ -6,9 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.support.valkey import Valkey
-
 from bench.rotation.cases import CASES, Case
+from tests.support.valkey import Valkey
 
 
 @dataclass(slots=True)

@@ -19,8 +19,8 @@ from argus.v1 import session_service_pb2 as sessions
 from argus.v1 import tenant_service_pb2 as tenants
 from argus.v1 import types_pb2 as types
 from argus.v1 import user_service_pb2 as users
-from tests.support.own_stores import PATIENCE_SECONDS, lose_everything
 from tests.support.gate import Gate
+from tests.support.own_stores import PATIENCE_SECONDS, lose_everything
 from tests.support.people import reason_of, refresh, terminate, verify
 
 if TYPE_CHECKING:

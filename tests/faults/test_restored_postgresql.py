@@ -16,8 +16,8 @@ from argus.server.api import Api
 from argus.server.recovery import open_recovery
 from argus.v1 import types_pb2 as types
 from argus.v1 import user_service_pb2 as users
-from tests.support.own_stores import carried_out, lose_everything, without_redis
 from tests.support.features import origin
+from tests.support.own_stores import carried_out, lose_everything, without_redis
 from tests.support.people import Person, new_person, reason_of, refresh, terminate, verify
 
 if TYPE_CHECKING:

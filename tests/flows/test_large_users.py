@@ -5,8 +5,8 @@ import time
 from argus.sessions.rebuild_store import LARGEST_INDEX
 from argus.v1 import session_service_pb2 as sessions
 from argus.v1 import tenant_service_pb2 as tenants
-from tests.support.breakable import until
 from tests.support.crowd import copy_session
+from tests.support.own_stores import until
 from tests.support.people import Person, new_person, verify
 from tests.support.stack import Stack
 

@@ -33,6 +33,11 @@ def server_program(kind: str) -> Path:
     return find_binaries(None, None).valkey if kind == "valkey" else _redis_or_skip()
 
 
+def is_there(kind: str) -> bool:
+    """There is a program of that kind."""
+    return kind == "valkey" or _redis() is not None
+
+
 def free_ports(count: int) -> list[int]:
     """Ports of loopback that nobody listens on."""
     held = [socket.socket() for _ in range(count)]
@@ -48,7 +53,9 @@ def free_ports(count: int) -> list[int]:
 def _redis_or_skip() -> Path:
     found = _redis()
     if found is None:
-        pytest.skip(f"no Redis {_OLDEST_REDIS} or newer: not in ARGUS_TEST_REDIS, not in PATH, and apt-get can't download it")
+        pytest.skip(
+            f"no Redis {_OLDEST_REDIS} or newer: not in ARGUS_TEST_REDIS, not in PATH, and apt-get can't download it"
+        )
     return found
 
 

@@ -81,9 +81,7 @@ class Rebuild:
         self._effects = effects
         self._flights = SingleFlight(_PARALLEL)
         self.metrics = RebuildMetrics()
-        self._batches: FairBatches[_Request] = FairBatches(
-            self._rebuild, self.metrics, parallel=_PARALLEL, rate=rate
-        )
+        self._batches: FairBatches[_Request] = FairBatches(self._rebuild, self.metrics, parallel=_PARALLEL, rate=rate)
         self.metrics.watch(lambda: self._batches.waiting)
 
     async def session(self, tenant_id: str, user_id: str, session_id: str, *, has_newer_family: bool = False) -> None:
@@ -197,4 +195,3 @@ class Rebuild:
             if all(written):
                 return
         raise UnavailableError("redis")
-

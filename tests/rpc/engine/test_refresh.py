@@ -95,7 +95,7 @@ def test_a_retry_gets_the_same_successor_and_a_second_tab_too(bench: Bench) -> N
 
 
 def test_a_retry_brings_the_bound_again(bench: Bench) -> None:
-    """Where the answer of Redis is lost, so is the bound that goes with it: whoever asks again may be the first to know."""
+    """Where the answer of Redis is lost, so is the bound with it: whoever asks again may be the first to know."""
     session = bench.sign_in()
     made = claims(bench.refresh(session.tokens.refresh_token, attempt_id="a").tokens.refresh_token)["iat"]
     bench.effects()
