@@ -83,7 +83,7 @@ async def _measure(pairs: int, *, without_dummy_work: bool) -> list[Comparison]:
 
 
 def _take_out_dummy_work(argus: Argus) -> None:
-    argus.sign_in._passwords = WithoutDummyWork(argus.passwords)  # type: ignore[assignment]  # noqa: SLF001
+    argus.logins._passwords = WithoutDummyWork(argus.passwords)  # type: ignore[assignment]  # noqa: SLF001
 
 
 def _progress() -> Progress:

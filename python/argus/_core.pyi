@@ -201,6 +201,15 @@ class Engine:
         Returns:
             (0, encoded argus.internal.v1.TokenClaims) or (1, class of the fault as UTF-8).
         """
+    def read_refresh_token(self, token: str, *, tenant_id: str, request_id: str) -> tuple[int, bytes]:
+        """Reads a refresh token of a tenant that stands for its session now, if only for a step-up.
+
+        Good in everything, but that its signing key may have been pulled (TokenClaims.key_revoked).
+
+        Returns:
+            (0, encoded argus.internal.v1.TokenClaims), (1, class of the fault as UTF-8), or (2, nothing) where the
+            snapshot may be behind: to be asked again once it was read anew.
+        """
     def peek_effects(self, limit: int) -> bytes:
         """Up to `limit` effects, the oldest, which stay in the queue: encoded argus.internal.v1.Effects."""
     def discard_effects(self, count: int) -> None:

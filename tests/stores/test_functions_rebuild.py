@@ -37,13 +37,47 @@ def test_a_rebuild_for_another_node_is_not_written(subject: Subject) -> None:
     assert Subject(subject.valkey, is_known=False).rebuild_user(lineage=OLD) == 1
 
 
-def test_a_current_record_is_never_replaced(subject: Subject) -> None:
-    """Another rebuild, a rotation or an end was faster."""
+def test_a_current_record_of_the_same_family_is_never_replaced(subject: Subject) -> None:
+    """Another rebuild or a rotation was faster."""
     session_id = subject.sign_in()
     value = subject.value(session_id)
     assert subject.rebuild(session_id, subject.record(generation=9).pack()) == 2
-    assert subject.rebuild(session_id, tombstone(bytes(8), 3, 77)) == 2
     assert subject.value(session_id) == value
+
+
+def test_a_newer_family_replaces_a_current_record_of_an_older_one(subject: Subject) -> None:
+    """A step-up is in PostgreSQL and has not come here: nothing of the older family is kept, contested or not."""
+    for state in (ACTIVE, CONTESTED):
+        session_id = subject.new_id()
+        subject.put(session_id, subject.record(state=state, generation=8, flags=BY_ROTATION, attempt=b"try1"))
+        given = subject.record(family=2, made=subject.now)
+        assert subject.rebuild(session_id, given.pack()) == 0
+        stored = subject.stored(session_id)
+        assert stored == replace(given, lineage=subject.lineage, flags=stored.flags)
+        assert not stored.flags & BY_ROTATION
+
+
+def test_an_older_family_never_comes_back(subject: Subject) -> None:
+    """The rebuild has read the old family, the step-up writes the new one, the rebuild writes."""
+    session_id = subject.sign_in()
+    read_before = subject.record(generation=7).pack()
+    assert subject.step_up(session_id, subject.record(family=2))[0] == 0
+    value = subject.value(session_id)
+    assert subject.rebuild(session_id, read_before) == 2
+    assert subject.value(session_id) == value
+    # The same where the record is another process's: PostgreSQL was set back.
+    subject.put(session_id, subject.record(family=2, generation=3), lineage=OLD)
+    assert subject.rebuild(session_id, read_before) == 0
+    assert (subject.stored(session_id).family, subject.stored(session_id).generation) == (2, 3)
+
+
+def test_an_end_replaces_a_current_record_and_is_never_replaced(subject: Subject) -> None:
+    """What has ended in PostgreSQL has ended; the first end stays, and no family is newer than it."""
+    session_id = subject.sign_in()
+    assert subject.rebuild(session_id, tombstone(bytes(8), 3, 77)) == 0
+    for later in (tombstone(bytes(8), 4, 99), subject.record().pack(), subject.record(family=5).pack()):
+        assert subject.rebuild(session_id, later) == 2
+    assert subject.value(session_id) == tombstone(subject.lineage, 3, 77)
 
 
 def test_read_active_then_ended_then_rebuilt_stays_ended(subject: Subject) -> None:

@@ -91,6 +91,21 @@ async def submit(api: Api, login_token: str, password: str, *, ip: str = "") -> 
     return await api.authentication.SubmitFactor(request)
 
 
+async def start_step_up(api: Api, refresh_token: str, *, ip: str = "") -> str:
+    """Begins a step-up of a token's session; returns its login token."""
+    request = authentication.StartStepUpRequest(
+        parent=api.parent, refresh_token=refresh_token, client_context=context(ip)
+    )
+    return str((await api.authentication.StartStepUp(request)).login_token)
+
+
+async def step_up(
+    api: Api, refresh_token: str, password: str = PASSWORD, *, ip: str = ""
+) -> authentication.SubmitFactorResponse:
+    """Steps up by password."""
+    return await submit(api, await start_step_up(api, refresh_token, ip=ip), password, ip=ip)
+
+
 def context(ip: str = "") -> types.ClientContext:
     """What is known about a device at this address."""
     return types.ClientContext(ip_address=ip, user_agent=FIREFOX)

@@ -122,6 +122,12 @@ class Subject:
         expected = self.lineage if lineage is None else lineage
         return self._status("rebuild", [self.key(session_id)], expected, value, LIFE)
 
+    def step_up(self, session_id: str, record: Record) -> tuple[int, bytes]:
+        """(status, value of the key) of a new family."""
+        keys = [self.key(session_id), self.user, self.index]
+        answer = self.valkey.call("step_up", keys, record.pack(), session_id, LIFE + 60)
+        return answer[0], answer[3]
+
     def set_user(self, *, disabled: int = -1, not_before: int = 0) -> int:
         """Changes the user."""
         return self._status("set_user", [self.user], disabled, not_before)

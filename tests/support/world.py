@@ -114,6 +114,9 @@ _PHONE: Final = users.Identifier(kind=users.IDENTIFIER_KIND_PHONE, value="+49301
 
 _REQUESTS: Final[dict[str, Callable[[World], Message]]] = {
     "StartLogin": lambda w: _start_login(w.tenant),
+    "StartStepUp": lambda w: authentication.StartStepUpRequest(
+        parent=w.tenant, refresh_token=w.refresh_token, client_context=CONTEXT
+    ),
     "SubmitFactor": lambda w: _submit_factor(w.tenant, w.login_token),
     "GetLogin": lambda w: authentication.GetLoginRequest(name=w.login),
     "CancelLogin": lambda w: authentication.CancelLoginRequest(name=w.login),

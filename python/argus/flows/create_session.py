@@ -75,7 +75,7 @@ class NewSession:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreatedSession:
-    """A session that has begun.
+    """A session that has begun, or that has begun a new family.
 
     Attributes:
         tokens: Its tokens; None if everything was only checked.

@@ -26,12 +26,16 @@ from argus.flows.covers import Covers
 from argus.flows.create_session import CreateSession
 from argus.flows.delivery import Deliveries
 from argus.flows.hot import HotCalls
+from argus.flows.login import Logins
 from argus.flows.offline_ends import OfflineEnds
 from argus.flows.outbox import Outbox
 from argus.flows.proofs import Proofs
 from argus.flows.rebuild import Rebuild
 from argus.flows.revoke import RevokeToken
 from argus.flows.sign_in import SignIn
+from argus.flows.standing import Standing
+from argus.flows.step_up import StepUp
+from argus.flows.submit_factor import SubmitFactor
 from argus.flows.sweep import Sweeper
 from argus.flows.tenant_lifecycle import CreateTenant, TenantLifecycle
 from argus.flows.terminate import Terminate
@@ -97,7 +101,10 @@ class Argus:
     user_lifecycle: UserLifecycle
     client_lifecycle: ClientLifecycle
     tenant_lifecycle: TenantLifecycle
+    logins: Logins
     sign_in: SignIn
+    step_up: StepUp
+    submit_factor: SubmitFactor
     create_session: CreateSession
     vouched_sessions: VouchedSessions
     terminate: Terminate
@@ -262,18 +269,22 @@ async def _compose(
         snapshot,
         now=now,
     )
+    logins = Logins(db, LoginStore(redis), users, passwords, guessing, now=now)
     proofs = Proofs(db, engine, now=now)
-    sign_in = SignIn(
+    sign_in = SignIn(db, logins, tenants, clients, users, devices, create_session, proofs, now=now)
+    step_up = StepUp(
         db,
-        LoginStore(redis),
-        tenants,
+        logins,
         clients,
-        users,
-        passwords,
-        devices,
-        guessing,
+        session_store,
+        live,
+        rebuild,
+        Standing(db, session_store, ending, live, effects, policies, now=now),
+        signing_keys,
         create_session,
         proofs,
+        engine,
+        snapshot,
         now=now,
     )
     return Argus(
@@ -298,7 +309,10 @@ async def _compose(
         user_lifecycle=UserLifecycle(users, groups, passwords, policies, terminate, guessing),
         client_lifecycle=ClientLifecycle(clients, terminate),
         tenant_lifecycle=TenantLifecycle(tenants, terminate),
+        logins=logins,
         sign_in=sign_in,
+        step_up=step_up,
+        submit_factor=SubmitFactor(logins, sign_in, step_up),
         create_session=create_session,
         vouched_sessions=VouchedSessions(
             db, tenants, clients, users, devices, sessions, create_session, proofs, now=now

@@ -16,7 +16,9 @@ from argus.server.app import Argus
 def make_servicers(argus: Argus) -> Mapping[str, object]:
     """By the full name of the service; that none is missing is checked where they are served."""
     return {
-        "argus.v1.AuthenticationService": AuthenticationServicer(argus.sign_in),
+        "argus.v1.AuthenticationService": AuthenticationServicer(
+            argus.logins, argus.sign_in, argus.step_up, argus.submit_factor
+        ),
         "argus.v1.ClientService": ClientServicer(argus.clients, argus.client_lifecycle),
         "argus.v1.CredentialService": CredentialServicer(argus.users, argus.passwords, argus.user_lifecycle),
         "argus.v1.KeyService": KeyServicer(argus.signing_keys),

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
-from typing import Any, Final
+from typing import Final
 
 from argus import _core
 from argus.base.clock import Now
@@ -23,6 +23,7 @@ HOLD: Final = timedelta(seconds=30)
 """How long a reserved place waits for its session."""
 
 _ENDED_STATE: Final = 3
+_TOMBSTONE_SIZE: Final = 15
 # Where values carry the lineage of their writer; in a record and in a tombstone it is the same place.
 _SESSION_LINEAGE: Final = slice(3, 11)
 _USER_LINEAGE: Final = slice(2, 10)
@@ -44,6 +45,15 @@ class WriteStatus(IntEnum):
     WRITTEN = 0
     STALE = 1
     EXISTS = 2
+
+
+class StepUpStatus(IntEnum):
+    """Answer of `step_up`."""
+
+    WRITTEN = 0
+    STALE = 1
+    ENDED = 2
+    NOT_NEWER = 3
 
 
 class TouchStatus(IntEnum):
@@ -120,6 +130,13 @@ class LiveSessions:
         """The `not_before` of a tenant or client, empty if there is none."""
         return await self._stamped(self._keys.not_before_key(tenant_id, client_id), _NOT_BEFORE_LINEAGE)
 
+    async def end_of(self, session_id: str) -> LiveEnd | None:
+        """When and why Redis says that the session ended, whichever process wrote it; None: not that it knows."""
+        value = (await self.session(session_id)).value
+        if len(value) != _TOMBSTONE_SIZE or value[1] != _ENDED_STATE:
+            return None
+        return _live_end(int.from_bytes(value[-4:], "big"), value[2])
+
     async def is_indexed(self, tenant_id: str, user_id: str, session_id: str) -> bool:
         """The session is one of this user's living ones, as far as Redis knows."""
         async with self._redis.guard():
@@ -167,6 +184,14 @@ class LiveSessions:
         answer = await self._redis.call("create", [*keys, self._keys.index_key(tenant_id, user_id)], args)
         return WriteStatus(answer[0])
 
+    async def step_up(self, session: Session, record: bytes) -> tuple[StepUpStatus, int]:
+        """Writes the new family of a session that PostgreSQL knows; also says which family the record is of then."""
+        tenant_id, user_id = session.tenant_id, session.user_id
+        keys = [self._keys.session_key(session.session_id), self._keys.user_key(tenant_id, user_id)]
+        args: list[bytes | int | str] = [record, session.session_id, record_life(session, now=self._now())]
+        answer = await self._redis.call("step_up", [*keys, self._keys.index_key(tenant_id, user_id)], args)
+        return StepUpStatus(answer[0]), family_in(answer[3])
+
     async def set_user(self, tenant_id: str, user_id: str, *, is_disabled: bool, not_before: datetime | None) -> None:
         """Brings a user's record up to date; one that is stale goes away and is rebuilt at the next use."""
         args = [int(is_disabled), _seconds(not_before)]
@@ -197,7 +222,7 @@ class LiveSessions:
         """Writes a tombstone, also where there is no record; an earlier one stays and is returned."""
         keys = [self._keys.session_key(session_id), self._keys.index_key(tenant_id, user_id)]
         answer = await self._redis.call("end", keys, [session_id, int(reason), epoch_seconds(at), life])
-        return _live_end(answer)
+        return _live_end(answer[3], answer[4])
 
     async def end_all(self, sessions: Sequence[Session]) -> None:
         """Writes tombstones of sessions that have ended, many at a time; an earlier one stays."""
@@ -231,7 +256,7 @@ class LiveSessions:
         )
         status = ExpireStatus(answer[0])
         has_ended = status not in (ExpireStatus.NOT_DUE, ExpireStatus.STALE)
-        return status, _live_end(answer) if has_ended else None
+        return status, _live_end(answer[3], answer[4]) if has_ended else None
 
     async def touch(
         self, tenant_id: str, user_id: str, session_id: str, *, active: datetime, idle: timedelta, absolute: timedelta
@@ -296,11 +321,19 @@ def decode_id(text: str) -> bytes:
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
-def _live_end(answer: list[Any]) -> LiveEnd:
+def family_in(value: bytes) -> int:
+    """The refresh family in a record; 0 where there is none."""
+    try:
+        return _core.SessionRecord.from_bytes(value).family
+    except ValueError:
+        return 0
+
+
+def _live_end(at: int, number: int) -> LiveEnd:
     # A tombstone of a newer release may carry a reason that this one does not know.
-    known = answer[4] in EndReason._value2member_map_
-    reason = EndReason(answer[4]) if known else EndReason.ENDED_BY_ADMIN
-    return LiveEnd(at=datetime.fromtimestamp(int(answer[3]), UTC), reason=reason)
+    known = number in EndReason._value2member_map_
+    reason = EndReason(number) if known else EndReason.ENDED_BY_ADMIN
+    return LiveEnd(at=datetime.fromtimestamp(at, UTC), reason=reason)
 
 
 def _seconds(time: datetime | None) -> int:

@@ -15,27 +15,43 @@ LOGIN_LIFE: Final = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Login:
-    """A sign-in in progress.
+    """A sign-in or step-up in progress.
 
     Attributes:
-        client_id: Client that the session will be for.
-        identifier: What the user said it is, in its canonical form.
-        device_id: Known device of that very user.
+        client_id: Client that the session will be for, or is for.
+        identifier: What the user said it is, in its canonical form (sign-in).
+        device_id: Known device of that very user (sign-in).
+        user_id: Whose session it is (step-up).
+        session_id: The session (step-up).
+        cause: Why it steps up, for the audit.
         token_sha256: SHA-256 (hex) of the secret that the next submit has to show.
-        is_complete: The session exists.
+        is_complete: The session exists, or has its new family.
         expire_time: Seconds since 1970.
     """
 
     tenant_id: str
     login_id: str
     client_id: str
-    identifier: str
-    scope: str
-    resource: str
-    device_id: str | None
-    token_sha256: str
+    identifier: str = ""
+    scope: str = ""
+    resource: str = ""
+    device_id: str | None = None
+    user_id: str = ""
+    session_id: str = ""
+    cause: str = ""
+    token_sha256: str = ""
     expire_time: float
     is_complete: bool = False
+
+    @property
+    def is_step_up(self) -> bool:
+        """It is for a session that there is already."""
+        return bool(self.session_id)
+
+    @property
+    def is_of_known_device(self) -> bool:
+        """The user is known to use what it comes from: a device, or the session that steps up."""
+        return self.is_step_up or self.device_id is not None
 
     @property
     def expires_at(self) -> datetime:
@@ -44,7 +60,7 @@ class Login:
 
     def completed(self) -> "Login":
         """The same login once its session exists; whom it was about is forgotten."""
-        return replace(self, is_complete=True, identifier="", device_id=None)
+        return replace(self, is_complete=True, identifier="", device_id=None, user_id="", session_id="")
 
 
 class LoginNotFoundError(ArgusError):

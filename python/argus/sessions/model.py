@@ -172,6 +172,30 @@ class SessionLimitReachedError(ArgusError):
         )
 
 
+class SessionEndedError(ArgusError):
+    """The session of the presented token, or of the step-up, has ended."""
+
+    def __init__(self, end_reason: EndReason) -> None:
+        super().__init__(
+            Code.UNAUTHENTICATED,
+            ErrorReason.ERROR_REASON_SESSION_ENDED,
+            "the session has ended",
+            endReason=end_reason.name,
+        )
+
+
+class StepUpOvertakenError(ArgusError):
+    """A later step-up of the same session was faster: its family is the newest one."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Code.UNAUTHENTICATED,
+            ErrorReason.ERROR_REASON_STEP_UP_REQUIRED,
+            "a later step-up of the session was faster",
+            cause="FAMILY_OLDER",
+        )
+
+
 class AssertedAcrTooHighError(ArgusError):
     """The client may not vouch for so high an authentication level."""
 
@@ -195,7 +219,7 @@ class ProofRequiredError(ArgusError):
     """A proof of possession is missing or not good; why is in the audit only.
 
     Args:
-        binding: "dpop" or "mtls".
+        binding: "dpop", "mtls", or "key" where the kind is not known.
     """
 
     def __init__(self, binding: str) -> None:

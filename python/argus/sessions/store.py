@@ -119,6 +119,18 @@ class SessionStore:
             (display_name, category, session.tenant_id, session.session_id),
         )
 
+    async def begin_family(self, tx: Transaction, session: Session) -> None:
+        """Writes the new family of a locked session, and what its user has proved for it."""
+        await tx.execute(
+            """UPDATE sessions SET state = %(state)s, family = %(family)s, refresh_id_key = %(refresh_id_key)s,
+                   generation_bound = %(generation_bound)s, generation_bound_time = %(generation_bound_time)s,
+                   generation_bound_rotated = %(generation_bound_rotated)s, binding = %(binding)s, acr = %(acr)s,
+                   amr = %(amr)s, auth_time = %(auth_time)s, last_active_time = %(last_active_time)s,
+                   idle_deadline = %(idle_deadline)s
+                WHERE tenant_id = %(tenant_id)s AND session_id = %(session_id)s""",
+            _to_row(session),
+        )
+
     async def delete_unused(self, tx: Transaction, tenant_id: str, session_id: str) -> bool:
         """Removes a session whose tokens were never made; says whether it was there."""
         sql = "DELETE FROM sessions WHERE tenant_id = %s AND session_id = %s AND state = 'active'"

@@ -28,7 +28,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%argus/v1/authentication_service.proto\x12\x08\x61rgus.v1\x1a\x16\x61rgus/v1/options.proto\x1a\x14\x61rgus/v1/types.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"N\n\tChallenge\x12\"\n\x04kind\x18\x01 \x01(\x0e\x32\x14.argus.v1.FactorKind\x12\x1d\n\x15webauthn_options_json\x18\x02 \x01(\t\"\xbf\x01\n\x05Login\x12\x0c\n\x04name\x18\x01 \x01(\t\x12#\n\x05state\x18\x02 \x01(\x0e\x32\x14.argus.v1.LoginState\x12\'\n\nchallenges\x18\x03 \x03(\x0b\x32\x13.argus.v1.Challenge\x12)\n\x0e\x65nding_choices\x18\x04 \x03(\x0b\x32\x11.argus.v1.Session\x12/\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xf7\x01\n\x11StartLoginRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tclient_id\x18\x02 \x01(\t\x12\x12\n\nidentifier\x18\x03 \x01(\t\x12\r\n\x05scope\x18\x04 \x01(\t\x12\x12\n\nacr_values\x18\x05 \x03(\t\x12*\n\x07max_age\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0e\x63lient_context\x18\x07 \x01(\x0b\x32\x17.argus.v1.ClientContext\x12\x19\n\x0c\x64\x65vice_token\x18\x08 \x01(\tB\x03\x80\x01\x01\x12\x10\n\x08resource\x18\t \x01(\t\"N\n\x12StartLoginResponse\x12\x1e\n\x05login\x18\x01 \x01(\x0b\x32\x0f.argus.v1.Login\x12\x18\n\x0blogin_token\x18\x02 \x01(\tB\x03\x80\x01\x01\"\xb3\x02\n\x13SubmitFactorRequest\x12\x18\n\x0blogin_token\x18\x01 \x01(\tB\x03\x80\x01\x01\x12/\n\x0e\x63lient_context\x18\x02 \x01(\x0b\x32\x17.argus.v1.ClientContext\x12\x17\n\x08password\x18\x03 \x01(\tB\x03\x80\x01\x01H\x00\x12\x13\n\x04totp\x18\x04 \x01(\tB\x03\x80\x01\x01H\x00\x12\x1c\n\rrecovery_code\x18\x05 \x01(\tB\x03\x80\x01\x01H\x00\x12\x1c\n\rwebauthn_json\x18\x06 \x01(\tB\x03\x80\x01\x01H\x00\x12-\n\x0c\x65nd_sessions\x18\x07 \x01(\x0b\x32\x15.argus.v1.EndSessionsH\x00\x12\x0e\n\x06parent\x18\x08 \x01(\t\x12\x1e\n\x05proof\x18\t \x01(\x0b\x32\x0f.argus.v1.ProofB\x08\n\x06\x66\x61\x63tor\"\x1c\n\x0b\x45ndSessions\x12\r\n\x05names\x18\x01 \x03(\t\"\xb3\x01\n\x14SubmitFactorResponse\x12\x1e\n\x05login\x18\x01 \x01(\x0b\x32\x0f.argus.v1.Login\x12\x18\n\x0blogin_token\x18\x02 \x01(\tB\x03\x80\x01\x01\x12\"\n\x06tokens\x18\x03 \x01(\x0b\x32\x12.argus.v1.TokenSet\x12\"\n\x07session\x18\x04 \x01(\x0b\x32\x11.argus.v1.Session\x12\x19\n\x0c\x64\x65vice_token\x18\x05 \x01(\tB\x03\x80\x01\x01\"\x1f\n\x0fGetLoginRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"2\n\x10GetLoginResponse\x12\x1e\n\x05login\x18\x01 \x01(\x0b\x32\x0f.argus.v1.Login\"\"\n\x12\x43\x61ncelLoginRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x15\n\x13\x43\x61ncelLoginResponse*\x8b\x01\n\nLoginState\x12\x1b\n\x17LOGIN_STATE_UNSPECIFIED\x10\x00\x12\x1f\n\x1bLOGIN_STATE_FACTOR_REQUIRED\x10\x01\x12%\n!LOGIN_STATE_SESSION_LIMIT_REACHED\x10\x02\x12\x18\n\x14LOGIN_STATE_COMPLETE\x10\x03*\x92\x01\n\nFactorKind\x12\x1b\n\x17\x46\x41\x43TOR_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14\x46\x41\x43TOR_KIND_PASSWORD\x10\x01\x12\x14\n\x10\x46\x41\x43TOR_KIND_TOTP\x10\x02\x12\x1d\n\x19\x46\x41\x43TOR_KIND_RECOVERY_CODE\x10\x03\x12\x18\n\x14\x46\x41\x43TOR_KIND_WEBAUTHN\x10\x04\x32\x82\x03\n\x15\x41uthenticationService\x12X\n\nStartLogin\x12\x1b.argus.v1.StartLoginRequest\x1a\x1c.argus.v1.StartLoginResponse\"\x0f\xe2\xe0\x18\x0b\n\tlogin.run\x12^\n\x0cSubmitFactor\x12\x1d.argus.v1.SubmitFactorRequest\x1a\x1e.argus.v1.SubmitFactorResponse\"\x0f\xe2\xe0\x18\x0b\n\tlogin.run\x12R\n\x08GetLogin\x12\x19.argus.v1.GetLoginRequest\x1a\x1a.argus.v1.GetLoginResponse\"\x0f\xe2\xe0\x18\x0b\n\tlogin.run\x12[\n\x0b\x43\x61ncelLogin\x12\x1c.argus.v1.CancelLoginRequest\x1a\x1d.argus.v1.CancelLoginResponse\"\x0f\xe2\xe0\x18\x0b\n\tlogin.runb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%argus/v1/authentication_service.proto\x12\x08\x61rgus.v1\x1a\x16\x61rgus/v1/options.proto\x1a\x14\x61rgus/v1/types.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"N\n\tChallenge\x12\"\n\x04kind\x18\x01 \x01(\x0e\x32\x14.argus.v1.FactorKind\x12\x1d\n\x15webauthn_options_json\x18\x02 \x01(\t\"\xbf\x01\n\x05Login\x12\x0c\n\x04name\x18\x01 \x01(\t\x12#\n\x05state\x18\x02 \x01(\x0e\x32\x14.argus.v1.LoginState\x12\'\n\nchallenges\x18\x03 \x03(\x0b\x32\x13.argus.v1.Challenge\x12)\n\x0e\x65nding_choices\x18\x04 \x03(\x0b\x32\x11.argus.v1.Session\x12/\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xf7\x01\n\x11StartLoginRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tclient_id\x18\x02 \x01(\t\x12\x12\n\nidentifier\x18\x03 \x01(\t\x12\r\n\x05scope\x18\x04 \x01(\t\x12\x12\n\nacr_values\x18\x05 \x03(\t\x12*\n\x07max_age\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0e\x63lient_context\x18\x07 \x01(\x0b\x32\x17.argus.v1.ClientContext\x12\x19\n\x0c\x64\x65vice_token\x18\x08 \x01(\tB\x03\x80\x01\x01\x12\x10\n\x08resource\x18\t \x01(\t\"N\n\x12StartLoginResponse\x12\x1e\n\x05login\x18\x01 \x01(\x0b\x32\x0f.argus.v1.Login\x12\x18\n\x0blogin_token\x18\x02 \x01(\tB\x03\x80\x01\x01\"\xd1\x01\n\x12StartStepUpRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x1a\n\rrefresh_token\x18\x02 \x01(\tB\x03\x80\x01\x01\x12\x1e\n\x05proof\x18\x03 \x01(\x0b\x32\x0f.argus.v1.Proof\x12/\n\x0e\x63lient_context\x18\x04 \x01(\x0b\x32\x17.argus.v1.ClientContext\x12\x12\n\nacr_values\x18\x05 \x03(\t\x12*\n\x07max_age\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"O\n\x13StartStepUpResponse\x12\x1e\n\x05login\x18\x01 \x01(\x0b\x32\x0f.argus.v1.Login\x12\x18\n\x0blogin_token\x18\x02 \x01(\tB\x03\x80\x01\x01\"\xb3\x02\n\x13SubmitFactorRequest\x12\x18\n\x0blogin_token\x18\x01 \x01(\tB\x03\x80\x01\x01\x12/\n\x0e\x63lient_context\x18\x02 \x01(\x0b\x32\x17.argus.v1.ClientContext\x12\x17\n\x08password\x18\x03 \x01(\tB\x03\x80\x01\x01H\x00\x12\x13\n\x04totp\x18\x04 \x01(\tB\x03\x80\x01\x01H\x00\x12\x1c\n\rrecovery_code\x18\x05 \x01(\tB\x03\x80\x01\x01H\x00\x12\x1c\n\rwebauthn_json\x18\x06 \x01(\tB\x03\x80\x01\x01H\x00\x12-\n\x0c\x65nd_sessions\x18\x07 \x01(\x0b\x32\x15.argus.v1.EndSessionsH\x00\x12\x0e\n\x06parent\x18\x08 \x01(\t\x12\x1e\n\x05proof\x18\t \x01(\x0b\x32\x0f.argus.v1.ProofB\x08\n\x06\x66\x61\x63tor\"\x1c\n\x0b\x45ndSessions\x12\r\n\x05names\x18\x01 \x03(\t\"\xb3\x01\n\x14SubmitFactorResponse\x12\x1e\n\x05login\x18\x01 \x01(\x0b\x32\x0f.argus.v1.Login\x12\x18\n\x0blogin_token\x18\x02 \x01(\tB\x03\x80\x01\x01\x12\"\n\x06tokens\x18\x03 \x01(\x0b\x32\x12.argus.v1.TokenSet\x12\"\n\x07session\x18\x04 \x01(\x0b\x32\x11.argus.v1.Session\x12\x19\n\x0c\x64\x65vice_token\x18\x05 \x01(\tB\x03\x80\x01\x01\"\x1f\n\x0fGetLoginRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"2\n\x10GetLoginResponse\x12\x1e\n\x05login\x18\x01 \x01(\x0b\x32\x0f.argus.v1.Login\"\"\n\x12\x43\x61ncelLoginRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x15\n\x13\x43\x61ncelLoginResponse*\x8b\x01\n\nLoginState\x12\x1b\n\x17LOGIN_STATE_UNSPECIFIED\x10\x00\x12\x1f\n\x1bLOGIN_STATE_FACTOR_REQUIRED\x10\x01\x12%\n!LOGIN_STATE_SESSION_LIMIT_REACHED\x10\x02\x12\x18\n\x14LOGIN_STATE_COMPLETE\x10\x03*\x92\x01\n\nFactorKind\x12\x1b\n\x17\x46\x41\x43TOR_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14\x46\x41\x43TOR_KIND_PASSWORD\x10\x01\x12\x14\n\x10\x46\x41\x43TOR_KIND_TOTP\x10\x02\x12\x1d\n\x19\x46\x41\x43TOR_KIND_RECOVERY_CODE\x10\x03\x12\x18\n\x14\x46\x41\x43TOR_KIND_WEBAUTHN\x10\x04\x32\xdf\x03\n\x15\x41uthenticationService\x12X\n\nStartLogin\x12\x1b.argus.v1.StartLoginRequest\x1a\x1c.argus.v1.StartLoginResponse\"\x0f\xe2\xe0\x18\x0b\n\tlogin.run\x12[\n\x0bStartStepUp\x12\x1c.argus.v1.StartStepUpRequest\x1a\x1d.argus.v1.StartStepUpResponse\"\x0f\xe2\xe0\x18\x0b\n\tlogin.run\x12^\n\x0cSubmitFactor\x12\x1d.argus.v1.SubmitFactorRequest\x1a\x1e.argus.v1.SubmitFactorResponse\"\x0f\xe2\xe0\x18\x0b\n\tlogin.run\x12R\n\x08GetLogin\x12\x19.argus.v1.GetLoginRequest\x1a\x1a.argus.v1.GetLoginResponse\"\x0f\xe2\xe0\x18\x0b\n\tlogin.run\x12[\n\x0b\x43\x61ncelLogin\x12\x1c.argus.v1.CancelLoginRequest\x1a\x1d.argus.v1.CancelLoginResponse\"\x0f\xe2\xe0\x18\x0b\n\tlogin.runb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,6 +39,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STARTLOGINREQUEST'].fields_by_name['device_token']._serialized_options = b'\200\001\001'
   _globals['_STARTLOGINRESPONSE'].fields_by_name['login_token']._loaded_options = None
   _globals['_STARTLOGINRESPONSE'].fields_by_name['login_token']._serialized_options = b'\200\001\001'
+  _globals['_STARTSTEPUPREQUEST'].fields_by_name['refresh_token']._loaded_options = None
+  _globals['_STARTSTEPUPREQUEST'].fields_by_name['refresh_token']._serialized_options = b'\200\001\001'
+  _globals['_STARTSTEPUPRESPONSE'].fields_by_name['login_token']._loaded_options = None
+  _globals['_STARTSTEPUPRESPONSE'].fields_by_name['login_token']._serialized_options = b'\200\001\001'
   _globals['_SUBMITFACTORREQUEST'].fields_by_name['login_token']._loaded_options = None
   _globals['_SUBMITFACTORREQUEST'].fields_by_name['login_token']._serialized_options = b'\200\001\001'
   _globals['_SUBMITFACTORREQUEST'].fields_by_name['password']._loaded_options = None
@@ -55,16 +59,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SUBMITFACTORRESPONSE'].fields_by_name['device_token']._serialized_options = b'\200\001\001'
   _globals['_AUTHENTICATIONSERVICE'].methods_by_name['StartLogin']._loaded_options = None
   _globals['_AUTHENTICATIONSERVICE'].methods_by_name['StartLogin']._serialized_options = b'\342\340\030\013\n\tlogin.run'
+  _globals['_AUTHENTICATIONSERVICE'].methods_by_name['StartStepUp']._loaded_options = None
+  _globals['_AUTHENTICATIONSERVICE'].methods_by_name['StartStepUp']._serialized_options = b'\342\340\030\013\n\tlogin.run'
   _globals['_AUTHENTICATIONSERVICE'].methods_by_name['SubmitFactor']._loaded_options = None
   _globals['_AUTHENTICATIONSERVICE'].methods_by_name['SubmitFactor']._serialized_options = b'\342\340\030\013\n\tlogin.run'
   _globals['_AUTHENTICATIONSERVICE'].methods_by_name['GetLogin']._loaded_options = None
   _globals['_AUTHENTICATIONSERVICE'].methods_by_name['GetLogin']._serialized_options = b'\342\340\030\013\n\tlogin.run'
   _globals['_AUTHENTICATIONSERVICE'].methods_by_name['CancelLogin']._loaded_options = None
   _globals['_AUTHENTICATIONSERVICE'].methods_by_name['CancelLogin']._serialized_options = b'\342\340\030\013\n\tlogin.run'
-  _globals['_LOGINSTATE']._serialized_start=1433
-  _globals['_LOGINSTATE']._serialized_end=1572
-  _globals['_FACTORKIND']._serialized_start=1575
-  _globals['_FACTORKIND']._serialized_end=1721
+  _globals['_LOGINSTATE']._serialized_start=1726
+  _globals['_LOGINSTATE']._serialized_end=1865
+  _globals['_FACTORKIND']._serialized_start=1868
+  _globals['_FACTORKIND']._serialized_end=2014
   _globals['_CHALLENGE']._serialized_start=162
   _globals['_CHALLENGE']._serialized_end=240
   _globals['_LOGIN']._serialized_start=243
@@ -73,20 +79,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STARTLOGINREQUEST']._serialized_end=684
   _globals['_STARTLOGINRESPONSE']._serialized_start=686
   _globals['_STARTLOGINRESPONSE']._serialized_end=764
-  _globals['_SUBMITFACTORREQUEST']._serialized_start=767
-  _globals['_SUBMITFACTORREQUEST']._serialized_end=1074
-  _globals['_ENDSESSIONS']._serialized_start=1076
-  _globals['_ENDSESSIONS']._serialized_end=1104
-  _globals['_SUBMITFACTORRESPONSE']._serialized_start=1107
-  _globals['_SUBMITFACTORRESPONSE']._serialized_end=1286
-  _globals['_GETLOGINREQUEST']._serialized_start=1288
-  _globals['_GETLOGINREQUEST']._serialized_end=1319
-  _globals['_GETLOGINRESPONSE']._serialized_start=1321
-  _globals['_GETLOGINRESPONSE']._serialized_end=1371
-  _globals['_CANCELLOGINREQUEST']._serialized_start=1373
-  _globals['_CANCELLOGINREQUEST']._serialized_end=1407
-  _globals['_CANCELLOGINRESPONSE']._serialized_start=1409
-  _globals['_CANCELLOGINRESPONSE']._serialized_end=1430
-  _globals['_AUTHENTICATIONSERVICE']._serialized_start=1724
-  _globals['_AUTHENTICATIONSERVICE']._serialized_end=2110
+  _globals['_STARTSTEPUPREQUEST']._serialized_start=767
+  _globals['_STARTSTEPUPREQUEST']._serialized_end=976
+  _globals['_STARTSTEPUPRESPONSE']._serialized_start=978
+  _globals['_STARTSTEPUPRESPONSE']._serialized_end=1057
+  _globals['_SUBMITFACTORREQUEST']._serialized_start=1060
+  _globals['_SUBMITFACTORREQUEST']._serialized_end=1367
+  _globals['_ENDSESSIONS']._serialized_start=1369
+  _globals['_ENDSESSIONS']._serialized_end=1397
+  _globals['_SUBMITFACTORRESPONSE']._serialized_start=1400
+  _globals['_SUBMITFACTORRESPONSE']._serialized_end=1579
+  _globals['_GETLOGINREQUEST']._serialized_start=1581
+  _globals['_GETLOGINREQUEST']._serialized_end=1612
+  _globals['_GETLOGINRESPONSE']._serialized_start=1614
+  _globals['_GETLOGINRESPONSE']._serialized_end=1664
+  _globals['_CANCELLOGINREQUEST']._serialized_start=1666
+  _globals['_CANCELLOGINREQUEST']._serialized_end=1700
+  _globals['_CANCELLOGINRESPONSE']._serialized_start=1702
+  _globals['_CANCELLOGINRESPONSE']._serialized_end=1723
+  _globals['_AUTHENTICATIONSERVICE']._serialized_start=2017
+  _globals['_AUTHENTICATIONSERVICE']._serialized_end=2496
 # @@protoc_insertion_point(module_scope)

@@ -35,7 +35,7 @@ class _LoginStateEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._Enu
     LOGIN_STATE_SESSION_LIMIT_REACHED: _LoginState.ValueType  # 2
     """The user has proved itself and must end one of `ending_choices` first."""
     LOGIN_STATE_COMPLETE: _LoginState.ValueType  # 3
-    """The session exists."""
+    """The session exists, or has its new family."""
 
 class LoginState(_LoginState, metaclass=_LoginStateEnumTypeWrapper):
     """State of a login."""
@@ -47,7 +47,7 @@ LOGIN_STATE_FACTOR_REQUIRED: LoginState.ValueType  # 1
 LOGIN_STATE_SESSION_LIMIT_REACHED: LoginState.ValueType  # 2
 """The user has proved itself and must end one of `ending_choices` first."""
 LOGIN_STATE_COMPLETE: LoginState.ValueType  # 3
-"""The session exists."""
+"""The session exists, or has its new family."""
 global___LoginState = LoginState
 
 class _FactorKind:
@@ -106,7 +106,7 @@ global___Challenge = Challenge
 
 @typing.final
 class Login(google.protobuf.message.Message):
-    """A sign-in in progress."""
+    """A sign-in or step-up in progress."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -228,6 +228,80 @@ class StartLoginResponse(google.protobuf.message.Message):
 global___StartLoginResponse = StartLoginResponse
 
 @typing.final
+class StartStepUpRequest(google.protobuf.message.Message):
+    """Request of StartStepUp."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: builtins.int
+    REFRESH_TOKEN_FIELD_NUMBER: builtins.int
+    PROOF_FIELD_NUMBER: builtins.int
+    CLIENT_CONTEXT_FIELD_NUMBER: builtins.int
+    ACR_VALUES_FIELD_NUMBER: builtins.int
+    MAX_AGE_FIELD_NUMBER: builtins.int
+    parent: builtins.str
+    """tenants/*."""
+    refresh_token: builtins.str
+    """Any refresh token of the session: one that was refused with STEP_UP_REQUIRED, or a good one. It is not spent.
+    Its client must be the caller, or the caller holds `tokens.refresh_for_clients`.
+    """
+    @property
+    def proof(self) -> argus.v1.types_pb2.Proof:
+        """Proof of possession for a bound session; of one that is not bound it is checked and binds nothing."""
+
+    @property
+    def client_context(self) -> argus.v1.types_pb2.ClientContext:
+        """What is known about the device."""
+
+    @property
+    def acr_values(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Acceptable authentication levels; empty: by policy."""
+
+    @property
+    def max_age(self) -> google.protobuf.duration_pb2.Duration:
+        """Longest time since the user proved itself; kept for single sign-on."""
+
+    def __init__(
+        self,
+        *,
+        parent: builtins.str = ...,
+        refresh_token: builtins.str = ...,
+        proof: argus.v1.types_pb2.Proof | None = ...,
+        client_context: argus.v1.types_pb2.ClientContext | None = ...,
+        acr_values: collections.abc.Iterable[builtins.str] | None = ...,
+        max_age: google.protobuf.duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["client_context", b"client_context", "max_age", b"max_age", "proof", b"proof"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["acr_values", b"acr_values", "client_context", b"client_context", "max_age", b"max_age", "parent", b"parent", "proof", b"proof", "refresh_token", b"refresh_token"]) -> None: ...
+
+global___StartStepUpRequest = StartStepUpRequest
+
+@typing.final
+class StartStepUpResponse(google.protobuf.message.Message):
+    """Response of StartStepUp. It says nothing about the user."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    LOGIN_FIELD_NUMBER: builtins.int
+    LOGIN_TOKEN_FIELD_NUMBER: builtins.int
+    login_token: builtins.str
+    """Secret for the next SubmitFactor; new after every accepted factor."""
+    @property
+    def login(self) -> global___Login:
+        """The login."""
+
+    def __init__(
+        self,
+        *,
+        login: global___Login | None = ...,
+        login_token: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["login", b"login"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["login", b"login", "login_token", b"login_token"]) -> None: ...
+
+global___StartStepUpResponse = StartStepUpResponse
+
+@typing.final
 class SubmitFactorRequest(google.protobuf.message.Message):
     """Request of SubmitFactor."""
 
@@ -265,7 +339,7 @@ class SubmitFactorRequest(google.protobuf.message.Message):
     @property
     def proof(self) -> argus.v1.types_pb2.Proof:
         """Binds the session to the key it proves: its tokens are good with a proof only. Unset: not bound. It counts in the
-        submit that completes the login.
+        submit that completes the login. The step-up of a bound session needs a proof of that very key.
         """
 
     def __init__(
@@ -321,7 +395,7 @@ class SubmitFactorResponse(google.protobuf.message.Message):
     login_token: builtins.str
     """Secret for the next submit; empty when COMPLETE."""
     device_token: builtins.str
-    """Give it to the device; it makes the device known next time. Empty if it had a good one."""
+    """Give it to the device; it makes the device known next time. Empty if it had a good one, and after a step-up."""
     @property
     def login(self) -> global___Login:
         """The login."""

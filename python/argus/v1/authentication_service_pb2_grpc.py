@@ -40,6 +40,11 @@ class AuthenticationServiceStub(object):
                 request_serializer=argus_dot_v1_dot_authentication__service__pb2.StartLoginRequest.SerializeToString,
                 response_deserializer=argus_dot_v1_dot_authentication__service__pb2.StartLoginResponse.FromString,
                 _registered_method=True)
+        self.StartStepUp = channel.unary_unary(
+                '/argus.v1.AuthenticationService/StartStepUp',
+                request_serializer=argus_dot_v1_dot_authentication__service__pb2.StartStepUpRequest.SerializeToString,
+                response_deserializer=argus_dot_v1_dot_authentication__service__pb2.StartStepUpResponse.FromString,
+                _registered_method=True)
         self.SubmitFactor = channel.unary_unary(
                 '/argus.v1.AuthenticationService/SubmitFactor',
                 request_serializer=argus_dot_v1_dot_authentication__service__pb2.SubmitFactorRequest.SerializeToString,
@@ -70,27 +75,42 @@ class AuthenticationServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def StartStepUp(self, request, context):
+        """Begins a step-up: the user of a session proves itself anew, and the session gets a new refresh family (RFC 9470).
+
+        The way on after STEP_UP_REQUIRED, and the only one out of a contested session. It is a login that SubmitFactor
+        completes with tokens of the same session; tokens of its earlier families are then answered with STEP_UP_REQUIRED
+        for good. The new family's level is what is proved now, also where the session's was higher.
+
+        Not idempotent; changes nothing by itself.
+        Errors: TOKEN_INVALID, SESSION_ENDED, TOKEN_PROOF_REQUIRED, FIELD_INVALID, UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SubmitFactor(self, request, context):
         """Hands in a factor. Complete logins carry tokens.
 
         Not idempotent: an accepted factor spends the `login_token`; a refused or throttled one leaves the login as it
         was, and the same token serves the next try (errors carry no secrets, so they could not carry a new one).
-        Errors: FACTOR_REFUSED, GUESSING_THROTTLED, LOGIN_NOT_FOUND, SESSION_LIMIT_REACHED, TOKEN_PROOF_REQUIRED,
-        UNAVAILABLE.
+        Errors: FACTOR_REFUSED, GUESSING_THROTTLED, LOGIN_NOT_FOUND, LOGIN_COMPLETE, SESSION_LIMIT_REACHED (sign-in),
+        SESSION_ENDED and STEP_UP_REQUIRED (step-up: the session is over, a later step-up was faster),
+        TOKEN_PROOF_REQUIRED, UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetLogin(self, request, context):
-        """Reads how far a login has come. Errors: LOGIN_NOT_FOUND.
+        """Reads how far a sign-in or step-up has come. Errors: LOGIN_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelLogin(self, request, context):
-        """Ends a login without a session. Idempotent. Errors: LOGIN_NOT_FOUND.
+        """Gives a sign-in or step-up up. Idempotent. Errors: LOGIN_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -103,6 +123,11 @@ def add_AuthenticationServiceServicer_to_server(servicer, server):
                     servicer.StartLogin,
                     request_deserializer=argus_dot_v1_dot_authentication__service__pb2.StartLoginRequest.FromString,
                     response_serializer=argus_dot_v1_dot_authentication__service__pb2.StartLoginResponse.SerializeToString,
+            ),
+            'StartStepUp': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartStepUp,
+                    request_deserializer=argus_dot_v1_dot_authentication__service__pb2.StartStepUpRequest.FromString,
+                    response_serializer=argus_dot_v1_dot_authentication__service__pb2.StartStepUpResponse.SerializeToString,
             ),
             'SubmitFactor': grpc.unary_unary_rpc_method_handler(
                     servicer.SubmitFactor,
@@ -148,6 +173,33 @@ class AuthenticationService(object):
             '/argus.v1.AuthenticationService/StartLogin',
             argus_dot_v1_dot_authentication__service__pb2.StartLoginRequest.SerializeToString,
             argus_dot_v1_dot_authentication__service__pb2.StartLoginResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StartStepUp(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/argus.v1.AuthenticationService/StartStepUp',
+            argus_dot_v1_dot_authentication__service__pb2.StartStepUpRequest.SerializeToString,
+            argus_dot_v1_dot_authentication__service__pb2.StartStepUpResponse.FromString,
             options,
             channel_credentials,
             insecure,

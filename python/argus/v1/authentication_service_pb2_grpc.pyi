@@ -30,6 +30,20 @@ class AuthenticationServiceStub:
     Not idempotent. Errors: CLIENT_NOT_FOUND, FIELD_INVALID, UNAVAILABLE.
     """
 
+    StartStepUp: grpc.UnaryUnaryMultiCallable[
+        argus.v1.authentication_service_pb2.StartStepUpRequest,
+        argus.v1.authentication_service_pb2.StartStepUpResponse,
+    ]
+    """Begins a step-up: the user of a session proves itself anew, and the session gets a new refresh family (RFC 9470).
+
+    The way on after STEP_UP_REQUIRED, and the only one out of a contested session. It is a login that SubmitFactor
+    completes with tokens of the same session; tokens of its earlier families are then answered with STEP_UP_REQUIRED
+    for good. The new family's level is what is proved now, also where the session's was higher.
+
+    Not idempotent; changes nothing by itself.
+    Errors: TOKEN_INVALID, SESSION_ENDED, TOKEN_PROOF_REQUIRED, FIELD_INVALID, UNAVAILABLE.
+    """
+
     SubmitFactor: grpc.UnaryUnaryMultiCallable[
         argus.v1.authentication_service_pb2.SubmitFactorRequest,
         argus.v1.authentication_service_pb2.SubmitFactorResponse,
@@ -38,21 +52,22 @@ class AuthenticationServiceStub:
 
     Not idempotent: an accepted factor spends the `login_token`; a refused or throttled one leaves the login as it
     was, and the same token serves the next try (errors carry no secrets, so they could not carry a new one).
-    Errors: FACTOR_REFUSED, GUESSING_THROTTLED, LOGIN_NOT_FOUND, SESSION_LIMIT_REACHED, TOKEN_PROOF_REQUIRED,
-    UNAVAILABLE.
+    Errors: FACTOR_REFUSED, GUESSING_THROTTLED, LOGIN_NOT_FOUND, LOGIN_COMPLETE, SESSION_LIMIT_REACHED (sign-in),
+    SESSION_ENDED and STEP_UP_REQUIRED (step-up: the session is over, a later step-up was faster),
+    TOKEN_PROOF_REQUIRED, UNAVAILABLE.
     """
 
     GetLogin: grpc.UnaryUnaryMultiCallable[
         argus.v1.authentication_service_pb2.GetLoginRequest,
         argus.v1.authentication_service_pb2.GetLoginResponse,
     ]
-    """Reads how far a login has come. Errors: LOGIN_NOT_FOUND."""
+    """Reads how far a sign-in or step-up has come. Errors: LOGIN_NOT_FOUND."""
 
     CancelLogin: grpc.UnaryUnaryMultiCallable[
         argus.v1.authentication_service_pb2.CancelLoginRequest,
         argus.v1.authentication_service_pb2.CancelLoginResponse,
     ]
-    """Ends a login without a session. Idempotent. Errors: LOGIN_NOT_FOUND."""
+    """Gives a sign-in or step-up up. Idempotent. Errors: LOGIN_NOT_FOUND."""
 
 class AuthenticationServiceAsyncStub:
     """Signs users in, factor by factor."""
@@ -66,6 +81,20 @@ class AuthenticationServiceAsyncStub:
     Not idempotent. Errors: CLIENT_NOT_FOUND, FIELD_INVALID, UNAVAILABLE.
     """
 
+    StartStepUp: grpc.aio.UnaryUnaryMultiCallable[
+        argus.v1.authentication_service_pb2.StartStepUpRequest,
+        argus.v1.authentication_service_pb2.StartStepUpResponse,
+    ]
+    """Begins a step-up: the user of a session proves itself anew, and the session gets a new refresh family (RFC 9470).
+
+    The way on after STEP_UP_REQUIRED, and the only one out of a contested session. It is a login that SubmitFactor
+    completes with tokens of the same session; tokens of its earlier families are then answered with STEP_UP_REQUIRED
+    for good. The new family's level is what is proved now, also where the session's was higher.
+
+    Not idempotent; changes nothing by itself.
+    Errors: TOKEN_INVALID, SESSION_ENDED, TOKEN_PROOF_REQUIRED, FIELD_INVALID, UNAVAILABLE.
+    """
+
     SubmitFactor: grpc.aio.UnaryUnaryMultiCallable[
         argus.v1.authentication_service_pb2.SubmitFactorRequest,
         argus.v1.authentication_service_pb2.SubmitFactorResponse,
@@ -74,21 +103,22 @@ class AuthenticationServiceAsyncStub:
 
     Not idempotent: an accepted factor spends the `login_token`; a refused or throttled one leaves the login as it
     was, and the same token serves the next try (errors carry no secrets, so they could not carry a new one).
-    Errors: FACTOR_REFUSED, GUESSING_THROTTLED, LOGIN_NOT_FOUND, SESSION_LIMIT_REACHED, TOKEN_PROOF_REQUIRED,
-    UNAVAILABLE.
+    Errors: FACTOR_REFUSED, GUESSING_THROTTLED, LOGIN_NOT_FOUND, LOGIN_COMPLETE, SESSION_LIMIT_REACHED (sign-in),
+    SESSION_ENDED and STEP_UP_REQUIRED (step-up: the session is over, a later step-up was faster),
+    TOKEN_PROOF_REQUIRED, UNAVAILABLE.
     """
 
     GetLogin: grpc.aio.UnaryUnaryMultiCallable[
         argus.v1.authentication_service_pb2.GetLoginRequest,
         argus.v1.authentication_service_pb2.GetLoginResponse,
     ]
-    """Reads how far a login has come. Errors: LOGIN_NOT_FOUND."""
+    """Reads how far a sign-in or step-up has come. Errors: LOGIN_NOT_FOUND."""
 
     CancelLogin: grpc.aio.UnaryUnaryMultiCallable[
         argus.v1.authentication_service_pb2.CancelLoginRequest,
         argus.v1.authentication_service_pb2.CancelLoginResponse,
     ]
-    """Ends a login without a session. Idempotent. Errors: LOGIN_NOT_FOUND."""
+    """Gives a sign-in or step-up up. Idempotent. Errors: LOGIN_NOT_FOUND."""
 
 class AuthenticationServiceServicer(metaclass=abc.ABCMeta):
     """Signs users in, factor by factor."""
@@ -105,6 +135,22 @@ class AuthenticationServiceServicer(metaclass=abc.ABCMeta):
         """
 
     @abc.abstractmethod
+    def StartStepUp(
+        self,
+        request: argus.v1.authentication_service_pb2.StartStepUpRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[argus.v1.authentication_service_pb2.StartStepUpResponse, collections.abc.Awaitable[argus.v1.authentication_service_pb2.StartStepUpResponse]]:
+        """Begins a step-up: the user of a session proves itself anew, and the session gets a new refresh family (RFC 9470).
+
+        The way on after STEP_UP_REQUIRED, and the only one out of a contested session. It is a login that SubmitFactor
+        completes with tokens of the same session; tokens of its earlier families are then answered with STEP_UP_REQUIRED
+        for good. The new family's level is what is proved now, also where the session's was higher.
+
+        Not idempotent; changes nothing by itself.
+        Errors: TOKEN_INVALID, SESSION_ENDED, TOKEN_PROOF_REQUIRED, FIELD_INVALID, UNAVAILABLE.
+        """
+
+    @abc.abstractmethod
     def SubmitFactor(
         self,
         request: argus.v1.authentication_service_pb2.SubmitFactorRequest,
@@ -114,8 +160,9 @@ class AuthenticationServiceServicer(metaclass=abc.ABCMeta):
 
         Not idempotent: an accepted factor spends the `login_token`; a refused or throttled one leaves the login as it
         was, and the same token serves the next try (errors carry no secrets, so they could not carry a new one).
-        Errors: FACTOR_REFUSED, GUESSING_THROTTLED, LOGIN_NOT_FOUND, SESSION_LIMIT_REACHED, TOKEN_PROOF_REQUIRED,
-        UNAVAILABLE.
+        Errors: FACTOR_REFUSED, GUESSING_THROTTLED, LOGIN_NOT_FOUND, LOGIN_COMPLETE, SESSION_LIMIT_REACHED (sign-in),
+        SESSION_ENDED and STEP_UP_REQUIRED (step-up: the session is over, a later step-up was faster),
+        TOKEN_PROOF_REQUIRED, UNAVAILABLE.
         """
 
     @abc.abstractmethod
@@ -124,7 +171,7 @@ class AuthenticationServiceServicer(metaclass=abc.ABCMeta):
         request: argus.v1.authentication_service_pb2.GetLoginRequest,
         context: _ServicerContext,
     ) -> typing.Union[argus.v1.authentication_service_pb2.GetLoginResponse, collections.abc.Awaitable[argus.v1.authentication_service_pb2.GetLoginResponse]]:
-        """Reads how far a login has come. Errors: LOGIN_NOT_FOUND."""
+        """Reads how far a sign-in or step-up has come. Errors: LOGIN_NOT_FOUND."""
 
     @abc.abstractmethod
     def CancelLogin(
@@ -132,6 +179,6 @@ class AuthenticationServiceServicer(metaclass=abc.ABCMeta):
         request: argus.v1.authentication_service_pb2.CancelLoginRequest,
         context: _ServicerContext,
     ) -> typing.Union[argus.v1.authentication_service_pb2.CancelLoginResponse, collections.abc.Awaitable[argus.v1.authentication_service_pb2.CancelLoginResponse]]:
-        """Ends a login without a session. Idempotent. Errors: LOGIN_NOT_FOUND."""
+        """Gives a sign-in or step-up up. Idempotent. Errors: LOGIN_NOT_FOUND."""
 
 def add_AuthenticationServiceServicer_to_server(servicer: AuthenticationServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -53,7 +53,8 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     ERROR_REASON_TOKEN_SCOPE_MISSING: _ErrorReason.ValueType  # 21
     """PERMISSION_DENIED. The token is good and lacks a required scope. Metadata: requiredScopes."""
     ERROR_REASON_STEP_UP_REQUIRED: _ErrorReason.ValueType  # 22
-    """UNAUTHENTICATED. The subject must prove itself again or stronger (RFC 9470). Metadata: acrValues, maxAgeSeconds
+    """UNAUTHENTICATED. The subject must prove itself again or stronger (RFC 9470): StartStepUp, or sign in anew.
+    Metadata: acrValues, maxAgeSeconds
     where they apply, cause (ACR, AUTH_AGE, FAMILY_OLDER, CONTESTED, REPLAYED, PRINT_CHANGED, ANSWER_LATE).
     """
     ERROR_REASON_TOKEN_PROOF_REQUIRED: _ErrorReason.ValueType  # 23
@@ -162,7 +163,8 @@ audience, tenant or client, expired or revoked. The class of the fault is in the
 ERROR_REASON_TOKEN_SCOPE_MISSING: ErrorReason.ValueType  # 21
 """PERMISSION_DENIED. The token is good and lacks a required scope. Metadata: requiredScopes."""
 ERROR_REASON_STEP_UP_REQUIRED: ErrorReason.ValueType  # 22
-"""UNAUTHENTICATED. The subject must prove itself again or stronger (RFC 9470). Metadata: acrValues, maxAgeSeconds
+"""UNAUTHENTICATED. The subject must prove itself again or stronger (RFC 9470): StartStepUp, or sign in anew.
+Metadata: acrValues, maxAgeSeconds
 where they apply, cause (ACR, AUTH_AGE, FAMILY_OLDER, CONTESTED, REPLAYED, PRINT_CHANGED, ANSWER_LATE).
 """
 ERROR_REASON_TOKEN_PROOF_REQUIRED: ErrorReason.ValueType  # 23

@@ -14,6 +14,7 @@ const PARTS: [&str; 9] = [
     include_str!("lua/contest.lua"),
     include_str!("lua/limits.lua"),
     include_str!("lua/rebuild.lua"),
+    include_str!("lua/step_up.lua"),
     include_str!("lua/read.lua"),
 ];
 

@@ -11,7 +11,7 @@ pub enum Rebuilt {
     Written = 0,
     /// The node is another one than what was given was read for.
     OtherLineage = 1,
-    /// A current value exists that is not of an older family: another rebuild, a rotation or an end was faster.
+    /// A current value exists that is not overtaken: another rebuild, a rotation or an end was faster.
     Exists = 2,
 }
 
@@ -35,7 +35,7 @@ pub fn rebuild(
     }
     let old = Stored::decode(stored).ok();
     if let Some(current) = old.as_ref().filter(|old| old.lineage() == node)
-        && !is_of_older_family(current, &given)
+        && !is_overtaken(current, &given)
     {
         return (Rebuilt::Exists, stored.to_vec());
     }
@@ -46,21 +46,26 @@ pub fn rebuild(
     (Rebuilt::Written, stamped(merged, node))
 }
 
-/// Families are in `PostgreSQL` first: a record of an older one is behind, whoever wrote it.
-fn is_of_older_family(current: &Stored, given: &Stored) -> bool {
+/// Ends and families are in `PostgreSQL` first: a living record is behind both, whoever wrote it. Of one family a current
+/// record always knows more.
+fn is_overtaken(current: &Stored, given: &Stored) -> bool {
     match (current, given) {
+        (Stored::Ended(_), _) => false,
+        (Stored::Living(_), Stored::Ended(_)) => true,
         (Stored::Living(current), Stored::Living(given)) => current.family < given.family,
-        _ => false,
     }
 }
 
 /// Puts what an older process knew of a session into what `PostgreSQL` knows: ended if either says so (the first end
 /// stays what it was), the later idle deadline; of the same family the higher generation with its time and maker, and
-/// contested if either says so.
+/// contested if either says so. A family that was left never comes back: it is `PostgreSQL` then that was set back.
 fn merge(given: Stored, old: Stored) -> Stored {
     let (mut new, old) = match (given, old) {
         (_, old @ Stored::Ended(_)) => return old,
         (given @ Stored::Ended(_), _) => return given,
+        (Stored::Living(new), Stored::Living(old)) if old.family > new.family => {
+            return Stored::Living(old);
+        }
         (Stored::Living(new), Stored::Living(old)) => (new, old),
     };
     let idle_deadline = new.idle_deadline.max(old.idle_deadline);

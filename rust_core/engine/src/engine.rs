@@ -18,7 +18,7 @@ use crate::issue::{self, IssueFailure};
 use crate::lease::Lease;
 use crate::proof::{self, Unproven};
 use crate::proto::internal::{Effects, IssueClientTokenInput, IssueRequest};
-use crate::read;
+use crate::read::{self, NotRead};
 use crate::snapshot::{Snapshot, SnapshotError};
 use crate::status::{Refusal, Stop};
 use crate::store::{Store, StoreError};
@@ -230,6 +230,31 @@ impl Engine {
         match read::read(&snapshot, token, seconds(self.shared.clock.now_ms())) {
             Ok(claims) => (OK, claims.encode_to_vec()),
             Err(fault) => (STATUS, fault.as_bytes().to_vec()),
+        }
+    }
+
+    /// (0, encoded `argus.internal.v1.TokenClaims`) of a refresh token that is good now or whose signing key alone was
+    /// pulled; (1, class of the fault); or (2, nothing): the snapshot may be behind, ask again once it was read anew.
+    #[must_use]
+    pub fn read_refresh_token(
+        &self,
+        tenant_id: &str,
+        token: &str,
+        request_id: &str,
+    ) -> (u8, Vec<u8>) {
+        let now_ms = self.shared.clock.now_ms();
+        let Ok(snapshot) = self.snapshot() else {
+            return (NEEDS_FLOW, Vec::new());
+        };
+        match read::read_refresh(&snapshot, tenant_id, token, seconds(now_ms)) {
+            Ok(claims) => (OK, claims.encode_to_vec()),
+            Err(NotRead::Unknown(name))
+                if self.shared.unknowns.may_ask(&name, request_id, now_ms) =>
+            {
+                (NEEDS_FLOW, Vec::new())
+            }
+            Err(NotRead::Unknown(_)) => (STATUS, b"key".to_vec()),
+            Err(NotRead::Fault(class)) => (STATUS, class.as_bytes().to_vec()),
         }
     }
 

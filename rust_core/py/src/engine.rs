@@ -149,6 +149,19 @@ impl Engine {
         (kind, PyBytes::new(py, &bytes))
     }
 
+    /// The claims of a refresh token that stands for its session, if only for a step-up.
+    #[pyo3(signature = (token, *, tenant_id, request_id))]
+    fn read_refresh_token<'py>(
+        &self,
+        py: Python<'py>,
+        token: &str,
+        tenant_id: &str,
+        request_id: &str,
+    ) -> (u8, Bound<'py, PyBytes>) {
+        let (kind, bytes) = py.detach(|| self.0.read_refresh_token(tenant_id, token, request_id));
+        (kind, PyBytes::new(py, &bytes))
+    }
+
     /// Up to `limit` effects, the oldest, which stay in the queue.
     fn peek_effects<'py>(&self, py: Python<'py>, limit: usize) -> Bound<'py, PyBytes> {
         PyBytes::new(py, &self.0.peek_effects(limit))

@@ -627,6 +627,7 @@ class TokenClaims(google.protobuf.message.Message):
     EXPIRE_TIME_FIELD_NUMBER: builtins.int
     SCOPE_FIELD_NUMBER: builtins.int
     CNF_FIELD_NUMBER: builtins.int
+    KEY_REVOKED_FIELD_NUMBER: builtins.int
     typ: builtins.str
     """"at+jwt" or "rt+jwt"."""
     tenant_id: builtins.str
@@ -647,6 +648,8 @@ class TokenClaims(google.protobuf.message.Message):
     """Seconds since 1970."""
     scope: builtins.str
     """Scope."""
+    key_revoked: builtins.bool
+    """Its key was pulled in an emergency (refresh tokens): it must yield nothing but a step-up."""
     @property
     def cnf(self) -> argus.v1.types_pb2.Confirmation:
         """What the token is bound to; unset: nothing."""
@@ -665,8 +668,9 @@ class TokenClaims(google.protobuf.message.Message):
         expire_time: builtins.int = ...,
         scope: builtins.str = ...,
         cnf: argus.v1.types_pb2.Confirmation | None = ...,
+        key_revoked: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["cnf", b"cnf"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["client_id", b"client_id", "cnf", b"cnf", "expire_time", b"expire_time", "family", b"family", "generation", b"generation", "issue_time", b"issue_time", "scope", b"scope", "session_id", b"session_id", "sub", b"sub", "tenant_id", b"tenant_id", "typ", b"typ"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["client_id", b"client_id", "cnf", b"cnf", "expire_time", b"expire_time", "family", b"family", "generation", b"generation", "issue_time", b"issue_time", "key_revoked", b"key_revoked", "scope", b"scope", "session_id", b"session_id", "sub", b"sub", "tenant_id", b"tenant_id", "typ", b"typ"]) -> None: ...
 
 global___TokenClaims = TokenClaims

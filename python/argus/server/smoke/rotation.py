@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 from argus.server.smoke.offline import verify_offline
-from argus.server.smoke.walk import GRANTED_SCOPE, STRANGER, Step, Walk, expect, expect_that, refused, said
+from argus.server.smoke.walk import GRANTED_SCOPE, OWNER, STRANGER, Step, Walk, expect, expect_that, refused, said
+from argus.v1 import authentication_service_pb2 as authentication
 
 
 async def key_set(walk: Walk) -> str:
@@ -69,6 +70,25 @@ async def replay(walk: Walk) -> str:
     return f"{said(failure)}; the newest and verify: CONTESTED"
 
 
+async def step_up(walk: Walk) -> str:
+    """The way out: the user proves itself, nobody without the password does, and only the new tokens are good."""
+    stale, stale_access = walk.refresh_tokens[2], walk.access_token
+    begun = await walk.api.authentication.StartStepUp(
+        authentication.StartStepUpRequest(parent=walk.api.parent, refresh_token=stale, client_context=OWNER)
+    )
+    await refused(walk.submit(begun.login_token, "not the password of Ada"), "FACTOR_REFUSED")
+    done = await walk.submit(begun.login_token, walk.password)
+    expect(done.session.name, walk.session, "session")
+    walk.access_token, walk.refresh_tokens = done.tokens.access_token, [done.tokens.refresh_token]
+    await walk.verify()
+    renewed = await walk.refresh(walk.refresh_tokens[0])
+    walk.access_token = renewed.tokens.access_token
+    walk.refresh_tokens.append(renewed.tokens.refresh_token)
+    await refused(walk.verify(stale_access), "STEP_UP_REQUIRED", cause="FAMILY_OLDER")
+    failure = await refused(walk.refresh(stale), "STEP_UP_REQUIRED", cause="FAMILY_OLDER")
+    return f"the same session, new tokens; with the old ones: {said(failure)}"
+
+
 STEPS: tuple[Step, ...] = (
     ("key set", key_set),
     ("refresh", refresh),
@@ -77,4 +97,5 @@ STEPS: tuple[Step, ...] = (
     ("old token, stranger", old_token_of_a_stranger),
     ("old token, after grace", old_token_after_grace),
     ("old token, replayed", replay),
+    ("step-up", step_up),
 )

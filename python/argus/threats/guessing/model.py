@@ -32,7 +32,7 @@ class Budget:
 
 
 IDENTIFIER_BUDGET: Final = Budget(free=10, memory=timedelta(days=30))
-"""For one identifier, known or not, from unknown devices; and for each known device of a user."""
+"""For one identifier, known or not, from unknown devices; for each known device; for each session's step-ups."""
 
 CLIENT_BUDGET: Final = Budget(free=10, memory=timedelta(days=1))
 """For one client id from one address, so that nobody can keep a service out."""

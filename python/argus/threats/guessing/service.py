@@ -51,6 +51,18 @@ class Guessing:
         key = self._key("identifier", tenant_id, identifier, device_id or "")
         return await self._begin(key, IDENTIFIER_BUDGET, tenant_id, ip_address)
 
+    async def begin_session(self, tenant_id: str, session_id: str, *, ip_address: str | None) -> Try:
+        """Counts a try at the password of the session's user, by somebody who holds a refresh token of it.
+
+        The session has a budget of its own, as a known device has: guesses elsewhere, by whomever, keep its user out of
+        no step-up, and guesses here keep the user out of no sign-in.
+
+        Raises:
+            GuessingThrottledError: It has to wait.
+        """
+        key = self._key("session", tenant_id, session_id)
+        return await self._begin(key, IDENTIFIER_BUDGET, tenant_id, ip_address)
+
     async def begin_client(self, tenant_id: str, client_id: str, *, ip_address: str | None) -> Try:
         """Counts a try at a client's secret from one address.
 

@@ -7,6 +7,8 @@ local function merge_session(new, old)
     return old -- ended if either says so; the first end stays what it was
   elseif new.state == ENDED then
     return new
+  elseif old.family > new.family then
+    return old -- PostgreSQL was set back; a family that was left never comes back
   end
   new.idle_deadline = math.min(math.max(new.idle_deadline, old.idle_deadline), new.absolute_deadline)
   if old.family ~= new.family then
@@ -22,8 +24,15 @@ local function merge_session(new, old)
   return new
 end
 
+-- Whether PostgreSQL knows better than a current record: the session has ended, or its user has stepped up, and the news
+-- have not come here. Of one family a current record always knows more.
+local function is_overtaken(current, new)
+  return current.state ~= ENDED and (new.state == ENDED or current.family < new.family)
+end
+
 -- rebuild: KEYS session  ARGS expected lineage, record or tombstone, ttl
--- status: 0 written, 1 another lineage, 2 a current one exists that is not of an older family.
+-- status: 0 written, 1 another lineage, 2 a current one exists (not of an older family, nor living where PostgreSQL has
+-- an end).
 -- (core::rebuild is the twin: change one only with the other.)
 register('rebuild', WRITES, function(keys, arguments, node)
   if arguments[1] ~= node then
@@ -31,7 +40,7 @@ register('rebuild', WRITES, function(keys, arguments, node)
   end
   local session = parse_session(arguments[2])
   local current, _, old = current_session(keys[1], node)
-  if current and (current.state == ENDED or session.state == ENDED or current.family >= session.family) then
+  if current and not is_overtaken(current, session) then
     return 2
   end
   old = current or old

@@ -71,10 +71,8 @@ fn it_is_a_compare_and_set() {
         ..record()
     };
     let stored = current.encode();
-    for given in [Stored::Living(newer.clone()), Stored::Ended(TOMBSTONE)] {
-        let outcome = rebuild(&stored, NODE, NODE, given);
-        assert_eq!(outcome, (Rebuilt::Exists, stored.clone()));
-    }
+    let outcome = rebuild(&stored, NODE, NODE, Stored::Living(newer.clone()));
+    assert_eq!(outcome, (Rebuilt::Exists, stored.clone()));
     let ended = Tombstone {
         lineage: NODE,
         ..TOMBSTONE
@@ -88,6 +86,52 @@ fn it_is_a_compare_and_set() {
     assert_eq!(outcome, (Rebuilt::Exists, ended));
     let other = rebuild(&record().encode(), NODE, OLD, Stored::Living(newer));
     assert_eq!(other, (Rebuilt::OtherLineage, record().encode()));
+}
+
+#[test]
+fn an_end_overtakes_a_current_record_and_nothing_overtakes_an_end() {
+    let current = SessionRecord {
+        lineage: NODE,
+        ..record()
+    };
+    let (rebuilt, value) = rebuild(&current.encode(), NODE, NODE, Stored::Ended(TOMBSTONE));
+    let ended = Tombstone {
+        lineage: NODE,
+        ..TOMBSTONE
+    };
+    assert_eq!((rebuilt, value.clone()), (Rebuilt::Written, ended.encode()));
+    for given in [
+        Stored::Living(record()),
+        Stored::Ended(Tombstone {
+            ended_at: 90,
+            ..TOMBSTONE
+        }),
+    ] {
+        let outcome = rebuild(&value, NODE, NODE, given);
+        assert_eq!(outcome, (Rebuilt::Exists, value.clone()));
+    }
+}
+
+#[test]
+fn an_older_family_never_comes_back() {
+    let newer = SessionRecord {
+        family: 3,
+        generation: 1,
+        ..record()
+    };
+    let expected = SessionRecord {
+        lineage: NODE,
+        is_rebuilt: true,
+        ..newer.clone()
+    };
+    assert_eq!(written(&newer, &record()), expected);
+    let current = SessionRecord {
+        lineage: NODE,
+        ..newer
+    }
+    .encode();
+    let outcome = rebuild(&current, NODE, NODE, Stored::Living(record()));
+    assert_eq!(outcome, (Rebuilt::Exists, current));
 }
 
 #[test]

@@ -333,6 +333,9 @@ pub struct TokenClaims {
     /// What the token is bound to; unset: nothing.
     #[prost(message, optional, tag = "11")]
     pub cnf: ::core::option::Option<super::super::v1::Confirmation>,
+    /// Its key was pulled in an emergency (refresh tokens): it must yield nothing but a step-up.
+    #[prost(bool, tag = "12")]
+    pub key_revoked: bool,
 }
 /// What a key is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]

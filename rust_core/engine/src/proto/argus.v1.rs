@@ -36,7 +36,8 @@ pub enum ErrorReason {
     TokenInvalid = 20,
     /// PERMISSION_DENIED. The token is good and lacks a required scope. Metadata: requiredScopes.
     TokenScopeMissing = 21,
-    /// UNAUTHENTICATED. The subject must prove itself again or stronger (RFC 9470). Metadata: acrValues, maxAgeSeconds
+    /// UNAUTHENTICATED. The subject must prove itself again or stronger (RFC 9470): StartStepUp, or sign in anew.
+    /// Metadata: acrValues, maxAgeSeconds
     /// where they apply, cause (ACR, AUTH_AGE, FAMILY_OLDER, CONTESTED, REPLAYED, PRINT_CHANGED, ANSWER_LATE).
     StepUpRequired = 22,
     /// UNAUTHENTICATED. A proof of possession is missing where the token is bound, or is not good: malformed, expired,
