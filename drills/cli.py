@@ -207,10 +207,11 @@ async def _sabotage(seed: int, found: list[bool], *, as_json: bool) -> None:
 
 @contextlib.asynccontextmanager
 async def _series() -> AsyncIterator[Series]:
-    """A series that SIGTERM ends as Ctrl-C does."""
+    """A series that SIGTERM ends as Ctrl-C does, also where a shell has its jobs ignore Ctrl-C."""
     task = asyncio.current_task()
     if task is not None:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        for one in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(one, task.cancel)
     async with Series() as series:
         yield series
 
