@@ -113,6 +113,15 @@ fn a_pulled_key_yields_no_access_and_is_reported_for_refresh() {
 }
 
 #[test]
+fn a_refresh_token_is_never_too_new() {
+    let token = issue_refresh(&WORLD.refresh, &refresh_claims()).unwrap();
+    let at = |now| verify_refresh(&token, &Expected::refresh(now), &WORLD.tenants).map(|_| ());
+    assert_eq!(at(NOW), Ok(()));
+    assert_eq!(at(NOW - 3600), Ok(()));
+    assert_eq!(at(u32::MAX), Err(FaultClass::Exp));
+}
+
+#[test]
 fn leeway_is_for_clocks_ahead_and_never_lengthens_a_life() {
     let at = |now| {
         let token = issue_access(&WORLD.access, &access_claims()).unwrap();

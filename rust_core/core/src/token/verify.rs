@@ -96,11 +96,13 @@ impl<'a> Expected<'a> {
         }
     }
 
-    /// A refresh token, good now; one under a pulled key is reported.
+    /// A refresh token, good now; one under a pulled key is reported. Its times are those of Redis, which decides on
+    /// it: a process whose own clock is behind must not refuse it for being ahead.
     #[must_use]
     pub const fn refresh(now: u32) -> Self {
         Self {
             token_type: TokenType::Refresh,
+            leeway: u32::MAX,
             revoked_keys: RevokedKeys::Report,
             ..Self::access(Audience::Issuer, now)
         }
