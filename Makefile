@@ -23,7 +23,7 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help dev test smoke check check-python check-proto check-generated check-rust format generate baseline build \
-        twin mutants timing bench-rotation faults soak install clean
+        twin mutants property storm timing bench-rotation faults soak install clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -95,6 +95,13 @@ twin: install ## A million random (record, token, time) through the Lua function
 
 mutants: install ## Break the code on purpose, once for each rule: every break must turn its tests red (ARGS="--only no-grace")
 	@$(BIN)/python -m tests.mutants $(ARGS)
+
+property: install ## Play with rotation on real stores until every row of its table and every loss was met fifty times
+	@ARGUS_PROPERTY_LEAST=50 $(BIN)/python -m pytest tests/property/rotation/test_rotation.py -q --capture=sys \
+	    --show-capture=no $(ARGS)
+
+storm: install ## A thousand times 64 parallel refreshes of one token over gRPC
+	@ARGUS_STORM_ROUNDS=1000 $(BIN)/python -m pytest tests/property/rotation/test_storm.py -q --capture=sys $(ARGS)
 
 timing: install ## Do known and unknown users take the same time? (ARGS=--without-dummy-work must be red)
 	@$(BIN)/python -m bench.timing $(ARGS)

@@ -12,6 +12,7 @@ _NOT_BEFORE = struct.Struct(">B8sI")
 ACTIVE, CONTESTED, ENDED = 1, 2, 3
 BOUND, BY_ROTATION, REBUILT = 1, 2, 4
 NO_LINEAGE = bytes(8)
+SESSION_SIZE = _SESSION.size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

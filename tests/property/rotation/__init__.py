@@ -1,0 +1,1 @@
+"""Refresh rotation under everything that can happen to it."""

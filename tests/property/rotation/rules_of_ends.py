@@ -1,0 +1,77 @@
+"""Rules of administrators."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import precondition, rule
+
+from argus import _core
+from argus.v1 import session_service_pb2 as sessions
+from argus.v1 import tenant_service_pb2 as tenants
+from argus.v1 import types_pb2 as types
+from argus.v1 import user_service_pb2 as users
+from tests.property.rotation.model import Kind, Session
+from tests.property.rotation.rules import PICK, SERVER, Rules, with_both
+
+
+class EndRules(Rules):
+    """Sessions end: one, all of a user, all of a tenant."""
+
+    @rule(pick=PICK, server=SERVER)
+    def end(self, pick: int, server: int) -> None:
+        session = self.session(pick)
+        request = sessions.TerminateSessionRequest(name=session.name)
+        api = self.world.apis[session.kind][server]
+        failure, answer = self.world.outcome(lambda: api.sessions.TerminateSession(request))
+        self._ended([session], None if failure else answer.state)
+
+    @rule(pick=PICK, server=SERVER, disables=st.booleans(), is_late=st.booleans())
+    def end_all_of_a_user(self, pick: int, server: int, disables: bool, is_late: bool) -> None:
+        """Ends them by one mark; it counts also while their tombstones are on their way."""
+        person, kind = self.session(pick).person, self.session(pick).kind
+        ended = [one for one in self.holders.sessions if one.person is person]
+        api = self.world.apis[kind][server]
+        self.world.do(self.world.pair.advance(1))
+        before = self._raws(ended) if is_late and self.world.has_all else {}
+        if disables:
+            request = users.DisableUserRequest(name=person.name)
+            failure, disabled = self.world.outcome(lambda: api.users.DisableUser(request))
+            state = None if failure else disabled.sessions_state
+            self.holders.disabled.add(person.user_id)
+        else:
+            every = sessions.TerminateSessionsRequest(parent=person.name)
+            failure, done = self.world.outcome(lambda: api.sessions.TerminateSessions(every))
+            state = None if failure else done.state
+        self._ended(ended, state)
+        for key, value in before.items():
+            self.world.pair.stores.redis.set(key, value, keepttl=True)
+        self.world.do(self.world.pair.advance(2))
+
+    @precondition(with_both)
+    @rule(kind=st.sampled_from(["strict", "ending"]))
+    def end_all_of_a_tenant(self, kind: Kind) -> None:
+        api = self.world.apis[kind][0]
+        self.world.do(self.world.pair.advance(1))
+        request = tenants.TerminateTenantSessionsRequest(name=api.parent)
+        failure, ended = self.world.outcome(lambda: api.tenants.TerminateTenantSessions(request))
+        of_kind = [one for one in self.holders.sessions if one.kind == kind]
+        self._ended(of_kind, None if failure else ended.sessions_state)
+        self.world.do(self.world.pair.advance(2))
+        for one in self.world.apis[kind]:
+            one._renew_at = None  # client tokens have ended, too
+
+    def _raws(self, of: list[Session]) -> dict[bytes, Any]:
+        """The living records of sessions, by their keys."""
+        found = {_core.Keyspace.session_key(one.session_id): self.world.raw(one) for one in of}
+        return {key: raw.value for key, raw in found.items() if raw and raw.record}
+
+    def _ended(self, ended: list[Session], state: types.TerminationState.ValueType | None) -> None:
+        """Takes in how far an end has come; None: nobody was told."""
+        self.world.tell(f"{', '.join(map(str, ended))} end: {state}")
+        for session in ended:
+            if state == types.TERMINATION_STATE_ENDED:
+                session.end = "ENDED"
+            elif session.end != "ENDED":
+                session.end, session.is_unsure = "PENDING", True
