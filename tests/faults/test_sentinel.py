@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -114,10 +114,12 @@ async def valkey_place(tmp_path: Path, stores: StoreUrls) -> AsyncIterator[Place
 
 
 @asynccontextmanager
-async def _place(folder: Path, kind: str, database: str, *, down_after_ms: int = 0) -> AsyncIterator[Place]:
+async def _place(
+    folder: Path, kind: str, database: str, *, down_after_ms: int = 0, options: Sequence[str] = ()
+) -> AsyncIterator[Place]:
     from argus.server.private_stack import stack_over
 
-    with SentinelBed(folder / "bed", server_program(kind), down_after_ms=down_after_ms) as bed:
+    with SentinelBed(folder / "bed", server_program(kind), down_after_ms=down_after_ms, options=options) as bed:
         urls = StoreUrls(redis=bed.url, database=database)
         timeout, policy = timedelta(milliseconds=500), PolicySettings(session_limit=10_000)
         async with (
@@ -171,7 +173,8 @@ async def _over_within_ten_seconds(place: Place, change: Callable[[], Awaitable[
     await change()
     begun, watch = time.monotonic(), place.private.server.argus.primary
     await asyncio.to_thread(wait_until, "it is noticed", lambda: watch.changes == 1)
-    await _until_ok(place.api, crowd.tokens[0].access_token)
+    # Somebody might be using the old one for as long as a lease is good.
+    assert await _until_ok(place.api, crowd.tokens[0].access_token) > Lease.LIFE_MS / 1000
     took = time.monotonic() - begun
     crowd.is_over = True
     await refreshing
@@ -308,3 +311,24 @@ async def test_the_first_replica_of_a_primary_keeps_nobody_waiting(valkey_place:
     assert primary.info()["master_replid"] != before
     assert await _until_ok(place.api, tokens.access_token) < Lease.LIFE_MS / 1000
     assert watch.changes == 0
+
+
+async def test_a_primary_that_must_have_replicas_takes_no_writes_without(tmp_path: Path, stores: StoreUrls) -> None:
+    """`min-replicas-to-write`: what the guide recommends. Reads go on; a refresh is told to come back."""
+    options = ("min-replicas-to-write 1",)
+    async with own_database(stores.database) as url, _place(tmp_path, "valkey", url, options=options) as place:
+        tokens = await place.new_tokens()
+        (replica,) = place.bed.replicas()
+        replica.kill()
+        access_token, refresh_token = tokens.access_token, tokens.refresh_token
+        primary = place.bed.primary()
+        await asyncio.to_thread(wait_until, "it is missed", lambda: primary.info()["min_slaves_good_slaves"] == 0)
+        failure = await failure_of(refresh(place.api, refresh_token))
+        assert failure is not None
+        assert failure.reason == "UNAVAILABLE"
+        await verify(place.api, access_token, passive=True)
+        replica.launch()
+        await asyncio.to_thread(place.bed.wait_for_replicas)
+        while (failure := await failure_of(refresh(place.api, refresh_token))) is not None:
+            assert failure.reason == "UNAVAILABLE"
+            await asyncio.sleep(PAUSE_SECONDS)

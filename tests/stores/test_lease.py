@@ -12,6 +12,7 @@ from argus.sessions.live_store import LiveSessions
 from argus.sessions.login_store import Login, LoginStore
 from argus.sessions.model import EndReason
 from argus.storage.redis import NO_LEASE, NotPrimaryError, Redis
+from argus.storage.redis_batch import Call, call_all
 from tests.support.sentinel import Node, wait_until
 from tests.support.servers import free_ports, server_program
 
@@ -82,6 +83,30 @@ async def test_a_tombstone_that_another_node_took_is_no_end(
         await end(live, session_id)
     assert caught.value.metadata == {"component": "redis", "cause": NO_LEASE}
     assert nodes[0].client.exists(_core.Keyspace.session_key(session_id))
+
+
+async def test_batches_are_believed_like_single_calls(redis: Redis, lease: _core.Lease) -> None:
+    """One answer of another node spoils them all."""
+    await redis.load_functions()
+    calls = [Call(function="stamped", keys=[_core.Keyspace.not_before_key(TENANT)], reads=True)] * 3
+    lease.grant(OTHER, lease.now_ms())
+    with pytest.raises(UnavailableError, match=NO_LEASE):
+        await call_all(redis, calls)
+    lease.grant((await redis.node()).lineage, lease.now_ms())
+    assert len(await call_all(redis, calls)) == 3
+
+
+async def test_a_plain_answer_that_comes_after_the_lease_is_not_used(redis: Redis, lease: _core.Lease) -> None:
+    """As after a pause of the process."""
+
+    async def ask() -> None:
+        async with redis.guard():
+            await redis.client.get("anything")
+            lease.revoke()
+
+    lease.grant(OTHER, lease.now_ms())
+    with pytest.raises(UnavailableError, match=NO_LEASE):
+        await ask()
 
 
 async def test_plain_commands_need_a_lease_too(redis: Redis, lease: _core.Lease) -> None:

@@ -19,9 +19,17 @@ _CHUNK = 65_536
 class TlsFront:
     """Takes TLS connections for 127.0.0.1 and hands what they say on to a unix socket."""
 
-    def __init__(self, folder: Path, behind: str) -> None:
+    def __init__(self, folder: Path, behind: str, *, like: "TlsFront | None" = None) -> None:
+        """Listens at once.
+
+        Args:
+            folder: Where its key goes.
+            behind: The unix socket.
+            like: Has the certificates of this one; None: an authority of its own.
+        """
         self._behind = behind
-        self.ca_pem, chain, key = _certificates()
+        self._certificates: tuple[bytes, bytes, bytes] = like._certificates if like else _certificates()
+        self.ca_pem, chain, key = self._certificates
         (folder / "server.pem").write_bytes(chain + key)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(folder / "server.pem")

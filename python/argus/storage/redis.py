@@ -234,6 +234,19 @@ class Redis:
         self._check_held()
         async with self._errors():
             yield
+        # The process may have been stopped meanwhile.
+        self._check_held()
+
+    def check(self, answer: Sequence[Any]) -> None:
+        """Takes the answer of a function of Argus only from the node that counts, and while it does.
+
+        To be asked once the answer is there, however late that is.
+
+        Raises:
+            UnavailableError: Another node has answered, or the lease has run out.
+        """
+        if self._lease is not None and not self._lease.allows(answer[2]):
+            raise UnavailableError(_COMPONENT, cause=NO_LEASE)
 
     async def close(self) -> None:
         """Closes all connections."""
@@ -247,7 +260,7 @@ class Redis:
         async with self._errors():
             answer = await self._execute(command, name, keys, args)
         if name != function:
-            self._check(answer[2])
+            self.check(answer)
         return answer
 
     async def _execute(self, command: str, name: str, keys: Sequence[bytes], args: Sequence[Argument]) -> Any:
@@ -262,11 +275,6 @@ class Redis:
 
     def _check_held(self) -> None:
         if self._lease is not None and not self._lease.is_held():
-            raise UnavailableError(_COMPONENT, cause=NO_LEASE)
-
-    def _check(self, lineage: bytes) -> None:
-        """Refuses what a node has answered that does not count; asked once the answer is there, however late."""
-        if self._lease is not None and not self._lease.allows(lineage):
             raise UnavailableError(_COMPONENT, cause=NO_LEASE)
 
     @asynccontextmanager

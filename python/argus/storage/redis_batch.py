@@ -32,7 +32,7 @@ async def call_all(redis: Redis, calls: Sequence[Call]) -> list[Any]:
     """Makes all calls; their answers in the same order. Every one must bear being made twice.
 
     Raises:
-        UnavailableError: Redis is away; which calls took place is unknown.
+        UnavailableError: Redis is away, or not known to be the one that counts now; which calls took place is unknown.
     """
     answers: list[Any] = []
     for batch in _batches(calls):
@@ -56,6 +56,8 @@ async def _send(redis: Redis, calls: Sequence[Call]) -> list[Any]:
                 command, _core.function_name(call.function), len(call.keys), *call.keys, *call.args
             )
         answers: list[Any] = await pipeline.execute()
+    for answer in answers:
+        redis.check(answer)
     return answers
 
 
