@@ -6,6 +6,7 @@ from tests.mutants.model import Mutant
 
 _ENDS: Final = "tests/faults/test_ends.py::"
 _ORDERS: Final = "tests/flows/test_write_orders.py::"
+_RACES: Final = "tests/faults/test_rebuild_races.py::"
 _KEYS: Final = "tests/faults/test_key_rotation.py::"
 
 
@@ -70,6 +71,30 @@ FLOWS: Final = (
         "        await self._effects.flush()\n",
         "",
         _ORDERS + "test_bounds_are_written_before_a_rebuild_reads",
+    ),
+    _python(
+        "sessions/rebuild_store.py",
+        "session-not-held-by-a-rebuild",
+        "A session ends between a rebuild's reading and its writing: the rebuild then writes what was true before.",
+        '_SESSIONS if waits else _SESSIONS + " SKIP LOCKED"',
+        '_SESSIONS.removesuffix(" FOR SHARE OF s")',
+        _RACES + "test_a_rebuild_reads_active_the_session_ends_the_rebuild_writes_active",
+    ),
+    _python(
+        "sessions/rebuild_store.py",
+        "user-not-held-by-a-rebuild",
+        "A user is disabled between a rebuild's reading and its writing, and the rebuild writes “enabled”.",
+        '_USERS if waits else _USERS + " SKIP LOCKED"',
+        '_USERS.removesuffix(" FOR SHARE OF u")',
+        _RACES + "test_a_rebuild_reads_the_user_enabled_the_user_is_disabled_the_rebuild_writes",
+    ),
+    _python(
+        "sessions/cover_store.py",
+        "tenant-not-held-by-a-rebuild",
+        "A tenant's sessions are ended between a rebuild's reading and its writing: it writes the earlier not-before.",
+        "ORDER BY t.tenant_id FOR SHARE",
+        "ORDER BY t.tenant_id",
+        _RACES + "test_a_rebuild_reads_no_not_before_the_tenant_ends_all_the_rebuild_writes",
     ),
     _python(
         "sessions/activity_store.py",
