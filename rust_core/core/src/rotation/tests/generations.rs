@@ -39,6 +39,51 @@ fn a_newer_generation_is_adopted_and_then_judged() {
 }
 
 #[test]
+fn only_a_rebuild_explains_an_adoption_and_rotations_do_not_forget_it() {
+    let rebuilt = SessionRecord {
+        is_rebuilt: true,
+        ..record()
+    };
+    let rotated = decide(&rebuilt, &presented(7), MADE + 100);
+    assert_eq!(rotated.verdict, Verdict::Rotated);
+    assert!(after(&rotated).is_rebuilt);
+    let newer = presented(9);
+    assert_eq!(
+        decide(&after(&rotated), &newer, MADE + 200).adoption,
+        Adoption::Explained
+    );
+    assert_eq!(
+        decide(&record(), &newer, MADE + 200).adoption,
+        Adoption::Unexplained
+    );
+    for adoption in Adoption::ALL {
+        let code = i64::from(adoption.code());
+        assert_eq!(Adoption::from_code(code), Some(adoption));
+    }
+    assert_eq!(Adoption::from_code(3), None);
+}
+
+#[test]
+fn a_token_tells_a_rebuilt_record_of_a_use_that_was_lost() {
+    let now = record().idle_deadline + 100;
+    let token = |is_activity| Presented {
+        is_activity,
+        issued_at: now - 50,
+        ..presented(7)
+    };
+    let rebuilt = SessionRecord {
+        is_rebuilt: true,
+        ..record()
+    };
+    let outcome = decide(&rebuilt, &token(true), now);
+    assert_eq!(outcome.verdict, Verdict::Rotated);
+    assert_eq!(after(&outcome).idle_deadline, now + 28_800);
+    for (record, token) in [(&rebuilt, token(false)), (&record(), token(true))] {
+        assert_eq!(unchanged(record, &token, now), Verdict::IdleTimeout);
+    }
+}
+
+#[test]
 fn the_newest_token_inside_the_debounce_is_repeated() {
     assert_eq!(
         unchanged(&record(), &presented(7), MADE + DEBOUNCE),
