@@ -74,7 +74,7 @@ def test_rfc_9449_7_2_a_bound_token_without_a_good_proof_is_refused(bench: Bench
     assert refused_proof(bench, "VerifyAccessToken", verify) == wanted
     assert record(bench, session) == before
     assert used_proofs(bench) == []
-    assert bench.engine.counters()["rotation_verdicts{verdict=PROOF_REQUIRED}"] == 1
+    assert bench.engine.counters()["rotation_verdicts{verdict=proof_required}"] == 1
 
 
 def test_rfc_9449_4_3_verify_wants_the_hash_of_the_very_token(bench: Bench, client: DpopClient) -> None:
