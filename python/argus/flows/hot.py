@@ -81,7 +81,7 @@ class HotCalls:
         raise UnavailableError("redis")
 
     async def _ask(self, call: "_Call", request: bytes) -> tuple[int, bytes]:
-        return await asyncio.get_running_loop().run_in_executor(
+        asked = asyncio.get_running_loop().run_in_executor(
             self._threads,
             lambda: self._engine.answer(
                 call.method,
@@ -93,6 +93,19 @@ class HotCalls:
                 call_id=call.call_id,
             ),
         )
+        try:
+            return await asyncio.shield(asked)
+        except asyncio.CancelledError:
+            asked.add_done_callback(self._keep)
+            raise
+
+    def _keep(self, asked: "asyncio.Future[tuple[int, bytes]]") -> None:
+        """The caller has gone meanwhile: what Redis has decided must be known all the same."""
+        if asked.cancelled() or asked.exception() or asked.result()[0] in (_ANSWER, _STATUS):
+            return
+        need = NeedsFlow.FromString(asked.result()[1])
+        if need.need == FlowNeed.FLOW_NEED_RECORD_VERDICT:
+            self._effects.queue([need.effect])
 
     async def _meet(self, need: NeedsFlow) -> None:
         match need.need:
@@ -124,6 +137,9 @@ class HotCalls:
             self._effects.queue([need.effect])
             if status.code == 0:
                 raise
+        except asyncio.CancelledError:
+            self._effects.queue([need.effect])
+            raise
         if status.code == 0:
             return _ANSWER, status.details[0].value
         return _STATUS, need.answer

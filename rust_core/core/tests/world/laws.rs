@@ -315,15 +315,19 @@ impl Laws {
             "6: the bound is no higher than the highest generation issued",
             (postgres.family, postgres.bound) <= self.issued || postgres.family > self.issued.0,
         )?;
-        let is_first = self.last.0 == record.family && self.last.3 == self.losses;
+        let is_written = is_settled
+            && !self.is_bound_lost
+            && (self.last.0, self.last.3) == (record.family, self.losses)
+            && postgres.family == record.family
+            && postgres.end.is_none();
         law(
-            "6: PostgreSQL there and all written: the bound is G",
-            !is_settled
-                || !is_first
-                || self.is_bound_lost
-                || postgres.end.is_some()
-                || postgres.family != record.family
-                || postgres.bound == record.generation,
+            "6: PostgreSQL there and all written: the bound is no lower than G",
+            !is_written || postgres.bound >= record.generation,
+        )?;
+        // A bound that another process still had when the record was rebuilt may be higher: its token is adopted.
+        law(
+            "6: the same, without loss: the bound is G",
+            !is_written || self.losses > 0 || postgres.bound == record.generation,
         )
     }
 }
