@@ -6,6 +6,7 @@ from tests.mutants.model import Mutant
 
 _LAWS: Final = "tests/stores/test_functions.py::"
 _REBUILDS: Final = "tests/stores/test_functions_rebuild.py::"
+_STEP_UPS: Final = "tests/stores/test_functions_step_up.py::"
 _ROWS: Final = "tests/stores/test_rotate_rows.py::"
 
 
@@ -53,8 +54,8 @@ STORES: Final = (
         "rebuild",
         "rebuild-over-a-current-record",
         "A rebuild that read “active” overwrites the end that came meanwhile.",
-        "if current and (current.state == ENDED or session.state == ENDED or current.family >= session.family) then",
-        "if current and current.family and current.family < 0 then",
+        "if current and not is_overtaken(current, session) then",
+        "if current and false then",
         _REBUILDS + "test_read_active_then_ended_then_rebuilt_stays_ended",
         _REBUILDS + "test_a_current_record_is_never_replaced",
     ),
@@ -90,6 +91,22 @@ STORES: Final = (
         "  if old.family < 0 then\n    return new -- families",
         _REBUILDS + "test_the_higher_generation_of_a_family_survives",
         _REBUILDS + "test_contested_if_either_says_so",
+    ),
+    _lua(
+        "step_up",
+        "step-up-brings-the-ended-back",
+        "A session that ended while its user proved itself anew is alive again.",
+        "elseif session.state == ENDED then\n    return 2, value",
+        "elseif session.state == ENDED then\n    session = parse_session(arguments[1])\n    session.family = 0",
+        _STEP_UPS + "test_what_ended_stays_ended",
+    ),
+    _lua(
+        "step_up",
+        "step-up-of-an-older-family",
+        "Of two step-ups at once the one that began earlier may replace the family of the later one.",
+        "if stepped.family <= session.family then",
+        "if stepped.family < 0 then",
+        _STEP_UPS + "test_families_only_rise",
     ),
     _lua(
         "rebuild",
