@@ -69,7 +69,7 @@ def check_refresh(world: World, call: Call) -> None:
     one_id_and_one_successor(call)
     what_ended_stays_ended(call.session, call.failure)
     only_current_records_decide(call)
-    no_proof_no_change(call)
+    no_proof_no_change(world, call)
     rotations_keep_their_distance(call)
     strict_accepts_once(call)
     generations_do_not_fall(call)
@@ -136,11 +136,13 @@ def store_away_means_unavailable(world: World, call: Call) -> None:
     assert call.failure is not None, "assertion 5: accepted with a store away"
     assert call.failure.reason == "UNAVAILABLE", f"assertion 5: {call.failure}"
     assert call.failure.retry_after, "assertion 5: nothing says when to come back"
-    unspent(call)
+    unspent(world, call)
 
 
-def unspent(call: Call) -> None:
+def unspent(world: World, call: Call) -> None:
     """What is unavailable spends nothing."""
+    if not call.session.surely_alive(world.now):
+        return  # the sweeper may have come by
     if call.before is not None and call.after is not None and call.before.lineage == call.after.lineage:
         assert call.before == call.after, f"assertion 5: UNAVAILABLE has changed {call.before} to {call.after}"
 
@@ -179,11 +181,13 @@ def only_current_records_decide(call: Call) -> None:
         assert call.after.is_current, "assertion 7: accepted, and the record is of another node"
 
 
-def no_proof_no_change(call: Call) -> None:
+def no_proof_no_change(world: World, call: Call) -> None:
     """8. No proof: a bound record is unchanged."""
     if not call.session.is_bound or call.has_proof:
         return
     assert call.made is None, "assertion 8: accepted without a proof"
+    if not call.session.surely_alive(world.now):
+        return  # the sweeper may have come by
     if call.before is not None and call.after is not None and call.before.is_current:
         assert call.before.value == call.after.value, "assertion 8: the record has changed"
 

@@ -84,6 +84,25 @@ class StoreRules(Rules):
                 self.holders.refresh(session, session.owner, jar, server=0)
             self.advance(wait)
 
+    @precondition(with_both)
+    @rule(pick=PICK)
+    def redis_forgets_what_a_slow_server_has_not_told(self, pick: int) -> None:
+        """The newest generation is known to its holder alone: it is adopted, or made again."""
+        session, jar = self.jar(pick)
+        self.advance(PAST_DEBOUNCE)
+        self.holders.refresh(session, session.owner, jar, server=1)
+        self.advance(PAST_DEBOUNCE)
+        if not self.world.has_everything(session):
+            return  # the slow server would have to rebuild it, and to tell what it knows before
+        turn = self.world.pair.all_argus[1].effects._turn
+        self.world.do(turn.acquire())
+        try:
+            self.holders.refresh(session, session.owner, jar, server=1)
+            self.disasters.lose("FLUSHALL")
+            self.holders.refresh(session, session.owner, jar, server=0)
+        finally:
+            turn.release()
+
     @precondition(with_redis)
     @rule()
     def redis_goes(self) -> None:
