@@ -104,11 +104,7 @@ mod tests {
         assert!(queue.push(effect(4, 1)));
         assert_eq!(queue.queued(11), (4, 10));
         queue.discard(2);
-        let times: Vec<i64> = queue
-            .peek(10)
-            .iter()
-            .map(|effect| effect.time_ms)
-            .collect();
+        let times: Vec<i64> = queue.peek(10).iter().map(|effect| effect.time_ms).collect();
         assert_eq!(times, [3, 4]);
         queue.discard(10);
         assert_eq!(queue.queued(11), (0, 0));
