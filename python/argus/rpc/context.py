@@ -44,6 +44,8 @@ class Call:
     peer: str = ""
     authorization: str | None = None
     deadline_ms: int = 0
+    is_cut: bool = False
+    """The client would wait for longer than the server takes."""
     digest_key: bytes = field(default=b"", repr=False)
     caller: Caller | None = None
     is_hot: bool = False

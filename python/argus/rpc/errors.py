@@ -35,7 +35,7 @@ class MethodUnknownError(ArgusError):
 
 
 class DeadlineError(ArgusError):
-    """The request's deadline, cut to the server's, has passed."""
+    """The time that the call has, by its client or by the server, has passed."""
 
     def __init__(self) -> None:
         super().__init__(

@@ -17,7 +17,7 @@ import grpc
 import structlog
 from google.rpc import code_pb2, status_pb2
 
-from argus.base.errors import ArgusError, OverloadedError
+from argus.base.errors import ArgusError, Code, OverloadedError, UnavailableError
 from argus.base.ids import new_id
 from argus.rpc.context import Call, enter_call, peer_address
 from argus.rpc.errors import (
@@ -39,6 +39,8 @@ REQUEST_ID_HEADER: Final = "x-request-id"
 STATUS_HEADER: Final = "grpc-status-details-bin"
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 _OVERLOAD_PAUSE: Final = timedelta(seconds=1)
+# The cause of an UNAVAILABLE: the client would have waited on.
+_SERVER_DEADLINE: Final = "SERVER_DEADLINE"
 _CODES: Final = {code.value[0]: code for code in grpc.StatusCode}
 
 
@@ -159,6 +161,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             peer=peer_address(context.peer()),
             authorization=metadata.get("authorization"),
             deadline_ms=int(seconds * 1000),
+            is_cut=remaining is None or remaining > self._longest,
             digest_key=self._digest_key,
         )
         enter_call(call)
@@ -166,10 +169,11 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         return call
 
     def _status_of(self, error: Exception, call: Call) -> status_pb2.Status:
-        if isinstance(error, StatusError):
-            return error.status
-        if isinstance(error, ArgusError):
-            return to_status(error)
+        if isinstance(error, StatusError | ArgusError):
+            status = error.status if isinstance(error, StatusError) else to_status(error)
+            if status.code == Code.DEADLINE_EXCEEDED and call.is_cut:
+                return to_status(UnavailableError("argus", cause=_SERVER_DEADLINE))
+            return status
         log.error("rpc.failed", method=call.method, request_id=call.request_id, exc_info=error)
         return to_status(DefectError(call.request_id))
 

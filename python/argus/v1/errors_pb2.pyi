@@ -114,12 +114,13 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """ALREADY_EXISTS. A request with this `request_id` was carried out before. Metadata: name."""
     ERROR_REASON_UNAVAILABLE: _ErrorReason.ValueType  # 80
     """UNAVAILABLE. A store or a part of Argus is away; nothing was decided. Details: RetryInfo. Metadata: component;
-    cause, where more is known: NO_LEASE (Redis is there, and not yet or no longer confirmed as the primary).
+    cause, where more is known: NO_LEASE (Redis is there, and not yet or no longer confirmed as the primary),
+    SERVER_DEADLINE (the call took longer than the server gives any call; a change may have been made: repeat it).
     """
     ERROR_REASON_OVERLOADED: _ErrorReason.ValueType  # 81
     """RESOURCE_EXHAUSTED. Argus sheds load. Details: RetryInfo."""
     ERROR_REASON_DEADLINE_EXCEEDED: _ErrorReason.ValueType  # 82
-    """DEADLINE_EXCEEDED. The request's deadline (cut to the server's) passed."""
+    """DEADLINE_EXCEEDED. The request's own deadline passed."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 83
     """INTERNAL. A defect of Argus; the request id finds its trace. Metadata: requestId."""
     ERROR_REASON_UNIMPLEMENTED: _ErrorReason.ValueType  # 84
@@ -224,12 +225,13 @@ ERROR_REASON_REQUEST_ALREADY_DONE: ErrorReason.ValueType  # 71
 """ALREADY_EXISTS. A request with this `request_id` was carried out before. Metadata: name."""
 ERROR_REASON_UNAVAILABLE: ErrorReason.ValueType  # 80
 """UNAVAILABLE. A store or a part of Argus is away; nothing was decided. Details: RetryInfo. Metadata: component;
-cause, where more is known: NO_LEASE (Redis is there, and not yet or no longer confirmed as the primary).
+cause, where more is known: NO_LEASE (Redis is there, and not yet or no longer confirmed as the primary),
+SERVER_DEADLINE (the call took longer than the server gives any call; a change may have been made: repeat it).
 """
 ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 81
 """RESOURCE_EXHAUSTED. Argus sheds load. Details: RetryInfo."""
 ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 82
-"""DEADLINE_EXCEEDED. The request's deadline (cut to the server's) passed."""
+"""DEADLINE_EXCEEDED. The request's own deadline passed."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 83
 """INTERNAL. A defect of Argus; the request id finds its trace. Metadata: requestId."""
 ERROR_REASON_UNIMPLEMENTED: ErrorReason.ValueType  # 84

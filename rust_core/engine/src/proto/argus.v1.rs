@@ -95,11 +95,12 @@ pub enum ErrorReason {
     /// ALREADY_EXISTS. A request with this `request_id` was carried out before. Metadata: name.
     RequestAlreadyDone = 71,
     /// UNAVAILABLE. A store or a part of Argus is away; nothing was decided. Details: RetryInfo. Metadata: component;
-    /// cause, where more is known: NO_LEASE (Redis is there, and not yet or no longer confirmed as the primary).
+    /// cause, where more is known: NO_LEASE (Redis is there, and not yet or no longer confirmed as the primary),
+    /// SERVER_DEADLINE (the call took longer than the server gives any call; a change may have been made: repeat it).
     Unavailable = 80,
     /// RESOURCE_EXHAUSTED. Argus sheds load. Details: RetryInfo.
     Overloaded = 81,
-    /// DEADLINE_EXCEEDED. The request's deadline (cut to the server's) passed.
+    /// DEADLINE_EXCEEDED. The request's own deadline passed.
     DeadlineExceeded = 82,
     /// INTERNAL. A defect of Argus; the request id finds its trace. Metadata: requestId.
     Internal = 83,
