@@ -58,11 +58,15 @@ async def test_guesses_at_a_step_up_get_slower_and_slower_whoever_begins_it_anew
     login_token = await start_step_up(api, theft.old)
     reasons = [await reason_of(submit(api, login_token, WRONG_PASSWORD)) for _ in range(FREE)]
     assert reasons == ["FACTOR_REFUSED"] * FREE
+    # Waits double; the later ones are long enough for a slow machine.
+    for wait in (1, 2, 4, 8, 16, 32):
+        await stack.advance(timedelta(seconds=wait))
+        assert await reason_of(submit(api, login_token, WRONG_PASSWORD)) == "FACTOR_REFUSED"
     hashes = stack.argus.passwords.hashes_done
     throttled = [await failure_of(step_up(api, token)) for token in (theft.old, theft.newest)]
     assert [(one.code, one.reason) for one in throttled if one] == [("RESOURCE_EXHAUSTED", "GUESSING_THROTTLED")] * 2
     assert stack.argus.passwords.hashes_done == hashes
-    await stack.advance(timedelta(seconds=1))
+    await stack.advance(timedelta(seconds=64))
     assert (await step_up(api, theft.newest)).session.name == theft.session
     # The right one makes up for those before.
     assert await reason_of(step_up(api, theft.newest, WRONG_PASSWORD)) == "FACTOR_REFUSED"
