@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use aws_lc_rs::digest;
 
 /// The parts of the library, in the order in which they are joined.
-const PARTS: [&str; 10] = [
+const PARTS: &[&str] = &[
     include_str!("lua/node.lua"),
     include_str!("lua/records.lua"),
     include_str!("lua/ends.lua"),
