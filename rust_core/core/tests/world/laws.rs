@@ -1,8 +1,8 @@
 //! What must hold, whatever happens: the assertions of the concept page on rotation, and some that follow from them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use argus_core::record::{Lineage, SessionRecord, State, Stored, UserRecord};
+use argus_core::record::{Lineage, SessionRecord, State, Stored};
 use argus_core::rotation::{Adoption, Outcome, Presented, Verdict};
 
 use crate::actions::Config;
@@ -65,6 +65,10 @@ pub(crate) struct Laws {
     accepted: BTreeSet<(u32, u32)>,
     /// Highest (family, generation) that was issued.
     issued: (u32, u32),
+    /// When each generation was first made.
+    made: BTreeMap<(u32, u32), u32>,
+    /// The family was contested by a request that was sent after the grace of its token.
+    is_excused: bool,
 }
 
 /// Fails with the name of a law.
@@ -91,6 +95,8 @@ impl Laws {
             stopped: None,
             accepted: BTreeSet::new(),
             issued: (1, 1),
+            made: BTreeMap::new(),
+            is_excused: false,
         }
     }
 
@@ -176,7 +182,7 @@ impl Laws {
     }
 
     /// Laws on what honest callers are told.
-    fn honest(&self, decision: &Decision<'_>) -> Result<(), Broken> {
+    fn honest(&mut self, decision: &Decision<'_>) -> Result<(), Broken> {
         let verdict = decision.outcome.verdict;
         let config = self.config;
         let is_idle = decision.now >= decision.presented.issued_at + IDLE;
@@ -189,13 +195,19 @@ impl Laws {
             verdict,
             Verdict::Contested | Verdict::Replayed | Verdict::ReplayedEnded
         );
+        // An answer was lost, and the token shown after its grace: a step-up in any case. If the newest token has been
+        // rotated meanwhile, it looks like a replay.
+        let token = decision.refresh.token;
+        let replaced = self.made.get(&(token.family, token.generation + 1));
+        let is_late = replaced.is_some_and(|made| decision.refresh.sent > made + GRACE);
+        self.is_excused |= is_replay && self.is_answer_lost && is_late && !config.is_bound;
         let has_copies = config.has_own_jars && !config.is_bound;
         law(
-            "1: no thief, no end: contested only with unbound copied jars",
-            !is_alone || !is_replay || has_copies,
+            "1: no thief, no end: contested only with unbound copied jars, or by a token shown after its grace",
+            !is_alone || !is_replay || has_copies || self.is_excused,
         )?;
-        // A policy may end the session where copied jars contest each other.
-        let is_policy = has_copies && config.ends_on_replay;
+        // A policy may end the session where these contest it.
+        let is_policy = (has_copies || self.is_excused) && config.ends_on_replay;
         law(
             "1: no thief, no end: nobody is refused",
             !is_alone || !verdict.is_refused() || is_policy,
@@ -278,6 +290,8 @@ impl Laws {
             self.losses,
         );
         self.is_bound_lost = false;
+        let next = (token.family, token.generation + 1);
+        self.made.entry(next).or_insert(decision.now);
         Ok(())
     }
 
@@ -293,7 +307,7 @@ impl Laws {
         };
         law(
             "4: after ENDED no record and user say that the session lives",
-            !self.has_said_ended || !lives(node, &record),
+            !self.has_said_ended || !node.is_living(&record),
         )?;
         law(
             "a record of a family older than the newest one issued never comes back",
@@ -330,12 +344,4 @@ impl Laws {
             !is_written || self.losses > 0 || postgres.bound == record.generation,
         )
     }
-}
-
-/// A record and its user say that the session is good.
-fn lives(node: &Node, record: &SessionRecord) -> bool {
-    let user = UserRecord::decode(&node.values.user);
-    user.is_ok_and(|user| {
-        user.lineage == node.lineage && !user.is_disabled && record.created > user.not_before
-    })
 }

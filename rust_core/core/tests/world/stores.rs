@@ -75,6 +75,13 @@ impl Node {
         }
     }
 
+    /// A record and its user say that the session is good.
+    pub(crate) fn is_living(&self, record: &SessionRecord) -> bool {
+        UserRecord::decode(&self.values.user).is_ok_and(|user| {
+            user.lineage == self.lineage && !user.is_disabled && record.created > user.not_before
+        })
+    }
+
     /// Keeps what it holds for a later restart.
     pub(crate) fn save(&mut self) {
         self.snapshot = self.values.clone();

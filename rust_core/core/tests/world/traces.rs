@@ -312,6 +312,23 @@ fn a_rebuild_is_overtaken_by_a_step_up_and_redis_is_emptied() {
     assert_eq!(scene.steal(), Some(Verdict::OlderFamily));
 }
 
+/// Known, and accepted: shown after its grace, a token means a step-up; if the newest one has rotated while the request
+/// was under way, the family is contested.
+#[test]
+fn a_request_sent_after_the_grace_arrives_after_the_next_rotation() {
+    let mut scene = Scene::new(TWO_TABS);
+    scene.send(0).work(1).act(Action::Lose { pick: 0 });
+    scene.wait(GRACE - 1).send(0).work(1);
+    assert_eq!(scene.0.verdict, Some(Verdict::Current));
+    scene.wait(3).send(1);
+    scene.act(Action::Deliver { pick: 0 }).wait(DEADLINE - 1);
+    scene.send(0).work(1);
+    assert_eq!(scene.0.verdict, Some(Verdict::Rotated));
+    assert_eq!(scene.finish(), Some(Verdict::Replayed));
+    scene.act(Action::StepUp { tab: 0 }).finish();
+    assert_eq!(scene.refresh(1), Some(Verdict::Rotated));
+}
+
 /// Known, and accepted: a cookie of the old family that arrives after that of the new one asks for one more step-up.
 #[test]
 fn an_answer_of_the_old_family_arrives_after_the_step_up() {
