@@ -47,6 +47,15 @@ ENGINE: Final = (
         _OUTAGES + "test_after_a_restart_every_value_is_of_another_lineage_and_is_rebuilt",
     ),
     _rust(
+        "engine/src/state.rs",
+        "verify-takes-older-families",
+        "After the owner's step-up the thief's access token goes on.",
+        "if claims.family < record.family {",
+        "if claims.family < 1 {",
+        "tests/faults/test_thief_after_step_up.py::test_the_thiefs_tokens_are_refused_after_the_owners_step_up",
+        "tests/rpc/engine/test_verify.py::test_a_token_of_an_older_family_steps_up_and_a_newer_one_needs_postgresql",
+    ),
+    _rust(
         "engine/src/refreshed.rs",
         "strict-answers-before-it-writes",
         "A strict family's answer is given before its bound is in PostgreSQL.",

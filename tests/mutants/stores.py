@@ -57,7 +57,15 @@ STORES: Final = (
         "if current and not is_overtaken(current, session) then",
         "if current and false then",
         _REBUILDS + "test_read_active_then_ended_then_rebuilt_stays_ended",
-        _REBUILDS + "test_a_current_record_is_never_replaced",
+        _REBUILDS + "test_a_current_record_of_the_same_family_is_never_replaced",
+    ),
+    _lua(
+        "rebuild",
+        "rebuild-over-a-newer-family",
+        "A rebuild that read PostgreSQL before a step-up brings the contested family back.",
+        "(new.state == ENDED or current.family < new.family)",
+        "(new.state == ENDED or current.family ~= new.family)",
+        _REBUILDS + "test_an_older_family_never_comes_back",
     ),
     _lua(
         "rebuild",
