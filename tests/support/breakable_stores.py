@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import psycopg
 from redis import Redis
 
 from argus import _core
 from argus.storage.embedded import EmbeddedStores
 
+_PATIENCE_SECONDS = 30
 _AOF = "appendonlydir"
 _BASE = "appendonly.aof.1.base.rdb"
 _INCREMENT = "appendonly.aof.1.incr.aof"
@@ -82,8 +84,11 @@ class BreakableStores:
             os.chown(path, owner.st_uid, owner.st_gid)
 
     def kill_postgresql(self) -> None:
-        """Ends PostgreSQL without a warning."""
+        """Ends PostgreSQL without a warning; a backend may serve one more statement before it sees that it is alone."""
+        backends = psutil.Process(self.stores.postgresql.pid).children(recursive=True)
         self.stores.postgresql.kill()
+        _, left = psutil.wait_procs(backends, timeout=_PATIENCE_SECONDS)
+        assert not left
 
     def start_postgresql(self) -> None:
         """Starts it again; it recovers from its log."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from argus import _core
 from tests.property.rotation import checks
 from tests.property.rotation.world import RECOVERY_SECONDS
-from tests.support.records import BOUND, Record
+from tests.support.records import BOUND, SESSION_SIZE, Record
 
 if TYPE_CHECKING:
     from tests.property.rotation.model import Session
@@ -88,7 +88,7 @@ class Disasters:
         if raw is None:
             return
         self._count("a forged record")
-        known = raw.record
+        known = Record.unpack(raw.value) if len(raw.value) == SESSION_SIZE else None
         generation, family = (known.generation, known.family) if known else session.highest[::-1]
         forged = Record(
             created=session.created if as_living else 1,
@@ -98,7 +98,7 @@ class Disasters:
             lineage=bytes(byte ^ 0xFF for byte in raw.lineage),
             family=family,
             generation=generation,
-            made=known.made if known else now,
+            made=known.made if known else 1,
             policy_revision=known.policy_revision if known else 1,
             refresh_id_key=known.refresh_id_key if known else 0,
         )

@@ -12,7 +12,7 @@ from argus.v1 import session_service_pb2 as sessions
 from argus.v1 import tenant_service_pb2 as tenants
 from argus.v1 import types_pb2 as types
 from argus.v1 import user_service_pb2 as users
-from tests.property.rotation.model import Kind, Session
+from tests.property.rotation.model import PAST_DEBOUNCE, Kind, Session
 from tests.property.rotation.rules import PICK, SERVER, Rules, with_both
 
 
@@ -26,6 +26,23 @@ class EndRules(Rules):
         api = self.world.apis[session.kind][server]
         failure, answer = self.world.outcome(lambda: api.sessions.TerminateSession(request))
         self._ended([session], None if failure else answer.state)
+
+    @precondition(with_both)
+    @rule(pick=PICK, ends=st.booleans(), waits=st.booleans())
+    def redis_forgets_while_postgresql_is_away(self, pick: int, ends: bool, waits: bool) -> None:
+        """Nobody can know: neither yes nor no. An end made in the dark was never called more than pending."""
+        session, jar = self.jar(pick)
+        self.flush()
+        self.disasters.take_postgresql()
+        if ends:
+            self.end(pick, 0)
+        self.disasters.lose("FLUSHALL")
+        self.holders.refresh(session, session.owner, jar, server=0)
+        self.holders.verify(session, jar, server=1)
+        self.disasters.bring_back()
+        if waits:
+            self.advance(PAST_DEBOUNCE)
+        self.holders.refresh(session, session.owner, jar, server=1)
 
     @rule(pick=PICK, server=SERVER, disables=st.booleans(), is_late=st.booleans())
     def end_all_of_a_user(self, pick: int, server: int, disables: bool, is_late: bool) -> None:
