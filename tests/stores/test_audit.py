@@ -1,3 +1,4 @@
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -60,3 +61,17 @@ async def test_partitions_are_made_a_month_ahead_and_take_what_is_there(features
         ("audit_events_2031_12", "a"),
         ("audit_events_2032_01", "b"),
     ]
+
+
+async def test_rows_on_their_way_while_their_partition_is_made(features: Features) -> None:
+    """A row that has chosen the default partition by then must not be refused by it."""
+    tenant = await features.new_tenant()
+    for month in range(1, 13):
+        features.time = datetime(2041, month, 15, tzinfo=UTC)
+        event = Event(type="session.ended", session_id="c")
+        rows = [features.db.record(origin(tenant), event, features.time) for _ in range(20)]
+        await asyncio.gather(*rows[:10], features.audit.ensure_partitions(), *rows[10:])
+    counted = await features.db.fetch_one(
+        "SELECT count(*) AS rows FROM audit_events WHERE tenant_id = %s AND session_id = 'c'", (tenant,)
+    )
+    assert counted == {"rows": 240}
