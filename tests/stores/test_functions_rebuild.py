@@ -138,6 +138,31 @@ def test_contested_if_either_says_so(
     assert subject.stored(session_id).state == expected
 
 
+@pytest.mark.parametrize("lost", ["nothing", "the process", "everything", "the family"])
+def test_a_contest_that_postgresql_knows_outlives_what_is_on_its_way(subject: Subject, lost: str) -> None:
+    """A rebuild read PostgreSQL before the contest, and writes after it."""
+    session_id = subject.new_id()
+    if lost == "nothing":
+        subject.put(session_id, subject.record())
+    elif lost != "everything":
+        subject.put(session_id, subject.record(family=2 if lost == "the process" else 1), lineage=OLD)
+    family = 1 if lost == "nothing" else 2
+    assert subject.valkey.call("contest", [subject.key(session_id)], family)[0] == 0
+    assert subject.rebuild(session_id, subject.record(family=family).pack()) == (2 if lost == "nothing" else 0)
+    assert subject.stored(session_id).state == CONTESTED
+
+
+def test_a_contest_changes_nothing_that_has_been_settled(subject: Subject) -> None:
+    """By an end, or by a proof that began a newer family."""
+    session_id, ended = subject.new_id(), subject.new_id()
+    subject.put(session_id, subject.record(family=3))
+    subject.end(ended)
+    for one in (session_id, ended):
+        before = subject.value(one)
+        assert subject.valkey.call("contest", [subject.key(one)], 2)[0] == 0
+        assert subject.value(one) == before
+
+
 def test_ended_if_either_says_so(subject: Subject) -> None:
     """An end in the old record, in PostgreSQL, or in both: then the store's, which was the first to be seen."""
     for in_postgresql, in_record, expected in (

@@ -239,7 +239,7 @@ class LiveSessions:
         await call_all(self._redis, calls)
 
     async def contest(self, session_id: str, family: int) -> None:
-        """Marks a living record of that family as contested; one that is missing is rebuilt with the mark."""
+        """Marks the record of that family as contested; where there is none, a rebuild finds the mark."""
         await self._redis.call("contest", [self._keys.session_key(session_id)], [family])
 
     async def expire(

@@ -123,23 +123,53 @@ impl World {
         self.laws.stop(u32::MAX);
     }
 
-    /// Redis hears of a contest once more: it may have lost the record meanwhile. Where it has none, it gets one: else a
-    /// rebuild that was on its way since before the contest would be the first to write.
+    /// The function `contest`. Redis may have lost the record meanwhile; then the mark waits there for a rebuild that is
+    /// on its way since before the contest.
     pub(crate) fn contest(&mut self, at: usize, family: u32) {
-        if !self.node.is_up || (self.node.current().is_none() && !self.postgres.is_up) {
+        if !self.node.is_up {
             self.jobs.insert(at, Job::Contest(family));
             return;
         }
-        if self.node.current().is_none() {
-            self.postgres.holders += 1;
-            let _ = self.rebuild(self.node.lineage, self.postgres.session());
-        }
-        if let Some(record) = self.node.record().filter(|record| record.family == family) {
-            let state = State::Contested;
-            let contested = SessionRecord { state, ..record };
+        let state = State::Contested;
+        let contested = match Stored::decode(&self.node.values.session) {
+            Ok(Stored::Ended(_)) => None,
+            Ok(Stored::Living(record)) if record.family > family => None,
+            Ok(Stored::Living(record)) if record.family == family => {
+                Some(SessionRecord { state, ..record })
+            }
+            _ => Some(contest_that_waits(family)),
+        };
+        if let Some(contested) = contested {
             self.node.set_session(contested.encode());
         }
         self.laws.contested = self.laws.contested.max(family);
         self.count("contested for good");
+    }
+}
+
+/// A contest that waits for a rebuild: current on no node.
+fn contest_that_waits(family: u32) -> SessionRecord {
+    SessionRecord {
+        state: State::Contested,
+        is_bound: false,
+        is_made_by_rotation: false,
+        is_rebuilt: false,
+        lineage: [0; 8],
+        family,
+        generation: 0,
+        made: 0,
+        attempt: [0; 4],
+        print: [0; 4],
+        binding: [0; 16],
+        device: [0; 16],
+        created: 0,
+        idle_deadline: 0,
+        absolute_deadline: 0,
+        policy_revision: 0,
+        acr: 0,
+        amr: 0,
+        auth_time: 0,
+        refresh_id_key: 0,
+        context: [0; 12],
     }
 }
