@@ -14,6 +14,7 @@ mod jobs;
 mod laws;
 mod owner;
 mod random;
+mod scene;
 mod server;
 mod stores;
 mod traces;

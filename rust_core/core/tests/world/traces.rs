@@ -5,92 +5,8 @@ use argus_core::rotation::Verdict;
 
 use crate::actions::{Action, Config};
 use crate::jobs::{Job, Reply, Token};
-use crate::world::{DEADLINE, GRACE, World};
-
-/// One tab, nothing lost, nobody else.
-const PLAIN: Config = Config {
-    is_bound: false,
-    is_strict: false,
-    ends_on_replay: false,
-    tabs: 1,
-    has_own_jars: false,
-    has_thief: false,
-    is_thief_alike: false,
-    loses_answers: true,
-    loses_data: true,
-    has_outages: true,
-    has_ends: true,
-    has_step_ups: true,
-};
-const TWO_TABS: Config = Config { tabs: 2, ..PLAIN };
-const THIEF: Config = Config {
-    has_thief: true,
-    ..PLAIN
-};
-/// The shortest pause after which the newest token rotates.
-const LATER: u32 = GRACE + DEADLINE + 1;
-/// The job that came last, whichever it is now.
-const LAST: usize = usize::MAX;
-
-/// A world in which something happens, one thing after the other. Every step is held against the laws.
-struct Scene(World);
-
-impl Scene {
-    fn new(config: Config) -> Self {
-        Self(World::new(config, None))
-    }
-
-    fn act(&mut self, action: Action) -> &mut Self {
-        let action = match action {
-            Action::Work { pick: LAST } => Action::Work {
-                pick: self.0.jobs.len() - 1,
-            },
-            other => other,
-        };
-        self.0.apply(action).unwrap();
-        self
-    }
-
-    fn wait(&mut self, seconds: u32) -> &mut Self {
-        self.act(Action::Wait { seconds })
-    }
-
-    fn send(&mut self, tab: usize) -> &mut Self {
-        let is_retry = false;
-        self.act(Action::Send { tab, is_retry })
-    }
-
-    /// So many steps of the job that came last.
-    fn work(&mut self, steps: usize) -> &mut Self {
-        for _ in 0..steps {
-            self.act(Action::Work { pick: LAST });
-        }
-        self
-    }
-
-    /// Everything that was begun is finished, and every answer arrives.
-    fn finish(&mut self) -> Option<Verdict> {
-        while !self.0.jobs.is_empty() {
-            self.act(Action::Work { pick: 0 });
-        }
-        while !self.0.answers.is_empty() {
-            self.act(Action::Deliver { pick: 0 });
-        }
-        self.0.verdict
-    }
-
-    fn refresh(&mut self, tab: usize) -> Option<Verdict> {
-        self.send(tab).finish()
-    }
-
-    fn steal(&mut self) -> Option<Verdict> {
-        self.act(Action::Steal).finish()
-    }
-
-    fn generation(&self, jar: usize) -> u32 {
-        self.0.jars[jar].generation
-    }
-}
+use crate::scene::{LATER, PLAIN, Scene, THIEF, TWO_TABS};
+use crate::world::{DEADLINE, GRACE};
 
 #[test]
 fn two_tabs_and_the_first_token_of_one_arrives_late_inside_the_grace() {
@@ -295,6 +211,25 @@ fn redis_forgets_a_contest_before_postgresql_knows_of_it() {
         scene.finish();
         assert_eq!(scene.0.node.record().unwrap().state, State::Contested);
         assert_eq!(scene.refresh(0), Some(Verdict::Contested));
+    }
+}
+
+/// Found by this model: whoever had read PostgreSQL before the contest, and died, writes after it.
+#[test]
+fn a_rebuild_of_a_dead_process_arrives_after_the_contest() {
+    for loss in [Action::Restart, Action::FlushAll] {
+        let mut scene = Scene::new(THIEF);
+        scene.act(Action::Copy { jar: 0 });
+        scene.refresh(0);
+        scene.wait(LATER).refresh(0);
+        scene.act(Action::Steal).work(1).act(loss);
+        scene.send(0).work(2).act(Action::Crash { process: 0 });
+        assert!(matches!(scene.0.jobs[1], Job::Straggler(..)));
+        scene.act(Action::Work { pick: 0 });
+        scene.act(Action::Work { pick: 1 });
+        assert_eq!(scene.0.counts["contested for good"], 1);
+        scene.finish();
+        assert_eq!(scene.0.node.record().unwrap().state, State::Contested);
     }
 }
 
