@@ -5,12 +5,14 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Literal
 
+from argus import _core
+from argus.v1 import authentication_service_pb2 as authentication
 from argus.v1 import session_service_pb2 as sessions
 from argus.v1 import token_service_pb2 as tokens
 from argus.v1 import types_pb2 as types
 from tests.property.rotation import checks
 from tests.property.rotation.model import DEADLINE, Answer, Holder, Jar, Kind, Prover, Session, new_prover
-from tests.support.people import FIREFOX, new_person
+from tests.support.people import FIREFOX, PASSWORD, new_person
 from tests.support.presented import RefreshToken
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ class Holders:
 
     def new_person(self, kind: Kind) -> Person:
         """A user of the kind's tenant."""
-        return self.world.do(new_person(self.world.apis[kind][0], password=""))
+        return self.world.do(new_person(self.world.apis[kind][0]))
 
     def begin(self, kind: Kind, person: Person, *, jars: int) -> Session | None:
         """A session with its token in so many jars; None while a store is away."""
@@ -135,6 +137,44 @@ class Holders:
                 self.lose(session, arriving)
         return call
 
+    def step_up(self, session: Session, jar: Jar, *, server: int, delivery: Delivery) -> None:
+        """The owner proves itself: there is a new family, whatever the older one had come to.
+
+        Args:
+            session: The session; nothing happens to one that may be over.
+            jar: What says which session is meant, and where the answer goes.
+            server: Which server is asked.
+            delivery: Whether the answer comes at once, or never; "later": it comes before the write to Redis.
+        """
+        world = self.world
+        if not session.surely_alive(world.now):
+            return
+        before, api = world.raw(session), world.apis[session.kind][server]
+        start = authentication.StartStepUpRequest(
+            parent=api.parent, refresh_token=jar.token.text, proof=_proof_of(session, world.now)
+        )
+        failure, started = world.outcome(lambda: api.authentication.StartStepUp(start))
+        assert failure is None, f"no way out of it: {failure}"
+        submit = authentication.SubmitFactorRequest(
+            parent=api.parent, login_token=started.login_token, password=PASSWORD, proof=_proof_of(session, world.now)
+        )
+        failure, done = world.outcome(lambda: api.authentication.SubmitFactor(submit))
+        assert failure is None, f"no way out of it: {failure}"
+        token = RefreshToken.read(done.tokens.refresh_token)
+        assert token.place == (session.highest[0] + 1, 1)
+        world.tell(f"{session} steps up to {token.place} at server {server}, {delivery}")
+        world.counts["stepped up"] += 1
+        session.know(token, world.now)
+        session.has_stepped_up, session.contested, session.used = True, False, world.now
+        session.was_stolen = session.was_copied = session.lost_answers = session.is_out_of_step = False
+        session.under_way.clear()
+        if delivery != "never":
+            until = world.now + int(done.tokens.expires_in.ToTimedelta().total_seconds())
+            jar.token, jar.access, jar.access_until = token, done.tokens.access_token, until
+        if delivery == "later" and before is not None and before.record is not None:
+            key = _core.Keyspace.session_key(session.session_id)
+            world.pair.stores.redis.set(key, before.value, keepttl=True)
+
     def deliver(self, session: Session, answer: Answer) -> None:
         """An answer arrives; one later than the deadline of its request finds nobody waiting."""
         self._forget_late_answers(session)
@@ -198,3 +238,7 @@ class Holders:
         """An end that the policy or a deadline has made is for good, once it was told with both stores there."""
         if failure is not None and failure.reason == "SESSION_ENDED" and self.world.has_all and not session.end:
             session.is_unsure = True
+
+
+def _proof_of(session: Session, now: int) -> types.Proof | None:
+    return session.prove(now, "") if session.prove else None

@@ -120,6 +120,19 @@ class HolderRules(Rules):
         self.holders.refresh(session, session.owner, jar, server=server, has_proof=False, other=other)
         self.holders.verify(session, jar, server=server, has_proof=False)
 
+    @precondition(with_both)
+    @rule(pick=PICK, server=SERVER, delivery=DELIVERY, is_contested=st.booleans())
+    def step_up(self, pick: int, server: int, delivery: Delivery, is_contested: bool) -> None:
+        """The way on, from a contested session, too; whoever holds a token of an older family stays behind."""
+        contested = [one for one in self.holders.sessions if one.contested] if is_contested else []
+        session = contested[pick % len(contested)] if contested else self.session(pick)
+        jar = session.owner.jars[0]
+        older = Jar(jar.token, jar.access, jar.access_until)
+        self.holders.step_up(session, jar, server=server, delivery=delivery)
+        self.holders.refresh(session, session.owner, jar, server=server)
+        self.holders.refresh(session, session.owner, older, server=1 - server)
+        self.holders.verify(session, jar, server=server)
+
     def _thief(self, session: Session, jar: Jar, *, looks_the_same: bool) -> Holder:
         context = types.ClientContext()
         context.CopyFrom(session.owner.context)

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 _LEAST: Final = int(os.environ.get("ARGUS_PROPERTY_LEAST", "0"))
 _EXAMPLES: Final = 12
 _STEPS: Final = 35
-# A token of another family than the record's takes a step-up, and no holder here makes one yet.
-_OF_STEP_UPS: Final = ("older_family", "newer_family")
 _MOST_ROUNDS: Final = 200
 
 
@@ -88,12 +86,7 @@ def _play_on(world: World, console: Console) -> None:
 
 
 def _met(world: World) -> dict[str, int]:
-    rows = dict(world.verdicts())
-    # Most tokens say themselves what they are bound to: then the function is not asked.
-    rows["proof_required"] += world.counts["refresh: TOKEN_PROOF_REQUIRED"]
-    for name in _OF_STEP_UPS:
-        rows.pop(name, None)
-    return rows | {name: world.counts[name] for name in LOSSES}
+    return dict(world.verdicts()) | {name: world.counts[name] for name in LOSSES}
 
 
 def _report(world: World, console: Console) -> None:
