@@ -4,10 +4,13 @@ import asyncio
 import getpass
 import json
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from typer.testing import CliRunner
@@ -22,6 +25,14 @@ from argus.v1 import token_service_pb2 as tokens
 from tests.support.logs import kept_logging
 from tests.support.stack import Stack
 from tests.support.world import NEW_PASSWORD, PASSWORD
+
+_ID: Final = re.compile("-[A-Za-z0-9_-]{21,}")
+
+
+def _ids_last(words: Sequence[str]) -> list[str]:
+    """An id may begin with "-": then it goes after "--", as the help says."""
+    ids = [one for before, one in pairwise(words) if _ID.fullmatch(one) and not before.startswith("--")]
+    return [*(one for one in words if one not in ids), *(["--", *ids] if ids else [])]
 
 
 class Shell:
@@ -43,7 +54,7 @@ class Shell:
         # In a thread, because a command has an event loop of its own.
         with kept_logging():
             result = await asyncio.to_thread(
-                CliRunner().invoke, app, [*words], input=typed, env=self._environment, catch_exceptions=False
+                CliRunner().invoke, app, _ids_last(words), input=typed, env=self._environment, catch_exceptions=False
             )
         # The command has loaded the functions with the time of the machine.
         await self._stack.argus.redis.load_functions()

@@ -43,7 +43,7 @@ async def create_partition(tx: Transaction, *, begin: datetime, end: datetime) -
     await tx.execute("SELECT pg_advisory_xact_lock(%s)", (_PARTITIONING,))
     if await tx.fetch_one("SELECT 1 AS found WHERE to_regclass(%s) IS NOT NULL", (name,)):
         return False
-    # Rows on their way wait here, before they choose a partition: one that had chosen the default would be refused by it.
+    # Rows on their way wait here, before they choose a partition: the default would refuse one that had chosen it.
     await tx.execute("LOCK TABLE audit_events IN SHARE ROW EXCLUSIVE MODE")
     # Attached last: rows of the month may stand in the default partition, which then must hold none of them.
     await tx.execute(f'CREATE TABLE "{name}" (LIKE audit_events INCLUDING DEFAULTS INCLUDING CONSTRAINTS)')

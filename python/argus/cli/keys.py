@@ -51,7 +51,7 @@ def rotate(
 
 @app.command()
 def revoke(
-    key: Annotated[str, typer.Argument(help="Key id (kid).")],
+    key: Annotated[str, typer.Argument(help="Key id (kid); after -- if it begins with -.")],
     tenant: TenantOption,
     comment: CommentOption = "",
     as_json: JsonOption = False,

@@ -48,7 +48,9 @@ def list_sessions(
 def terminate(
     tenant: TenantOption,
     user: UserOption,
-    session: Annotated[str, typer.Argument(help="Session id; none: all of the user's.")] = "",
+    session: Annotated[
+        str, typer.Argument(help="Session id (after -- if it begins with -); none: all of the user's.")
+    ] = "",
     comment: CommentOption = "",
     as_json: JsonOption = False,
     config: ConfigOption = None,

@@ -28,7 +28,7 @@ app = typer.Typer(help="Create, list, disable and delete users.", epilog=EXIT_CO
 
 _COLUMNS = ("user", "display_name", "state", "identifiers", "create_time")
 
-UserArgument = Annotated[str, typer.Argument(help="User id.")]
+UserArgument = Annotated[str, typer.Argument(help="User id; after -- if it begins with -.")]
 PasswordFileOption = Annotated[
     Path | None, typer.Option("--password-file", help="File whose first line is the password; else it is asked for.")
 ]

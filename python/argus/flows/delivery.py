@@ -88,7 +88,7 @@ class Deliveries:
 
     async def cover(self, tenant_id: str, payload: Mapping[str, Any]) -> None:
         """Writes a `not_before`: from then on Redis refuses what it covers."""
-        await self._live.set_not_before(tenant_id, payload["client_id"], not_before=_instant(payload["until"]))
+        await self.covered(tenant_id, payload["client_id"])
 
     async def user(self, tenant_id: str, user_id: str) -> None:
         """Writes what PostgreSQL says of a user: from then on Redis refuses what that ends."""
@@ -96,10 +96,21 @@ class Deliveries:
 
     async def covered(self, tenant_id: str, client_id: str) -> None:
         """Writes the `not_before` that PostgreSQL has of a client, or of a tenant ("")."""
-        of_tenant, of_client = await self._ending.not_befores(tenant_id, client_id)
-        until = of_client if client_id else of_tenant
-        if until is not None:
-            await self._live.set_not_before(tenant_id, client_id, not_before=until)
+        # As it is now, and held: where Redis has lost a later one, an earlier one must not stand for it.
+        async with self._db.transaction() as tx:
+            until = await self._ending.hold_cover(tx, tenant_id, client_id)
+            if until is not None:
+                await self._live.set_not_before(tenant_id, client_id, not_before=until)
+
+    async def _may_be_in_use(self, delivery: Delivery) -> bool:
+        """Whether a session has come to Redis, or Redis has lost data since and may have known it."""
+        tenant_id, user_id, session_id = delivery.tenant_id, delivery.payload["user_id"], delivery.subject
+        found = await self._live.session(session_id)
+        if found.value or found.lineage.hex() != delivery.payload["lineage"]:
+            return True
+        # Emptied, Redis has the same lineage: then the user is missing, or was rebuilt with this session in the index.
+        user = await self._live.user(tenant_id, user_id)
+        return not user.is_current or await self._live.is_indexed(tenant_id, user_id, session_id)
 
     async def _tombstones(self, tenant_id: str, payload: Mapping[str, Any]) -> None:
         for one in payload["sessions"]:
@@ -149,9 +160,7 @@ class Deliveries:
         """Finishes or removes a session whose creator did not get as far as removing this row."""
         payload = delivery.payload
         await self._tombstones(delivery.tenant_id, payload)
-        found = await self._live.session(delivery.subject)
-        # Where Redis has lost data since, the session may be in use: then it stays.
-        if found.value or found.lineage.hex() != payload["lineage"]:
+        if await self._may_be_in_use(delivery):
             return
         origin = Origin(tenant_id=delivery.tenant_id, actor=_SYSTEM, request_id="")
         async with self._db.transaction(origin, now=self._now()) as tx:
@@ -175,8 +184,10 @@ def ended_event(session: Session, *, comment: str = "") -> Event:
 async def post_sessions_ended(
     outbox: OutboxStore, tx: Transaction, tenant_id: str, user_id: str, ended: Sequence[Session], *, now: datetime
 ) -> Delivery:
-    """Announces that some sessions of a user have ended in `tx`."""
-    return await outbox.post(tx, tenant_id, SESSIONS_ENDED, user_id, tombstones(user_id, ended, now=now), now=now)
+    """Announces that some sessions of a user have ended in `tx`; brings along what is still on its way."""
+    payload = tombstones(user_id, ended, now=now)
+    payload["sessions"] += await outbox.undelivered(tx, tenant_id, user_id)
+    return await outbox.post(tx, tenant_id, SESSIONS_ENDED, user_id, payload, now=now)
 
 
 async def post_contested(

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 from typing import Final
 
+import structlog
+
 from argus.base.clock import Now
 from argus.base.errors import UnavailableError
 from argus.base.limits import LONGEST_SESSION
@@ -17,6 +19,7 @@ from argus.storage.postgres import Database
 from argus.users.model import UserNotFoundError
 from argus.users.service import Users
 
+_log = structlog.get_logger(__name__)
 _LIFE: Final = int(LONGEST_SESSION.total_seconds())
 
 
@@ -89,6 +92,11 @@ class OfflineEnds:
                 await self._bring(one)
             except UserNotFoundError:
                 await self._pending.done(one)  # deleted meanwhile, and its sessions with it
+            except UnavailableError:
+                raise
+            except Exception:  # noqa: BLE001  # whatever is wrong with it
+                # One that can't be carried out (a newer release's, say) must not hold the others up for ever.
+                _log.exception("end.refused", tenant_id=one.tenant_id, session_id=one.session_id)
         return len(kept)
 
     async def _bring(self, kept: PendingEnd) -> None:

@@ -17,6 +17,7 @@ from argus.flows.delivery import COVER, Deliveries, NotYetError, ended_event, po
 from argus.flows.offline_ends import OfflineEnds
 from argus.flows.termination import Termination, Terminations, TerminationState
 from argus.sessions.ending_store import EndingStore
+from argus.sessions.live_store import RECORD_MARGIN
 from argus.sessions.model import EndReason, Session, SessionNotFoundError, epoch_seconds, whole_second
 from argus.sessions.outbox_store import Delivery, OutboxStore
 from argus.sessions.store import SessionStore
@@ -219,8 +220,12 @@ class Terminate:
             if session is None:
                 raise SessionNotFoundError(session_id)
             if session.has_ended:
-                # Still on its way to Redis, perhaps by the hand of another process.
-                return session, await self._outbox.find_end(tenant_id, user_id, session_id, tx)
+                # Perhaps still on its way to Redis, by the hand of another process or of the sign-in that displaced it.
+                # Only what Redis says now counts; nothing can be accepted once the record's life is over.
+                found = await self._outbox.find_end(tenant_id, user_id, session_id, tx)
+                if found is None and now < session.absolute_deadline + RECORD_MARGIN:
+                    found = await post_sessions_ended(self._outbox, tx, tenant_id, user_id, [session], now=now)
+                return session, found
             # A deadline that has passed came first, whether or not the sweeper has been by.
             over = session.as_of(now).ended(at=now, reason=reason)
             await self._ending.end_each(tx, [over])

@@ -107,6 +107,16 @@ class OutboxStore:
         )
         return _delivery(row) if row else None
 
+    async def undelivered(self, tx: Transaction, tenant_id: str, user_id: str) -> list[dict[str, Any]]:
+        """Tombstones of a user's sessions that may not have come to Redis, whatever ended them."""
+        rows = await tx.fetch_all(
+            """SELECT payload->'sessions' AS sessions FROM outbox
+                WHERE tenant_id = %s AND kind IN ('sessions.ended', 'user.changed', 'session.begun')
+                  AND payload->>'user_id' = %s ORDER BY outbox_id""",
+            (tenant_id, user_id),
+        )
+        return list({one["id"]: one for row in rows for one in row["sessions"]}.values())
+
     async def due(self, tx: Transaction, *, now: datetime, size: int) -> list[Delivery]:
         """Rows whose time has come, locked; those that others have locked are left to them."""
         rows = await tx.fetch_all(

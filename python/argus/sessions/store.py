@@ -133,7 +133,8 @@ class SessionStore:
 
     async def delete_unused(self, tx: Transaction, tenant_id: str, session_id: str) -> bool:
         """Removes a session whose tokens were never made; says whether it was there."""
-        sql = "DELETE FROM sessions WHERE tenant_id = %s AND session_id = %s AND state = 'active'"
+        sql = """DELETE FROM sessions WHERE tenant_id = %s AND session_id = %s AND state = 'active'
+                    AND family = 1 AND generation_bound = 1 AND last_active_time = create_time"""
         return await tx.execute(sql, (tenant_id, session_id)) == 1
 
 

@@ -180,7 +180,9 @@ class _TerminationStateEnumTypeWrapper(google.protobuf.internal.enum_type_wrappe
     TERMINATION_STATE_ENDED: _TerminationState.ValueType  # 1
     """Every store knows: the session is over."""
     TERMINATION_STATE_PENDING: _TerminationState.ValueType  # 2
-    """A store is away; the end goes on by itself as soon as it is back."""
+    """A store is away; the end goes on by itself as soon as it is back, unless the other store loses data meanwhile: ask
+    again until the answer is ENDED.
+    """
 
 class TerminationState(_TerminationState, metaclass=_TerminationStateEnumTypeWrapper):
     """How far an end has come."""
@@ -190,7 +192,9 @@ TERMINATION_STATE_UNSPECIFIED: TerminationState.ValueType  # 0
 TERMINATION_STATE_ENDED: TerminationState.ValueType  # 1
 """Every store knows: the session is over."""
 TERMINATION_STATE_PENDING: TerminationState.ValueType  # 2
-"""A store is away; the end goes on by itself as soon as it is back."""
+"""A store is away; the end goes on by itself as soon as it is back, unless the other store loses data meanwhile: ask
+again until the answer is ENDED.
+"""
 global___TerminationState = TerminationState
 
 @typing.final

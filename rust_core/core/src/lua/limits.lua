@@ -122,14 +122,16 @@ register('create', WRITES, function(keys, arguments, node)
   local record = parse_session(arguments[1])
   if not current_user(keys[2], node) then
     return 1
-  elseif redis.call('EXISTS', keys[1]) == 1 then
-    return 2
   end
+  -- First the victims: they have ended, whatever became of this session meanwhile.
   for position = 6, 5 + 2 * tonumber(arguments[5]), 2 do
     local victim, ended_at = arguments[position], tonumber(arguments[position + 1])
     end_session(sibling_key(index, victim), index, victim, REASON_LIMIT, ended_at, tonumber(arguments[4]), node)
   end
   drop_hold(index, sid, redis.call('ZRANGE', index, 0, -1))
+  if redis.call('EXISTS', keys[1]) == 1 then
+    return 2
+  end
   redis.call('ZADD', index, record.created, sid)
   record.lineage = node
   set_for(keys[1], pack_session(record), tonumber(arguments[3]))

@@ -612,7 +612,8 @@ pub enum TerminationState {
     Unspecified = 0,
     /// Every store knows: the session is over.
     Ended = 1,
-    /// A store is away; the end goes on by itself as soon as it is back.
+    /// A store is away; the end goes on by itself as soon as it is back, unless the other store loses data meanwhile: ask
+    /// again until the answer is ENDED.
     Pending = 2,
 }
 impl TerminationState {
