@@ -16,7 +16,9 @@ import httpx
 import pytest
 
 from argus._core import Lease
+from argus.base.origin import Origin
 from argus.base.settings import PolicySettings
+from argus.flows.termination import TerminationState
 from argus.server.api import Api, Failure, failure_of
 from argus.storage.embedded import EmbeddedStores, StoreUrls
 from argus.v1 import session_service_pb2 as sessions
@@ -31,8 +33,7 @@ if TYPE_CHECKING:
     from argus.server.private_stack import PrivateStack
 
 RECOVERED_SECONDS: Final = 10.0
-PAUSE_SECONDS: Final = 0.02
-"""What a client waits before it tries again."""
+PAUSE_SECONDS: Final = 0.02  # what a client waits before it tries again
 
 
 @dataclass(slots=True)
@@ -332,3 +333,18 @@ async def test_a_primary_that_must_have_replicas_takes_no_writes_without(tmp_pat
         while (failure := await failure_of(refresh(place.api, refresh_token))) is not None:
             assert failure.reason == "UNAVAILABLE"
             await asyncio.sleep(PAUSE_SECONDS)
+
+
+async def test_recovery_finds_the_primary(valkey_place: Place) -> None:
+    """It has no lease and needs none: what it writes only ends."""
+    from argus.server.recovery import open_recovery
+
+    held = await valkey_place.new_tokens()
+    by = Origin(tenant_id=valkey_place.api.tenant_id, actor="cli:admin", request_id="r")
+    async with open_recovery(valkey_place.private.settings, clock=valkey_place.private.clock) as opened:
+        state = await opened.tenant(valkey_place.api.tenant_id, until=opened.moment(), origin=by)
+    assert state is TerminationState.ENDED
+    # The client's token ended, too.
+    failure = await failure_of(verify(valkey_place.api_at(valkey_place.private.server.grpc_address), held.access_token))
+    assert failure is not None
+    assert failure.reason == "SESSION_ENDED"

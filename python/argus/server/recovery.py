@@ -46,6 +46,11 @@ async def open_recovery(settings: Settings, *, clock: Clock) -> AsyncIterator[Re
             ca_file=settings.redis_ca_file,
             timeout=settings.redis_timeout,
         )
+        located = await redis.locate()
+        # No lease is asked for: what is written only ends. Where too few sentinels agree Redis counts
+        # as away, and the servers do it.
+        if located is not None and located.is_agreed:
+            redis.move_to(located.address)
         outbox, restore = OutboxStore(db), RestoreStore(db, redis, keyspace)
         live = LiveSessions(redis, keyspace, now=now)
         deliveries = Deliveries(db, SessionStore(db), EndingStore(db), live, outbox, restore, now=now)
