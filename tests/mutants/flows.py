@@ -8,6 +8,7 @@ _ENDS: Final = "tests/faults/test_ends.py::"
 _ORDERS: Final = "tests/flows/test_write_orders.py::"
 _RACES: Final = "tests/faults/test_rebuild_races.py::"
 _KEYS: Final = "tests/faults/test_key_rotation.py::"
+_UNDELIVERED: Final = "tests/faults/test_undelivered_ends.py::"
 
 
 def _python(file: str, name: str, breaks: str, text: str, replacement: str, *tests: str) -> Mutant:
@@ -16,6 +17,39 @@ def _python(file: str, name: str, breaks: str, text: str, replacement: str, *tes
 
 
 FLOWS: Final = (
+    _python(
+        "flows/delivery.py",
+        "a-repeated-end-asks-nobody",
+        "An end that finds its rows ended leaves what is still on its way to others, and says ENDED.",
+        '    payload["sessions"] += await outbox.undelivered(tx, tenant_id, user_id)\n',
+        "",
+        _UNDELIVERED + "test_ending_the_others_twice_without_redis",
+    ),
+    _python(
+        "flows/terminate.py",
+        "an-ended-row-is-enough",
+        "The end of a session whose row has ended asks nothing of Redis.",
+        "if found is None and now < session.absolute_deadline + RECORD_MARGIN:",
+        "if False:",
+        _UNDELIVERED + "test_the_victim_of_a_sign_in_that_came_no_further_than_postgresql",
+    ),
+    _python(
+        "flows/delivery.py",
+        "emptied-means-unused",
+        "A session that Redis does not know is removed, though Redis may have been emptied.",
+        "return not user.is_current or await self._live.is_indexed(tenant_id, user_id, session_id)",
+        "return False",
+        _UNDELIVERED + "test_a_session_in_use_outlives_an_emptied_redis_and_the_row_of_its_beginning",
+    ),
+    _python(
+        "flows/delivery.py",
+        "an-earlier-end-stands",
+        "The not-before of a wide end is written as it was posted, not as it is now.",
+        '        await self.covered(tenant_id, payload["client_id"])\n',
+        "        until = _instant(payload['until'])\n"
+        "        await self._live.set_not_before(tenant_id, payload['client_id'], not_before=until)\n",
+        _UNDELIVERED + "test_an_earlier_wide_end_does_not_stand_for_a_later_one",
+    ),
     _python(
         "flows/offline_ends.py",
         "no-second-write",

@@ -17,6 +17,18 @@ def _lua(part: str, name: str, breaks: str, text: str, replacement: str, *tests:
 
 STORES: Final = (
     _lua(
+        "limits",
+        "victims-of-an-ended-newcomer",
+        "A newcomer that was ended before Redis knew it leaves its victims alive.",
+        """  -- First the victims: they have ended, whatever became of this session meanwhile.
+""",
+        """  if redis.call('EXISTS', keys[1]) == 1 then
+    return 2
+  end
+""",
+        "tests/stores/test_functions_limits.py::test_a_newcomer_that_was_ended_before_ends_its_victims_all_the_same",
+    ),
+    _lua(
         "records",
         "stamp-not-checked",
         "A record decides although another process wrote it: a snapshot's old data count as the present.",

@@ -169,3 +169,13 @@ def test_a_victim_that_ended_before_keeps_its_end(subject: Subject) -> None:
     subject.end(victim, reason=1, at=at)
     assert subject.create(session_id, victims=[(victim, at + 1)]) == 0
     assert subject.value(victim) == tombstone(subject.lineage, 1, at)
+
+
+def test_a_newcomer_that_was_ended_before_ends_its_victims_all_the_same(subject: Subject) -> None:
+    """They have ended in PostgreSQL with its creation; its own end stays what it was."""
+    victim, newcomer = subject.sign_in(), subject.new_id()
+    subject.end(newcomer)
+    before = subject.value(newcomer)
+    assert subject.create(newcomer, victims=[(victim, subject.now)]) == 2
+    assert subject.value(newcomer) == before
+    assert len(subject.value(victim)) == 15
