@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
+from argus.base.errors import UnavailableError
 from argus.internal.v1.engine_pb2 import Effect
 from argus.server.api import failure_of
 from argus.server.private_stack import stack_over
 from argus.storage.embedded import EmbeddedStores
 from argus.v1 import types_pb2 as types
+from tests.support.own_stores import until
 from tests.support.people import (
     PASSWORD,
     Person,
@@ -83,13 +85,23 @@ async def _without_redis(stores: EmbeddedStores) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _without_postgresql(stores: EmbeddedStores) -> AsyncIterator[None]:
+async def _without_postgresql(stores: EmbeddedStores, private: PrivateStack) -> AsyncIterator[None]:
     stores.postgresql.kill()
     try:
         yield
     finally:
         stores.launch_postgresql()
         stores.wait()
+        await until(lambda: _postgresql_answers(private))
+
+
+async def _postgresql_answers(private: PrivateStack) -> bool:
+    """The server goes on as well: for a moment it does not ask one that has just refused it."""
+    try:
+        await private.server.argus.db.fetch_one("SELECT 1 AS one")
+    except UnavailableError:
+        return False
+    return True
 
 
 @asynccontextmanager
@@ -147,7 +159,7 @@ async def test_a_store_that_is_away_before_is_a_retry_and_nothing_else(
     """The try does not count, and with PostgreSQL away the same login token serves the next one."""
     theft = await contest(private, person)
     login_token, before = await start_step_up(api, theft.newest), await _record(private, theft.session)
-    async with _without_postgresql(breakable):
+    async with _without_postgresql(breakable, private):
         await _is_unavailable(start_step_up(api, theft.newest))
         await _is_unavailable(submit(api, login_token, PASSWORD))
     assert await _record(private, theft.session) == before
@@ -164,7 +176,7 @@ async def test_with_postgresql_back_the_same_login_token_serves(
 ) -> None:
     theft = await contest(private, person)
     login_token = await start_step_up(api, theft.newest)
-    async with _without_postgresql(breakable):
+    async with _without_postgresql(breakable, private):
         await _is_unavailable(submit(api, login_token, PASSWORD))
     assert (await submit(api, login_token, PASSWORD)).session.name == theft.session
 
@@ -177,7 +189,7 @@ async def test_postgresql_lost_before_the_commit_leaves_both_stores_as_they_were
     async with _closed_gate(private) as gate:
         attempt = asyncio.create_task(_is_unavailable(submit(api, login_token, PASSWORD)))
         await _stands_at_the_gate(gate)
-        async with _without_postgresql(breakable):
+        async with _without_postgresql(breakable, private):
             await attempt
     assert await _family(private, theft.session) == (1, "contested")
     assert await _record(private, theft.session) == before
@@ -295,7 +307,7 @@ async def test_an_end_that_is_pending_is_an_end(
     """It was made while PostgreSQL was away: Redis alone knows of it yet."""
     theft = await contest(private, person)
     login_token = await start_step_up(api, theft.newest)
-    async with _without_postgresql(breakable):
+    async with _without_postgresql(breakable, private):
         assert (await terminate(api, theft.session)).state == types.TERMINATION_STATE_PENDING
     assert await reason_of(submit(api, login_token, PASSWORD)) == "SESSION_ENDED"
     assert await reason_of(start_step_up(api, theft.newest)) == "SESSION_ENDED"
