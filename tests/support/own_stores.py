@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from argus.base.errors import UnavailableError
+from argus.storage.connections import _PAUSE_SECONDS
 
 if TYPE_CHECKING:
     from argus.server.private_stack import PrivateStack
@@ -39,6 +40,7 @@ async def without_postgresql(stores: EmbeddedStores) -> AsyncIterator[None]:
     finally:
         stores.launch_postgresql()
         stores.wait()
+        await _forgiven()
 
 
 @asynccontextmanager
@@ -52,6 +54,12 @@ async def without_both(stores: EmbeddedStores) -> AsyncIterator[None]:
         stores.launch_postgresql()
         stores.launch_valkey()
         stores.wait()
+        await _forgiven()
+
+
+async def _forgiven() -> None:
+    """For a moment a server does not ask a PostgreSQL that has just refused it."""
+    await asyncio.sleep(_PAUSE_SECONDS)
 
 
 async def until(condition: Callable[[], Awaitable[object]]) -> float:
