@@ -45,9 +45,9 @@ FLOWS: Final = (
         "flows/delivery.py",
         "an-earlier-end-stands",
         "The not-before of a wide end is written as it was posted, not as it is now.",
-        '        await self.covered(tenant_id, payload["client_id"])\n',
-        "        until = _instant(payload['until'])\n"
-        "        await self._live.set_not_before(tenant_id, payload['client_id'], not_before=until)\n",
+        '                await self.cover(delivery.tenant_id, delivery.payload["client_id"])\n',
+        "                subject, until = delivery.payload['client_id'], _instant(delivery.payload['until'])\n"
+        "                await self._live.set_not_before(delivery.tenant_id, subject, not_before=until)\n",
         _UNDELIVERED + "test_an_earlier_wide_end_does_not_stand_for_a_later_one",
     ),
     _python(

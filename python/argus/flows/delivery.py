@@ -7,6 +7,7 @@ from typing import Any, Final
 from argus.base.clock import Now
 from argus.base.events import Event
 from argus.base.origin import Origin
+from argus.sessions.cover_store import CoverStore
 from argus.sessions.ending_store import EndingStore
 from argus.sessions.live_store import LiveSessions, record_life
 from argus.sessions.model import EndReason, Session
@@ -76,7 +77,7 @@ class Deliveries:
             case "user.changed":
                 await self._user(delivery.tenant_id, delivery.subject, delivery.payload)
             case "not_before":
-                await self.cover(delivery.tenant_id, delivery.payload)
+                await self.cover(delivery.tenant_id, delivery.payload["client_id"])
                 await self._end_covered(delivery.tenant_id, delivery.payload)
             case "tenant.forget":
                 await self._restore.forget(delivery.tenant_id)
@@ -86,19 +87,15 @@ class Deliveries:
                 # A newer release's: a process of that release carries it out.
                 raise NotYetError
 
-    async def cover(self, tenant_id: str, payload: Mapping[str, Any]) -> None:
-        """Writes a `not_before`: from then on Redis refuses what it covers."""
-        await self.covered(tenant_id, payload["client_id"])
-
     async def user(self, tenant_id: str, user_id: str) -> None:
         """Writes what PostgreSQL says of a user: from then on Redis refuses what that ends."""
         await self._user(tenant_id, user_id, {"user_id": user_id, "sessions": []})
 
-    async def covered(self, tenant_id: str, client_id: str) -> None:
+    async def cover(self, tenant_id: str, client_id: str) -> None:
         """Writes the `not_before` that PostgreSQL has of a client, or of a tenant ("")."""
         # As it is now, and held: where Redis has lost a later one, an earlier one must not stand for it.
-        async with self._db.transaction() as tx:
-            until = await self._ending.hold_cover(tx, tenant_id, client_id)
+        async with self._db.holding() as tx:
+            until = (await CoverStore.truth(tx, [(tenant_id, client_id)])).get((tenant_id, client_id))
             if until is not None:
                 await self._live.set_not_before(tenant_id, client_id, not_before=until)
 

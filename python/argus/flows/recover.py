@@ -89,7 +89,7 @@ class Recover:
             await self._outbox.post(tx, tenant_id, COVER, "", payload, now=now)
             forget = await self._outbox.post(tx, tenant_id, FORGET, "", {}, now=now)
         try:
-            await self._deliveries.cover(tenant_id, payload)
+            await self._deliveries.cover(tenant_id, "")
             await self._deliveries.carry_out(forget)
         except UnavailableError:
             return TerminationState.PENDING

@@ -191,7 +191,7 @@ class Terminate:
             if user_id:
                 await self._deliveries.user(tenant_id, user_id)
             else:
-                await self._deliveries.covered(tenant_id, client_id)
+                await self._deliveries.cover(tenant_id, client_id)
         except UnavailableError:
             return TerminationState.PENDING
         return TerminationState.ENDED
@@ -263,7 +263,7 @@ class Terminate:
         if origin.validate_only:
             return Terminations(count=0, state=TerminationState.ENDED)
         try:
-            await self._deliveries.cover(tenant_id, delivery.payload)
+            await self._deliveries.cover(tenant_id, client_id)
         except UnavailableError:
             return Terminations(count=0, state=TerminationState.PENDING, operation=delivery.operation)
         # The row stays: a worker ends the covered rows of PostgreSQL by it.

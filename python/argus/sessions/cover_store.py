@@ -46,7 +46,8 @@ class CoverStore:
             for subject, (_, _, lineage, value) in zip(subjects, answers, strict=True)
         }
 
-    async def truth(self, tx: Transaction, subjects: Sequence[Subject]) -> dict[Subject, datetime | None]:
+    @staticmethod
+    async def truth(tx: Transaction, subjects: Sequence[Subject]) -> dict[Subject, datetime | None]:
         """What PostgreSQL has, held until the transaction ends."""
         tenants = [tenant_id for tenant_id, client_id in subjects if not client_id]
         clients = [subject for subject in subjects if subject[1]]

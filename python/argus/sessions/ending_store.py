@@ -133,16 +133,6 @@ class EndingStore:
         )
         return (row["tenant"], row["client"]) if row else (None, None)
 
-    @staticmethod
-    async def hold_cover(tx: Transaction, tenant_id: str, client_id: str) -> datetime | None:
-        """The `not_before` of a client, or of a tenant (""), which can't change until `tx` ends."""
-        if client_id:
-            sql = "SELECT not_before FROM clients WHERE tenant_id = %s AND client_id = %s FOR SHARE"
-            row = await tx.fetch_one(sql, (tenant_id, client_id))
-        else:
-            row = await tx.fetch_one("SELECT not_before FROM tenants WHERE tenant_id = %s FOR SHARE", (tenant_id,))
-        return row["not_before"] if row else None
-
     async def overdue(
         self, tx: Transaction, *, now: datetime, after: tuple[datetime, str, str] | None, size: int
     ) -> list[Session]:
