@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from hypothesis import strategies as st
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tests.property.rotation.model import Jar, Session
     from tests.property.rotation.world import World
 
+T = TypeVar("T")
 PICK: Final = st.integers(0, 99)
 SERVER: Final = st.integers(0, 1)
 _MOSTLY: Final = 80
@@ -52,7 +53,7 @@ class Rules:
         session = self.session(pick)
         return session, session.owner.jars[(pick + which) % len(session.owner.jars)]
 
-    def few(self, picks: list[int]) -> list[int]:
+    def few(self, picks: list[T]) -> list[T]:
         """All of them; one, where each call waits for a store that is away."""
         return picks if self.world.has_all else picks[:1]
 

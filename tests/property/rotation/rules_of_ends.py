@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
@@ -14,6 +14,8 @@ from argus.v1 import types_pb2 as types
 from argus.v1 import user_service_pb2 as users
 from tests.property.rotation.model import PAST_DEBOUNCE, Kind, Session
 from tests.property.rotation.rules import PICK, SERVER, Rules, with_both
+
+_FEW: Final = 3
 
 
 class EndRules(Rules):
@@ -65,6 +67,7 @@ class EndRules(Rules):
         for key, value in before.items():
             self.world.pair.stores.redis.set(key, value, keepttl=True)
         self.world.do(self.world.pair.advance(2))
+        self._come_back(ended)
 
     @precondition(with_both)
     @rule(kind=st.sampled_from(["strict", "ending"]))
@@ -78,6 +81,12 @@ class EndRules(Rules):
         self.world.do(self.world.pair.advance(2))
         for one in self.world.apis[kind]:
             one._renew_at = None  # client tokens have ended, too
+        self._come_back(of_kind)
+
+    def _come_back(self, ended: list[Session]) -> None:
+        """Owners come back who have not heard of the end."""
+        for session in self.few(ended)[:_FEW]:
+            self.holders.refresh(session, session.owner, session.owner.jars[0], server=1)
 
     def _raws(self, of: list[Session]) -> dict[bytes, Any]:
         """The living records of sessions, by their keys."""

@@ -111,6 +111,19 @@ class HolderRules(Rules):
         token = session.old[-1 - back]
         self.holders.refresh(session, thief, thief.jars[0], server=server, token=token, delivery="never")
 
+    @precondition(with_both)
+    @rule(pick=PICK)
+    def an_old_copy_turns_up(self, pick: int) -> None:
+        """Two generations later: the family stops, and the owner hears of it at the next refresh."""
+        session, jar = self.jar(pick)
+        copy = Jar(jar.token, jar.access, jar.access_until)
+        for _ in range(2):
+            self.advance(PAST_DEBOUNCE)
+            self.holders.refresh(session, session.owner, jar, server=0)
+        thief = self._thief(session, copy, looks_the_same=True)
+        self.holders.refresh(session, thief, copy, server=1, has_proof=False)
+        self.holders.refresh(session, session.owner, jar, server=0)
+
     @rule(pick=PICK, server=SERVER, way=st.sampled_from(["none", "other"]))
     def without_proof(self, pick: int, server: int, way: str) -> None:
         """A bound session's tokens come without a proof, or with that of another key."""
@@ -132,6 +145,14 @@ class HolderRules(Rules):
         self.holders.refresh(session, session.owner, jar, server=server)
         self.holders.refresh(session, session.owner, older, server=1 - server)
         self.holders.verify(session, jar, server=server)
+
+    @precondition(with_both)
+    @rule(pick=PICK, server=SERVER)
+    def redis_misses_a_step_up(self, pick: int, server: int) -> None:
+        """PostgreSQL has the new family, Redis the record of the older one: the token itself says so."""
+        session, jar = self.jar(pick)
+        self.holders.step_up(session, jar, server=server, delivery="later")
+        self.holders.refresh(session, session.owner, jar, server=1 - server)
 
     def _thief(self, session: Session, jar: Jar, *, looks_the_same: bool) -> Holder:
         context = types.ClientContext()

@@ -12,6 +12,8 @@ from tests.property.rotation.model import ABSOLUTE, GRACE, IDLE, PAST_DEBOUNCE, 
 from tests.property.rotation.rules import PICK, Rules, with_both, with_redis
 
 _SPANS: Final = (1, 5, 12, GRACE + 1, PAST_DEBOUNCE, PAST_DEBOUNCE, PAST_DEBOUNCE, 90, IDLE + 5, ABSOLUTE + 5)
+# Other rules lose everything by FLUSHALL, too.
+_LOSSES: Final = (*["restart from a snapshot", "restart empty"] * 2, "restart from the log", "FLUSHALL")
 # Each call to a store that is away costs a wait: an example would hardly get anywhere.
 _LONGEST_AWAY: Final = 4
 
@@ -48,7 +50,7 @@ class StoreRules(Rules):
 
     @precondition(with_redis)
     @rule(
-        what=st.sampled_from(["restart from the log", "restart from a snapshot", "restart empty", "FLUSHALL"]),
+        what=st.sampled_from(_LOSSES),
         flushes=st.booleans(),
     )
     def lose(self, what: str, flushes: bool) -> None:
@@ -72,6 +74,15 @@ class StoreRules(Rules):
         }
         ways[what]()
         self.holders.refresh(session, session.owner, jar, server=pick % 2)
+
+    @precondition(with_both)
+    @rule(pick=PICK)
+    def redis_forgets_a_user(self, pick: int) -> None:
+        """The session's own record is there: it decides nothing alone."""
+        session, jar = self.jar(pick)
+        self.holders.refresh(session, session.owner, jar, server=0)
+        self.disasters.forget_user(session)
+        self.holders.refresh(session, session.owner, jar, server=1)
 
     @precondition(with_both)
     @rule(picks=st.lists(PICK, min_size=2, max_size=5))
@@ -111,6 +122,12 @@ class StoreRules(Rules):
     @precondition(with_postgresql)
     @rule()
     def postgresql_goes(self) -> None:
+        self.disasters.take_postgresql()
+
+    @precondition(with_both)
+    @rule()
+    def both_go(self) -> None:
+        self.disasters.take_redis()
         self.disasters.take_postgresql()
 
     @precondition(lambda self: not self.world.has_all)
