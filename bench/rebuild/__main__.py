@@ -4,11 +4,8 @@ import argparse
 import asyncio
 import json
 import os
-import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +17,13 @@ from rich.console import Console
 
 from argus.base.clock import Clock
 from argus.base.logging import configure_logging
-from argus.base.settings import Settings
 from argus.server.api import Api
-from argus.server.private_stack import PrivateStack, stack_over
+from argus.server.private_stack import stack_over
 from argus.storage.embedded import EmbeddedStores
 from bench.rebuild.crowd import make_crowd
 from bench.rebuild.storm import Storm, storm
 from bench.rows import Row, write_results
-
-_PROGRAM = "from argus.cli.main import main; main()"
+from tests.support.served import Served
 
 
 def main() -> int:
@@ -67,21 +62,27 @@ async def _measure(stores: EmbeddedStores, sessions: int, clients: int) -> tuple
         made = await stack.new_tenant()
         tokens = await make_crowd(stack.server.argus, made, sessions)
         await made.close()
-    async with _server(stack) as (grpc, admin, pid):
-        api = Api(grpc, tenant_id=made.tenant_id, client_id=made.client_id, client_secret=made._secret, clock=Clock())  # noqa: SLF001 - the same client, of another server
+    with tempfile.TemporaryDirectory() as folder, Served(stack.settings, Path(folder)).running() as served:
+        api = Api(
+            served.grpc_address,
+            tenant_id=made.tenant_id,
+            client_id=made.client_id,
+            client_secret=made._secret,  # noqa: SLF001 - the same client, of another server
+            clock=Clock(),
+        )
         await api.token()
         redis.Redis.from_url(stores.urls.redis).flushall()
         with psycopg.connect(stores.urls.database, autocommit=True) as connection:
             connection.execute("SELECT pg_stat_statements_reset()")
-            before = _processor_seconds(pid)
+            before = _processor_seconds(served.pid)
             outcome = await storm(api, tokens, clients=clients)
-            after = _processor_seconds(pid)
+            after = _processor_seconds(served.pid)
             statements = connection.execute(
                 """SELECT left(regexp_replace(query, '\\s+', ' ', 'g'), 90), sum(calls)::bigint, sum(rows)::bigint,
                           sum(total_exec_time) FROM pg_stat_statements
                     WHERE query ~ '(FOR SHARE|FROM sessions|FROM unnest)' GROUP BY 1 ORDER BY 2 DESC LIMIT 12"""
             ).fetchall()
-        metrics = await asyncio.to_thread(_metrics, admin)
+        metrics = await asyncio.to_thread(_metrics, served.admin_url)
         await api.close()
     ordered = sorted(outcome.times)
     return outcome, {
@@ -114,41 +115,6 @@ def _rows(sessions: int, outcome: Storm, measured: dict[str, Any]) -> list[Row]:
     ]
 
 
-@asynccontextmanager
-async def _server(stack: PrivateStack) -> AsyncIterator[tuple[str, str, int]]:
-    """A server of its own process, as in production; where it answers, and its process id."""
-    settings: Settings = stack.settings
-    grpc, http, admin = (f"127.0.0.1:{_free_port()}" for _ in range(3))
-    environment = os.environ | {
-        "ARGUS_REDIS_URL": settings.redis_url.get_secret_value(),
-        "ARGUS_DATABASE_URL": settings.database_url.get_secret_value(),
-        "ARGUS_KEY_ENCRYPTION_KEY": settings.key_encryption_key.get_secret_value(),
-        "ARGUS_GRPC_LISTEN": grpc,
-        "ARGUS_HTTP_LISTEN": http,
-        "ARGUS_ADMIN_LISTEN": admin,
-        "ARGUS_LOG_LEVEL": "warning",
-    }
-    process = await asyncio.create_subprocess_exec(sys.executable, "-c", _PROGRAM, "serve", env=environment)
-    try:
-        async with asyncio.timeout(60):
-            while not await _answers(admin):  # noqa: ASYNC110 - another process is awaited
-                await asyncio.sleep(0.1)
-        yield grpc, f"http://{admin}", process.pid
-    finally:
-        process.terminate()
-        await process.wait()
-
-
-async def _answers(address: str) -> bool:
-    host, _, port = address.rpartition(":")
-    try:
-        _, writer = await asyncio.open_connection(host, int(port))
-    except OSError:
-        return False
-    writer.close()
-    return True
-
-
 def _metrics(admin: str) -> dict[str, float]:
     text = httpx.get(f"{admin}/metrics").text
     return {
@@ -163,12 +129,6 @@ def _metrics(admin: str) -> dict[str, float]:
 def _processor_seconds(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 if __name__ == "__main__":

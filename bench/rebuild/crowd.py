@@ -1,18 +1,12 @@
 """Many users with a session each, and the refresh tokens that their clients hold."""
 
-import asyncio
 import secrets
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
-from argus.internal.v1.engine_pb2 import IssueRequest
 from argus.server.api import Api
 from argus.server.app import Argus
-from argus.sessions.model import Session, epoch_seconds
 from argus.sessions.store import from_row
 from argus.v1 import session_service_pb2 as sessions
 from argus.v1 import user_service_pb2 as users
-from argus.v1.types_pb2 import TokenSet
 
 _USER = users.User(identifiers=[users.Identifier(kind=users.IDENTIFIER_KIND_EMAIL, value="first@example.com")])
 
@@ -32,7 +26,8 @@ async def make_crowd(argus: Argus, api: Api, count: int) -> list[str]:
     rows = await argus.db.fetch_all(
         "SELECT * FROM sessions WHERE tenant_id = %s AND session_id = ANY(%s)", (api.tenant_id, session_ids)
     )
-    return await asyncio.to_thread(_tokens, argus, [from_row(row) for row in rows])
+    tokens = [await argus.create_session.issue(one, generation=one.generation_bound) for one in map(from_row, rows)]
+    return [one.refresh_token for one in tokens]
 
 
 async def _copy(argus: Argus, table: str, original: dict[str, str], changed: dict[str, list[str]]) -> None:
@@ -51,29 +46,3 @@ async def _copy(argus: Argus, table: str, original: dict[str, str], changed: dic
             f" unnest({arrays}) AS n ({', '.join(changed)}) WHERE {where}",
             (*changed.values(), *original.values()),
         )
-
-
-def _tokens(argus: Argus, found: Sequence[Session]) -> list[str]:
-    def issue(session: Session) -> str:
-        request = IssueRequest(
-            tenant_id=session.tenant_id,
-            user_id=session.user_id,
-            client_id=session.client_id,
-            session_id=session.session_id,
-            family=session.family,
-            generation=session.generation_bound,
-            made=epoch_seconds(session.generation_bound_time),
-            acr=session.acr,
-            amr=session.amr,
-            auth_time=epoch_seconds(session.auth_time),
-            scope=session.scope,
-            resources=session.resources,
-            absolute_deadline=epoch_seconds(session.absolute_deadline),
-            refresh_id_key=session.refresh_id_key,
-            policy_revision=session.policy_revision,
-            now=epoch_seconds(session.create_time),
-        )
-        return TokenSet.FromString(argus.engine.issue(request.SerializeToString())).refresh_token
-
-    with ThreadPoolExecutor(2) as threads:
-        return list(threads.map(issue, found))

@@ -14,10 +14,11 @@ from argus.v1 import session_service_pb2 as sessions
 from argus.v1 import types_pb2 as types
 from tests.support.breakable import PATIENCE_SECONDS, POSTGRESQL, REDIS, Breakable, breakable_servers
 from tests.support.people import new_person, reason_of, refresh, terminate, verify
-from tests.support.server_process import ServerProcess, server_process
+from tests.support.served import Served
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from tests.support.people import Person
 
@@ -29,10 +30,14 @@ async def breakable(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[B
 
 
 @asynccontextmanager
-async def _calling(process: ServerProcess, api: Api) -> AsyncIterator[Api]:
+async def _calling(served: Served, api: Api) -> AsyncIterator[Api]:
     """The client of `api`, calling a process."""
     its = Api(
-        process.address, tenant_id=api.tenant_id, client_id=api.client_id, client_secret=api._secret, clock=api.clock
+        served.grpc_address,
+        tenant_id=api.tenant_id,
+        client_id=api.client_id,
+        client_secret=api._secret,
+        clock=api.clock,
     )
     await its.token()
     yield its
@@ -50,18 +55,19 @@ async def _end(api: Api, person: Person, session: str) -> tuple[int, str]:
 
 @pytest.mark.parametrize("away", [REDIS, POSTGRESQL])
 @pytest.mark.parametrize("kind", ["session", "user"])
-async def test_another_process_finishes_the_end(breakable: Breakable, away: str, kind: str) -> None:
+async def test_another_process_finishes_the_end(breakable: Breakable, tmp_path: Path, away: str, kind: str) -> None:
     """By its own loops and the real clock. The store comes back only after the process is gone."""
     async with breakable.new_tenant() as (api, other):
         person = await new_person(api)
         done = await person.sign_in()
         name = done.session.name if kind == "session" else ""
-        async with server_process(breakable.first.settings) as process, _calling(process, api) as its:
-            await verify(its, done.tokens.access_token)
-            async with breakable.without(away):
-                state, operation = await _end(its, person, name)
-                assert (state, bool(operation)) == (types.TERMINATION_STATE_PENDING, True)
-                await process.kill()
+        with Served(breakable.first.settings, tmp_path).running() as served:
+            async with _calling(served, api) as its:
+                await verify(its, done.tokens.access_token)
+                async with breakable.without(away):
+                    state, operation = await _end(its, person, name)
+                    assert (state, bool(operation)) == (types.TERMINATION_STATE_PENDING, True)
+                    served.kill()
         begun = time.monotonic()
         # Neither server is asked to end it: what is refused here was carried on by their loops.
         while await reason_of(verify(other, done.tokens.access_token)) != "SESSION_ENDED":

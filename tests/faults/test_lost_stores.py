@@ -143,11 +143,11 @@ async def test_a_user_that_is_disabled_without_redis_has_pending_ends(
 
 
 async def test_without_postgresql_sessions_go_on_and_none_begins(
-    breakable: EmbeddedStores, api: Api, person: Person
+    private: PrivateStack, breakable: EmbeddedStores, api: Api, person: Person
 ) -> None:
     done = await person.sign_in()
     await verify(api, done.tokens.access_token)
-    async with without_postgresql(breakable):
+    async with without_postgresql(breakable, private):
         assert (await verify(api, done.tokens.access_token)).session == done.session.name
         renewed = await refresh(api, done.tokens.refresh_token)
         assert (await verify(api, renewed.tokens.access_token)).session == done.session.name
@@ -161,7 +161,7 @@ async def test_an_end_without_postgresql_is_pending_and_holds_at_once(
     done, other = await person.sign_in(), await new_person(api)
     await verify(api, done.tokens.access_token)
     foreign = f"{other.name}/sessions/{done.session.name.rpartition('/')[2]}"
-    async with without_postgresql(breakable):
+    async with without_postgresql(breakable, private):
         # Whose session it is must be known even now.
         assert await reason_of(terminate(api, foreign)) == "UNAVAILABLE"
         first = await terminate(api, done.session.name, comment="in the dark")
@@ -185,7 +185,7 @@ async def test_all_ends_without_postgresql_hold_at_once_too(
 ) -> None:
     done = [await person.sign_in() for _ in range(2)]
     await verify(api, done[0].tokens.access_token)
-    async with without_postgresql(breakable):
+    async with without_postgresql(breakable, private):
         ended = await api.sessions.TerminateSessions(sessions.TerminateSessionsRequest(parent=person.name))
         assert ended.state == types.TERMINATION_STATE_PENDING
         assert ended.operation
@@ -205,7 +205,7 @@ async def test_a_replay_without_postgresql_is_written_when_it_is_back(
     for _ in range(2):
         tokens_by_age.append((await refresh(api, tokens_by_age[-1])).tokens.refresh_token)
         await private.advance(timedelta(minutes=2))
-    async with without_postgresql(breakable):
+    async with without_postgresql(breakable, private):
         assert await reason_of(refresh(api, tokens_by_age[0])) == "STEP_UP_REQUIRED"
     async with asyncio.timeout(PATIENCE_SECONDS):
         while True:

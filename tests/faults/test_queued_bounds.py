@@ -14,7 +14,7 @@ from argus.server.private_stack import stack_over
 from argus.storage.embedded import EmbeddedStores
 from tests.support.own_stores import lose_everything, until, without_postgresql, without_redis
 from tests.support.people import Person, new_person, reason_of, refresh, verify
-from tests.support.server_processes import serving
+from tests.support.served import Served
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,7 +74,7 @@ async def test_while_postgresql_is_away_for_longer_than_a_grace_nothing_rotates(
 ) -> None:
     """An access token and no new refresh token; rotation goes on as soon as the bounds are written."""
     first, second = [await (await new_person(api)).sign_in() for _ in range(2)]
-    async with without_postgresql(breakable):
+    async with without_postgresql(breakable, private):
         assert (await refresh(api, first.tokens.refresh_token)).tokens.refresh_token != first.tokens.refresh_token
         await pass_time(private, 2 * GRACE)
         held = (await refresh(api, second.tokens.refresh_token)).tokens
@@ -122,7 +122,8 @@ async def test_a_killed_process_takes_a_bound_along_and_the_token_itself_says_it
         async with stack_over(stores.urls) as own:
             api = await own.new_tenant()
             done = await (await new_person(api)).sign_in()
-            newest = await _rotate_and_die(own, stores, api, done.session.name, done.tokens.refresh_token)
+            served = Served(own.settings, tmp_path / "served")
+            newest = await _rotate_and_die(served, stores, api, done.session.name, done.tokens.refresh_token)
             assert await bound_of(own, done.session.name) == (1, "active")
             await lose_everything(own)
             following = await refresh(api, newest)
@@ -138,15 +139,15 @@ async def test_a_killed_process_takes_a_bound_along_and_the_token_itself_says_it
             await api.close()
 
 
-async def _rotate_and_die(own: PrivateStack, stores: EmbeddedStores, api: Api, name: str, token: str) -> str:
+async def _rotate_and_die(served: Served, stores: EmbeddedStores, api: Api, name: str, token: str) -> str:
     """Another process gives out the next token, and is killed before the bound can be written."""
-    async with serving(own.settings) as (address, process):
+    with served.running():
         there = Api(
-            address,
+            served.grpc_address,
             tenant_id=api.tenant_id,
             client_id=api.client_id,
             client_secret=api._secret,
-            clock=own.clock,
+            clock=api.clock,
         )
         async with await psycopg.AsyncConnection.connect(stores.urls.database) as holder:
             # Nobody can write the bound while this is held.
@@ -154,8 +155,7 @@ async def _rotate_and_die(own: PrivateStack, stores: EmbeddedStores, api: Api, n
             await holder.execute(held, (name.rpartition("/")[2],))
             newest = str((await refresh(there, token)).tokens.refresh_token)
             assert newest != token
-            process.kill()
-            await process.wait()
+            served.kill()
             await holder.rollback()
         await there.close()
     return newest
@@ -196,7 +196,7 @@ async def test_a_tenant_that_was_never_verified_goes_on_without_postgresql(
     await private.server.argus.covers.keep()
     made = await private.new_tenant()
     done = await (await new_person(made)).sign_in()
-    async with without_postgresql(breakable):
+    async with without_postgresql(breakable, private):
         assert (await verify(made, done.tokens.access_token)).session == done.session.name
         assert (await refresh(made, done.tokens.refresh_token)).session == done.session.name
     await made.close()
@@ -226,7 +226,7 @@ async def test_contested_in_redis_alone_outlives_its_restart(
     """PostgreSQL was away, and the process that knew it died: the old record still says so."""
     name, chain = await replayed(private, api, person)
     engine = private.server.argus.engine
-    async with without_postgresql(breakable):
+    async with without_postgresql(breakable, private):
         assert await reason_of(refresh(api, chain[0])) == "STEP_UP_REQUIRED"
         engine.discard_effects(engine.effects_queued()[0])
     async with without_redis(breakable):

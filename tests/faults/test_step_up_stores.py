@@ -5,23 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
 
-from argus.base.errors import UnavailableError
 from argus.internal.v1.engine_pb2 import Effect
 from argus.server.api import failure_of
-from argus.server.private_stack import stack_over
-from argus.storage.embedded import EmbeddedStores
 from argus.v1 import types_pb2 as types
-from tests.support.own_stores import until
+from tests.support.own_stores import PATIENCE_SECONDS, without_postgresql, without_redis
 from tests.support.people import (
     PASSWORD,
-    Person,
-    new_person,
     reason_of,
     refresh,
     start_step_up,
@@ -35,8 +29,9 @@ from tests.support.theft import Theft, cause_of, contest, events_of, rotate, sta
 if TYPE_CHECKING:
     from argus.server.api import Api
     from argus.server.private_stack import PrivateStack
+    from argus.storage.embedded import EmbeddedStores
+    from tests.support.people import Person
 
-PATIENCE_SECONDS = 20
 GATE = 4711
 # Every new family waits for the one who holds the gate: the stores can be broken at a known place.
 GATED = f"""
@@ -47,61 +42,10 @@ GATED = f"""
 
 
 @pytest.fixture(scope="module")
-async def breakable(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedStores]:
-    with EmbeddedStores(tmp_path_factory.mktemp("breakable")) as stores:
-        yield stores
-        stores.delete()
-
-
-@pytest.fixture(scope="module")
-async def private(breakable: EmbeddedStores) -> AsyncIterator[PrivateStack]:
-    async with stack_over(breakable.urls, redis_timeout=timedelta(milliseconds=300)) as made:
-        async with made.server.argus.db.transaction() as tx:
-            await tx.execute(GATED)
-        yield made
-
-
-@pytest.fixture(scope="module")
-async def api(private: PrivateStack) -> AsyncIterator[Api]:
-    made = await private.new_tenant()
-    await made.token()
-    yield made
-    await made.close()
-
-
-@pytest.fixture
-async def person(api: Api) -> Person:
-    return await new_person(api)
-
-
-@asynccontextmanager
-async def _without_redis(stores: EmbeddedStores) -> AsyncIterator[None]:
-    stores.valkey.kill()
-    try:
-        yield
-    finally:
-        stores.launch_valkey()
-        stores.wait()
-
-
-@asynccontextmanager
-async def _without_postgresql(stores: EmbeddedStores, private: PrivateStack) -> AsyncIterator[None]:
-    stores.postgresql.kill()
-    try:
-        yield
-    finally:
-        stores.launch_postgresql()
-        stores.wait()
-        await until(lambda: _postgresql_answers(private))
-
-
-async def _postgresql_answers(private: PrivateStack) -> bool:
-    """The server goes on as well: for a moment it does not ask one that has just refused it."""
-    try:
-        await private.server.argus.db.fetch_one("SELECT 1 AS one")
-    except UnavailableError:
-        return False
-    return True
+async def private(private: PrivateStack) -> PrivateStack:
+    async with private.server.argus.db.transaction() as tx:
+        await tx.execute(GATED)
+    return private
 
 
 @asynccontextmanager
@@ -159,11 +103,11 @@ async def test_a_store_that_is_away_before_is_a_retry_and_nothing_else(
     """The try does not count, and with PostgreSQL away the same login token serves the next one."""
     theft = await contest(private, person)
     login_token, before = await start_step_up(api, theft.newest), await _record(private, theft.session)
-    async with _without_postgresql(breakable, private):
+    async with without_postgresql(breakable, private):
         await _is_unavailable(start_step_up(api, theft.newest))
         await _is_unavailable(submit(api, login_token, PASSWORD))
     assert await _record(private, theft.session) == before
-    async with _without_redis(breakable):
+    async with without_redis(breakable):
         await _is_unavailable(start_step_up(api, theft.newest))
         await _is_unavailable(submit(api, login_token, PASSWORD))
     assert await _family(private, theft.session) == (1, "contested")
@@ -176,7 +120,7 @@ async def test_with_postgresql_back_the_same_login_token_serves(
 ) -> None:
     theft = await contest(private, person)
     login_token = await start_step_up(api, theft.newest)
-    async with _without_postgresql(breakable, private):
+    async with without_postgresql(breakable, private):
         await _is_unavailable(submit(api, login_token, PASSWORD))
     assert (await submit(api, login_token, PASSWORD)).session.name == theft.session
 
@@ -189,7 +133,7 @@ async def test_postgresql_lost_before_the_commit_leaves_both_stores_as_they_were
     async with _closed_gate(private) as gate:
         attempt = asyncio.create_task(_is_unavailable(submit(api, login_token, PASSWORD)))
         await _stands_at_the_gate(gate)
-        async with _without_postgresql(breakable, private):
+        async with without_postgresql(breakable, private):
             await attempt
     assert await _family(private, theft.session) == (1, "contested")
     assert await _record(private, theft.session) == before
@@ -207,7 +151,7 @@ async def test_redis_lost_after_the_commit_is_a_lost_answer(
     async with _closed_gate(private) as gate:
         attempt = asyncio.create_task(_is_unavailable(submit(api, login_token, PASSWORD)))
         await _stands_at_the_gate(gate)
-        async with _without_redis(breakable):
+        async with without_redis(breakable):
             await gate.execute("SELECT pg_advisory_unlock(%s)", (GATE,))
             await attempt
     assert await _family(private, theft.session) == (2, "active")
@@ -266,7 +210,7 @@ async def test_the_new_family_outlives_a_loss(
         await private.server.argus.effects.flush()
         await private.server.argus.redis.client.flushall()
     else:
-        async with _without_redis(breakable):
+        async with without_redis(breakable):
             pass
     for token in theft.refresh_tokens:
         assert await cause_of(refresh(api, token)) == "FAMILY_OLDER"
@@ -307,7 +251,7 @@ async def test_an_end_that_is_pending_is_an_end(
     """It was made while PostgreSQL was away: Redis alone knows of it yet."""
     theft = await contest(private, person)
     login_token = await start_step_up(api, theft.newest)
-    async with _without_postgresql(breakable, private):
+    async with without_postgresql(breakable, private):
         assert (await terminate(api, theft.session)).state == types.TERMINATION_STATE_PENDING
     assert await reason_of(submit(api, login_token, PASSWORD)) == "SESSION_ENDED"
     assert await reason_of(start_step_up(api, theft.newest)) == "SESSION_ENDED"

@@ -1,11 +1,9 @@
 """Three servers over one pair of stores: what is overdue is ended in time, and by one of them each."""
 
 import asyncio
-import os
-import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,7 +14,7 @@ from argus.storage.embedded import EmbeddedStores
 from argus.storage.postgres import Database
 from tests.support.crowd import copy_session
 from tests.support.people import new_person
-from tests.support.processes import PATIENCE_SECONDS
+from tests.support.served import Served
 
 SESSIONS = 10_000
 SERVERS = 3
@@ -32,7 +30,7 @@ async def test_three_servers_end_ten_thousand_overdue_sessions_once_each(tmp_pat
             person = await new_person(api)
             await person.sign_in()
             await copy_session(early.server.argus, person, SESSIONS - 1)
-        async with _servers(early.settings), Database.open(stores.urls.database) as db:
+        async with _servers(early.settings, tmp_path), Database.open(stores.urls.database) as db:
             begun = time.monotonic()
             while await _count(
                 db, "SELECT count(*) AS n FROM sessions WHERE tenant_id = %s AND state <> 'ended'", api.tenant_id
@@ -45,28 +43,14 @@ async def test_three_servers_end_ten_thousand_overdue_sessions_once_each(tmp_pat
 
 
 @asynccontextmanager
-async def _servers(settings: Settings) -> AsyncIterator[None]:
+async def _servers(settings: Settings, folder: Path) -> AsyncIterator[None]:
     """Some `argus serve` over the same stores, each a process of its own."""
-    environment = os.environ | {
-        "ARGUS_REDIS_URL": settings.redis_url.get_secret_value(),
-        "ARGUS_DATABASE_URL": settings.database_url.get_secret_value(),
-        "ARGUS_KEY_ENCRYPTION_KEY": settings.key_encryption_key.get_secret_value(),
-        **{f"ARGUS_{name}_LISTEN": "127.0.0.1:0" for name in ("GRPC", "HTTP", "ADMIN")},
-    }
-    program = "from argus.cli.main import main; main()"
-    command = [sys.executable, "-c", program, "serve"]
-    started = [
-        await asyncio.create_subprocess_exec(*command, env=environment, stdout=asyncio.subprocess.DEVNULL)
-        for _ in range(SERVERS)
-    ]
-    try:
+    servers = [Served(settings, folder / str(number)) for number in range(SERVERS)]
+    with ExitStack() as running:
+        for server in servers:
+            running.enter_context(server.running())
         yield
-        assert [server.returncode for server in started] == [None] * SERVERS
-    finally:
-        for server in started:
-            server.terminate()
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            assert [await server.wait() for server in started] == [0] * SERVERS
+        assert all(server.is_running for server in servers)
 
 
 async def _count(db: Database, sql: str, *params: str) -> int:

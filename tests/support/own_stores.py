@@ -10,7 +10,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from argus.base.errors import UnavailableError
-from argus.storage.connections import _PAUSE_SECONDS
 
 if TYPE_CHECKING:
     from argus.server.private_stack import PrivateStack
@@ -32,15 +31,16 @@ async def without_redis(stores: EmbeddedStores) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def without_postgresql(stores: EmbeddedStores) -> AsyncIterator[None]:
-    """PostgreSQL is killed, and is back after the block."""
+async def without_postgresql(stores: EmbeddedStores, private: PrivateStack | None = None) -> AsyncIterator[None]:
+    """PostgreSQL is killed, and is back after the block; so it is for `private`, which spares one that has refused."""
     stores.postgresql.kill()
     try:
         yield
     finally:
         stores.launch_postgresql()
         stores.wait()
-        await _forgiven()
+        if private:
+            await until(lambda: _has_postgresql(private))
 
 
 @asynccontextmanager
@@ -54,12 +54,14 @@ async def without_both(stores: EmbeddedStores) -> AsyncIterator[None]:
         stores.launch_postgresql()
         stores.launch_valkey()
         stores.wait()
-        await _forgiven()
 
 
-async def _forgiven() -> None:
-    """For a moment a server does not ask a PostgreSQL that has just refused it."""
-    await asyncio.sleep(_PAUSE_SECONDS)
+async def _has_postgresql(private: PrivateStack) -> bool:
+    try:
+        await private.server.argus.db.fetch_one("SELECT 1")
+    except UnavailableError:
+        return False
+    return True
 
 
 async def until(condition: Callable[[], Awaitable[object]]) -> float:

@@ -48,6 +48,10 @@ class Served:
         """Ends it in good order, or by force if it does not listen."""
         self._process.stop()
 
+    def kill(self) -> None:
+        """Ends it without a word."""
+        self._process.kill()
+
     @contextmanager
     def running(self) -> Iterator["Served"]:
         """Runs it for the time of the block."""
@@ -56,6 +60,16 @@ class Served:
             yield self
         finally:
             self.stop()
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        """It was started, and has not ended."""
+        return self._process.running
 
     @property
     def grpc_address(self) -> str:
