@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _FEW_LOSSES: Final = 2
 # A promise of seconds, made by stores that count whole ones.
 _ROUNDING: Final = 1
+_TIMEOUTS: Final = {"IDLE_TIMEOUT", "ABSOLUTE_TIMEOUT"}
 # What a thief, a second jar and a lost answer may cost an unbound user: a step-up, and never more.
 _CAUSES: Final = {"CONTESTED", "REPLAYED", "PRINT_CHANGED", "ANSWER_LATE", "FAMILY_OLDER"}
 
@@ -131,12 +132,19 @@ def store_away_means_unavailable(world: World, call: Call) -> None:
     """5. A store away and its data needed: `UNAVAILABLE`, and the record is bit-identical afterwards."""
     stores = world.pair.stores
     is_needed = not stores.has_redis or (not stores.has_postgresql and call.needs_postgresql)
-    if not is_needed or is_told_by_the_token(call):
+    if not is_needed or is_told_by_the_token(call) or is_told_by_the_record(world, call):
         return
     assert call.failure is not None, "assertion 5: accepted with a store away"
     assert call.failure.reason == "UNAVAILABLE", f"assertion 5: {call.failure}"
     assert call.failure.retry_after, "assertion 5: nothing says when to come back"
     unspent(world, call)
+
+
+def is_told_by_the_record(world: World, call: Call) -> bool:
+    """Its deadlines have passed: nothing else has to be known."""
+    if call.before is None or call.before.record is None or call.session.surely_alive(world.now):
+        return False
+    return call.failure is not None and call.failure.metadata.get("endReason", "") in _TIMEOUTS
 
 
 def unspent(world: World, call: Call) -> None:

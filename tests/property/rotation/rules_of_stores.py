@@ -13,7 +13,8 @@ from tests.property.rotation.rules import PICK, Rules, with_both, with_redis
 
 _SPANS: Final = (1, 5, 12, GRACE + 1, PAST_DEBOUNCE, PAST_DEBOUNCE, PAST_DEBOUNCE, 90, IDLE + 5, ABSOLUTE + 5)
 # Other rules lose everything by FLUSHALL, too.
-_LOSSES: Final = (*["restart from a snapshot", "restart empty"] * 2, "restart from the log", "FLUSHALL")
+_LOSSES: Final = (*["restart from a snapshot", "restart empty", "restart from the log"] * 2, "FLUSHALL")
+_OF_ONE: Final = ("record", "record", "user", "forge living", "forge dead")
 # Each call to a store that is away costs a wait: an example would hardly get anywhere.
 _LONGEST_AWAY: Final = 4
 
@@ -61,7 +62,7 @@ class StoreRules(Rules):
         self.disasters.lose(what)
 
     @precondition(with_redis)
-    @rule(pick=PICK, what=st.sampled_from(["record", "user", "forge living", "forge dead"]), flushes=st.booleans())
+    @rule(pick=PICK, what=st.sampled_from(_OF_ONE), flushes=st.booleans())
     def lose_one(self, pick: int, what: str, flushes: bool) -> None:
         session, jar = self.jar(pick)
         if flushes:
@@ -115,19 +116,15 @@ class StoreRules(Rules):
             turn.release()
 
     @precondition(with_redis)
-    @rule()
-    def redis_goes(self) -> None:
+    @rule(alone=st.sampled_from([True, True, True, False]))
+    def redis_goes(self, alone: bool) -> None:
         self.disasters.take_redis()
+        if not alone and self.world.pair.stores.has_postgresql:
+            self.disasters.take_postgresql()
 
     @precondition(with_postgresql)
     @rule()
     def postgresql_goes(self) -> None:
-        self.disasters.take_postgresql()
-
-    @precondition(with_both)
-    @rule()
-    def both_go(self) -> None:
-        self.disasters.take_redis()
         self.disasters.take_postgresql()
 
     @precondition(lambda self: not self.world.has_all)
