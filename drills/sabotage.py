@@ -72,9 +72,9 @@ async def _rotates_in_secret(scene: Scene) -> None:
 
 
 async def _bounds_too_high(scene: Scene) -> None:
-    """PostgreSQL is ahead of everybody."""
+    """PostgreSQL is ahead of everybody, and of what is still on its way to it."""
     chain = _some(scene, scene.load.awake)
-    sql = "UPDATE sessions SET generation_bound = generation_bound + 1 WHERE session_id = %s"
+    sql = "UPDATE sessions SET generation_bound = generation_bound + 1000 WHERE session_id = %s"
     await scene.world.postgresql.execute(sql, (chain.session_id,))
 
 

@@ -17,6 +17,7 @@ from argus.storage.embedded import EmbeddedStores
 from argus.storage.postgres import Database
 from argus.storage.requirements import inspect_stores
 from tests.faults.test_unfit_stores import run_argus
+from tests.support.processes import kill_postgresql
 
 POOL = 8
 SOON_SECONDS = 2.0
@@ -47,7 +48,7 @@ async def patient(own: EmbeddedStores) -> AsyncIterator[Database]:
 @contextmanager
 def killed(stores: EmbeddedStores) -> Iterator[None]:
     """Without PostgreSQL, in the block."""
-    stores.postgresql.kill()
+    kill_postgresql(stores)
     try:
         yield
     finally:

@@ -14,6 +14,7 @@ from argus.server.private_stack import stack_over
 from argus.storage.embedded import EmbeddedStores
 from tests.support.own_stores import lose_everything, until, without_postgresql, without_redis
 from tests.support.people import Person, new_person, reason_of, refresh, verify
+from tests.support.processes import kill_postgresql
 from tests.support.served import Served
 
 if TYPE_CHECKING:
@@ -178,7 +179,7 @@ async def test_what_waits_is_written_when_a_process_stops(breakable: EmbeddedSto
             )
             await there.token()
             if not is_there:
-                breakable.postgresql.kill()
+                kill_postgresql(breakable)
             await refresh(there, session.tokens.refresh_token)
             await there.close()
         if not is_there:

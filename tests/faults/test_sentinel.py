@@ -25,6 +25,7 @@ from argus.v1 import session_service_pb2 as sessions
 from argus.v1 import types_pb2 as types
 from tests.support.features import own_database
 from tests.support.people import Person, new_person, refresh, terminate, verify
+from tests.support.processes import kill_postgresql
 from tests.support.sentinel import PATIENCE_SECONDS, SentinelBed, wait_until
 from tests.support.served import Served
 from tests.support.servers import KINDS, server_program
@@ -223,7 +224,7 @@ async def test_without_postgresql_the_lease_runs_out(tmp_path: Path) -> None:
         async with _place(tmp_path, "valkey", own.urls.database) as place:
             tokens = await place.new_tokens()
             await verify(place.api, tokens.access_token)
-            own.postgresql.kill()
+            kill_postgresql(own)
             begun = time.monotonic()
             while (failure := await failure_of(verify(place.api, tokens.access_token, passive=True))) is None:
                 assert time.monotonic() - begun < PATIENCE_SECONDS

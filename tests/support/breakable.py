@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from argus.base.errors import UnavailableError
 from argus.server.api import Api
 from argus.storage.embedded import EmbeddedStores
+from tests.support.processes import kill_postgresql
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -45,7 +46,7 @@ class Breakable:
         if REDIS in names:
             self.stores.valkey.kill()
         if POSTGRESQL in names:
-            self.stores.postgresql.kill()
+            kill_postgresql(self.stores)
         try:
             yield
         finally:

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
 import psycopg
 from redis import Redis
 
 from argus import _core
 from argus.storage.embedded import EmbeddedStores
+from tests.support.processes import kill_postgresql
 
-_PATIENCE_SECONDS = 30
-_POLL_SECONDS = 0.002
 _AOF = "appendonlydir"
 _BASE = "appendonly.aof.1.base.rdb"
 _INCREMENT = "appendonly.aof.1.incr.aof"
@@ -86,13 +83,8 @@ class BreakableStores:
             os.chown(path, owner.st_uid, owner.st_gid)
 
     def kill_postgresql(self) -> None:
-        """Ends PostgreSQL without a warning; a backend may serve one more statement before it sees that it is alone."""
-        backends = psutil.Process(self.stores.postgresql.pid).children(recursive=True)
-        self.stores.postgresql.kill()
-        deadline = time.monotonic() + _PATIENCE_SECONDS
-        while not all(_is_over(one) for one in backends):
-            assert time.monotonic() < deadline
-            time.sleep(_POLL_SECONDS)
+        """Ends PostgreSQL without a warning."""
+        kill_postgresql(self.stores)
 
     def start_postgresql(self) -> None:
         """Starts it again; it recovers from its log."""
@@ -123,11 +115,3 @@ class BreakableStores:
 
     def _client(self) -> Redis:
         return Redis.from_url(self.stores.urls.redis, socket_timeout=5)
-
-
-def _is_over(process: psutil.Process) -> bool:
-    """It serves nobody any more; who takes an orphan's exit code may take a second for it."""
-    try:
-        return bool(process.status() == psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return True

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from argus.base.errors import UnavailableError
+from tests.support.processes import kill_postgresql
 
 if TYPE_CHECKING:
     from argus.server.private_stack import PrivateStack
@@ -33,7 +34,7 @@ async def without_redis(stores: EmbeddedStores) -> AsyncIterator[None]:
 @asynccontextmanager
 async def without_postgresql(stores: EmbeddedStores, private: PrivateStack | None = None) -> AsyncIterator[None]:
     """PostgreSQL is killed, and is back after the block; so it is for `private`, which spares one that has refused."""
-    stores.postgresql.kill()
+    kill_postgresql(stores)
     try:
         yield
     finally:
@@ -46,7 +47,7 @@ async def without_postgresql(stores: EmbeddedStores, private: PrivateStack | Non
 @asynccontextmanager
 async def without_both(stores: EmbeddedStores) -> AsyncIterator[None]:
     """Both are killed, and are back after the block."""
-    stores.postgresql.kill()
+    kill_postgresql(stores)
     stores.valkey.kill()
     try:
         yield

@@ -2,11 +2,15 @@
 
 import os
 import select
+import time
 from collections.abc import Sequence
 
 import psutil
 
+from argus.storage.embedded import EmbeddedStores
+
 PATIENCE_SECONDS = 60.0
+_POLL_SECONDS = 0.002
 
 
 def wait_for_the_end(pids: dict[int, int]) -> None:
@@ -20,3 +24,21 @@ def wait_for_the_end(pids: dict[int, int]) -> None:
 def handles(processes: Sequence[psutil.Process]) -> dict[int, int]:
     """What tells the end of each process, whoever its parent is."""
     return {process.pid: os.pidfd_open(process.pid) for process in processes}
+
+
+def kill_postgresql(stores: EmbeddedStores) -> None:
+    """Ends it without a warning: nobody is served by a backend that has not yet seen that it is alone."""
+    backends = psutil.Process(stores.postgresql.pid).children(recursive=True)
+    stores.postgresql.kill()
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not all(_is_over(one) for one in backends):
+        assert time.monotonic() < deadline
+        time.sleep(_POLL_SECONDS)
+
+
+def _is_over(process: psutil.Process) -> bool:
+    """It serves nobody any more; who takes an orphan's exit code may take a second for it."""
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
