@@ -82,6 +82,34 @@ async def test_an_immediate_rotation_signs_at_once(features: Features) -> None:
     assert await features.signing_keys.active_refresh_id_key(tenant) == 1
 
 
+async def test_the_algorithm_of_refresh_tokens_changes_with_the_next_key(features: Features) -> None:
+    """New rings and rotated keys follow the setting; keys that are there stay; RSA ones have the tenant's size."""
+    tenant = await new_ring(features)
+    rsa = SigningKeys(
+        features.db, features.now, KeyEncryption(features.key), jwks_max_age=JWKS_MAX_AGE, refresh_algorithm="RS256"
+    )
+    async with features.db.transaction() as tx:
+        await tx.execute("UPDATE tenants SET rsa_bits = 3072 WHERE tenant_id = %s", (tenant,))
+    assert (await rsa.advance_due(), await states(features, tenant, "refresh")) == (0, ["active"])
+    key = await rsa.rotate(tenant, "refresh", immediate=False, origin=origin(tenant))
+    assert (key.algorithm, key.bits, key.state) == ("RS256", 3072, "pending")
+    features.advance(JWKS_MAX_AGE)
+    await features.signing_keys.advance_due()
+    usable = [one for one in await rsa.usable(tenant) if one.key.use == "refresh"]
+    assert [(one.key.algorithm, one.key.state) for one in usable] == [("EdDSA", "retiring"), ("RS256", "active")]
+    pulled = await rsa.revoke(tenant, key.kid, origin(tenant))
+    assert (pulled.algorithm, await states(features, tenant, "refresh")) == (
+        "RS256",
+        ["retiring", "revoked", "active"],
+    )
+    material = await rsa.generate_ring(rsa_bits=2048)
+    assert [(one.use, one.algorithm, one.bits) for one in material] == [
+        ("access", "RS256", 2048),
+        ("refresh", "RS256", 2048),
+        ("refresh_id", "HS256", 0),
+    ]
+
+
 async def test_racing_rotations_leave_one_active_key(features: Features) -> None:
     """However many come at once."""
     tenant = await new_ring(features)

@@ -52,6 +52,15 @@ class RefreshToken:
 
 def claims_of(token: str) -> dict[str, Any]:
     """The payload of a token, whatever it is worth."""
-    payload = token.split(".")[1]
-    claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    return claims
+    return _part(token, 1)
+
+
+def header_of(token: str) -> dict[str, Any]:
+    """The header of a token, whatever it is worth."""
+    return _part(token, 0)
+
+
+def _part(token: str, number: int) -> dict[str, Any]:
+    text = token.split(".")[number]
+    said: dict[str, Any] = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    return said

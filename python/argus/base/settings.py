@@ -114,6 +114,11 @@ class Settings(BaseModel):
     key_encryption_key: SecretStr = Field(
         SecretStr(""), description="32 random bytes in base64 (openssl rand -base64 32); encrypts all keys at rest."
     )
+    refresh_token_alg: Literal["EdDSA", "RS256"] = Field(
+        "EdDSA",
+        description="Algorithm of new keys for refresh tokens; keys that are there stay until they are rotated "
+        "(argus keys rotate --use refresh), and their tokens stay good.",
+    )
     request_deadline: Duration = Field(
         parse_duration("10s"), description="Longest life of a call; longer ones are cut to it."
     )

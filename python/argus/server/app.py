@@ -229,7 +229,7 @@ async def _compose(
     clients = Clients(db, now, settings.base_url)
     passwords = Passwords(db, now, settings)
     policies = Policies(db, now, default_policy(settings))
-    signing_keys = SigningKeys(db, now, kek, jwks_max_age=KEY_SET_MAX_AGE)
+    signing_keys = SigningKeys(db, now, kek, jwks_max_age=KEY_SET_MAX_AGE, refresh_algorithm=settings.refresh_token_alg)
     devices = Devices(DeviceStore(db), now=now)
     guessing = Guessing(GuessingStore(redis), identifier_key, now=now)
     session_store, ending, outbox_store = SessionStore(db), EndingStore(db), OutboxStore(db)

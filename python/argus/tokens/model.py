@@ -10,6 +10,7 @@ from argus.v1 import errors_pb2
 KeyUse = Literal["access", "refresh", "refresh_id"]
 KeyState = Literal["pending", "active", "retiring", "retired", "revoked"]
 Algorithm = Literal["RS256", "EdDSA", "HS256"]
+RefreshAlgorithm = Literal["EdDSA", "RS256"]
 
 KEY_USES: Final[tuple[KeyUse, ...]] = get_args(KeyUse)
 MOST_REFRESH_ID_KEYS: Final = 256

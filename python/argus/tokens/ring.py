@@ -15,6 +15,7 @@ from argus.tokens import store
 from argus.tokens.encryption import KeyEncryption
 from argus.tokens.model import (
     MOST_REFRESH_ID_KEYS,
+    Algorithm,
     KeyMaterial,
     KeyState,
     KeyStateInvalidError,
@@ -37,20 +38,20 @@ def place(tenant_id: str, use: str, kid: str) -> str:
     return f"signing_keys/{tenant_id}/{use}/{kid}"
 
 
-async def generate(use: KeyUse, *, rsa_bits: int) -> KeyMaterial:
+async def generate(use: KeyUse, algorithm: Algorithm, *, rsa_bits: int) -> KeyMaterial:
     """A new key; the slow ones are made in a thread."""
-    if use == "refresh_id":
+    if algorithm == "HS256":
         private_key = secrets.token_bytes(_HMAC_BYTES)
-        return KeyMaterial(use=use, algorithm="HS256", bits=0, kid="", public_jwk=None, private_key=private_key)
-    if use == "access":
+        return KeyMaterial(use=use, algorithm=algorithm, bits=0, kid="", public_jwk=None, private_key=private_key)
+    if algorithm == "RS256":
         private_key = await asyncio.to_thread(_core.generate_rsa_key, rsa_bits)
     else:
         private_key = _core.generate_ed25519_key()
     kid, public_jwk = _core.public_jwk(private_key)
     return KeyMaterial(
         use=use,
-        algorithm="RS256" if use == "access" else "EdDSA",
-        bits=rsa_bits if use == "access" else 0,
+        algorithm=algorithm,
+        bits=rsa_bits if algorithm == "RS256" else 0,
         kid=kid,
         public_jwk=json.loads(public_jwk),
         private_key=private_key,

@@ -12,9 +12,11 @@ from argus.tokens import store
 from argus.tokens.encryption import KeyEncryption
 from argus.tokens.model import (
     KEY_USES,
+    Algorithm,
     KeyMaterial,
     KeyNotFoundError,
     KeyUse,
+    RefreshAlgorithm,
     SigningKey,
     UsableKey,
 )
@@ -35,6 +37,7 @@ class SigningKeys:
         *,
         jwks_max_age: timedelta = timedelta(minutes=10),
         rotation_period: timedelta = timedelta(days=90),
+        refresh_algorithm: RefreshAlgorithm = "EdDSA",
     ) -> None:
         """Keeps signing keys.
 
@@ -44,16 +47,22 @@ class SigningKeys:
             kek: What they are encrypted with.
             jwks_max_age: How long verifiers may go without looking for new keys: so long a key is published unused.
             rotation_period: How long a key signs until `advance_due` makes the next one.
+            refresh_algorithm: What new keys of refresh tokens are made for; those that are there stay what they are.
         """
         self._db = db
         self._now = now
         self._kek = kek
         self._jwks_max_age = jwks_max_age
         self._rotation_period = rotation_period
+        self._algorithms: dict[KeyUse, Algorithm] = {
+            "access": "RS256",
+            "refresh": refresh_algorithm,
+            "refresh_id": "HS256",
+        }
 
     async def generate_ring(self, *, rsa_bits: int = 2048) -> Sequence[KeyMaterial]:
         """A key for each use; made before a transaction, so that none waits for it."""
-        return [await generate(use, rsa_bits=rsa_bits) for use in KEY_USES]
+        return [await self._generate(use, rsa_bits=rsa_bits) for use in KEY_USES]
 
     async def create_ring(
         self, tx: Transaction, tenant_id: str, material: Sequence[KeyMaterial] | None = None
@@ -84,7 +93,7 @@ class SigningKeys:
             InvalidFieldError: There is no such tenant.
             RequestAlreadyDoneError: The request was carried out before.
         """
-        material = await generate(use, rsa_bits=await self._bits(tenant_id))
+        material = await self._generate(use, rsa_bits=await self._bits(tenant_id))
         now = self._now()
         async with self._db.transaction(origin, now=now) as tx:
             await self._lock(tx, tenant_id)
@@ -104,7 +113,7 @@ class SigningKeys:
             RequestAlreadyDoneError: The request was carried out before.
         """
         use = (await self.get(tenant_id, kid)).use
-        successor = await generate(use, rsa_bits=await self._bits(tenant_id))
+        successor = await self._generate(use, rsa_bits=await self._bits(tenant_id))
         now = self._now()
         async with self._db.transaction(origin, now=now) as tx:
             await tx.claim(ids.key_name(tenant_id, kid), now=now)
@@ -193,7 +202,7 @@ class SigningKeys:
         aged = await store.aged(self._db, active_before=now - self._rotation_period)
         made = 0
         for tenant_id, use in aged:
-            material = await generate(use, rsa_bits=await self._bits(tenant_id))
+            material = await self._generate(use, rsa_bits=await self._bits(tenant_id))
             async with self._db.transaction(_system(tenant_id), now=now) as tx:
                 await self._lock(tx, tenant_id)
                 ring = Ring(tx, self._kek, tenant_id, use, now=now)
@@ -202,6 +211,9 @@ class SigningKeys:
                 await ring.add(material, active_time=now + self._jwks_max_age)
                 made += 1
         return made
+
+    async def _generate(self, use: KeyUse, *, rsa_bits: int) -> KeyMaterial:
+        return await generate(use, self._algorithms[use], rsa_bits=rsa_bits)
 
     async def _bits(self, tenant_id: str) -> int:
         bits = await store.rsa_bits(self._db, tenant_id)
