@@ -151,6 +151,28 @@ async def test_keys(shell: Shell) -> None:
     assert revoked["state"] == "revoked"
 
 
+async def test_rules_for_keys(shell: Shell) -> None:
+    """Shown, changed one by one, taken back."""
+    shown = await shell.json("keys", "configure")
+    assert (shown["rsa_bits"], shown["rotate_every"]) == (2048, "default")
+    assert (await shell.json("keys", "configure", "--rsa-bits", "3072"))["rotate_every"] == "default"
+    changed = await shell.json("keys", "configure", "--rotate-every", "30d")
+    assert (changed["rsa_bits"], changed["rotate_every"]) == (3072, "30d")
+    assert (await shell.json("keys", "rotate"))["bits"] == 3072
+    assert (await shell.json("keys", "configure", "--rotate-every", "never"))["rotate_every"] == "never"
+    assert (await shell.json("keys", "configure", "--rotate-every", "default"))["rotate_every"] == "default"
+    await shell.run("keys", "configure", "--rotate-every", "now and then", code=2)
+    with pytest.raises(InvalidFieldError, match=r"tenant\.rsa_bits"):
+        await shell.run("keys", "configure", "--rsa-bits", "1024")
+
+
+async def test_nothing_is_encrypted_anew_without_a_new_key(shell: Shell) -> None:
+    """The settings name the key that encrypts already."""
+    done = await shell.json("keys", "reencrypt")
+    assert (done["is_new"], done["keys"], done["secrets"]) == (False, 0, 0)
+    assert "kek_id" in await shell.run("keys", "reencrypt")
+
+
 async def test_tables_for_people(shell: Shell) -> None:
     """Without --json: columns and words."""
     await shell.json("users", "create", "--username", "ada", "--display-name", "Ada")

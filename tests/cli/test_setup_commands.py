@@ -79,7 +79,8 @@ def test_doctor_says_what_is_not_set(run: Run) -> None:
     told = run("doctor", "--json", ARGUS_KEY_ENCRYPTION_KEY="", ARGUS_GRPC_LISTN="x")
     assert told.returncode == 1
     verdicts = [row["verdict"] for row in json.loads(told.stdout)]
-    assert "ARGUS_KEY_ENCRYPTION_KEY (or ARGUS_KEY_ENCRYPTION_KEY_FILE) is not set" in verdicts
+    unset = "ARGUS_KEY_ENCRYPTION_KEY (or ARGUS_KEY_ENCRYPTION_KEY_FILE) is not set"
+    assert f"{unset}, and neither is ARGUS_KEY_ENCRYPTION_COMMAND" in verdicts
     assert "ARGUS_GRPC_LISTN is no setting; is it misspelt?" in verdicts
 
 

@@ -1,8 +1,10 @@
 """The Valkey of the tests of the functions."""
 
 import functools
+import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
+from typing import Final
 
 import pytest
 
@@ -11,6 +13,8 @@ from argus.storage.postgres import Database
 from tests.support.features import Features, own_database
 from tests.support.servers import KINDS
 from tests.support.valkey import Valkey
+
+_KEY: Final = os.urandom(32)
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +40,7 @@ def valkey(request: pytest.FixtureRequest, function_servers: Callable[[str], Val
 
 @pytest.fixture(scope="session")
 async def features_url(stores: StoreUrls) -> AsyncIterator[str]:
-    """A database that no server uses, so that its keys may be under any key-encryption key."""
+    """A database that no server uses: its keys are under a key-encryption key of the tests' own."""
     async with own_database(stores.database) as url:
         yield url
 
@@ -45,6 +49,7 @@ async def features_url(stores: StoreUrls) -> AsyncIterator[str]:
 async def features(features_url: str) -> AsyncIterator[Features]:
     """The features over that database; each test makes a tenant of its own."""
     async with Database.open(features_url, max_size=8) as db:
-        made = Features(db)
+        made = Features(db, key=_KEY)
+        await made.keks.ensure()
         yield made
         made.passwords.close()

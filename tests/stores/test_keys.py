@@ -1,15 +1,14 @@
 """The life of signing keys: published before use, kept after it, pulled in an emergency."""
 
 import asyncio
-import os
 from datetime import timedelta
 
 import pytest
 
 from argus.base.errors import InvalidFieldError, RequestAlreadyDoneError
 from argus.base.limits import CLOCK_LEEWAY, LONGEST_ACCESS_LIFE, LONGEST_SESSION
-from argus.tokens.encryption import KeyEncryption
-from argus.tokens.model import KEY_USES, KeyNotFoundError, KeyStateInvalidError, KeyUse, WrongKeyEncryptionKeyError
+from argus.tenants.model import TenantFields
+from argus.tokens.model import KEY_USES, KeyNotFoundError, KeyStateInvalidError, KeyUse
 from argus.tokens.service import InstallationSecrets, SigningKeys
 from tests.support.features import Features, origin
 
@@ -69,6 +68,12 @@ async def test_a_key_is_published_before_it_signs_and_kept_after(features: Featu
     await features.signing_keys.advance_due()
     assert await states(features, tenant, "access") == ["retired", "active"]
     assert [one.key.kid for one in await features.signing_keys.usable(tenant) if one.key.use == "access"] == [key.kid]
+    kept = await features.db.fetch_all(
+        "SELECT octet_length(private_ciphertext) > 0 AS kept FROM signing_keys"
+        " WHERE tenant_id = %s AND use = 'access' ORDER BY create_time",
+        (tenant,),
+    )
+    assert [row["kept"] for row in kept] == [False, True]
 
 
 async def test_an_immediate_rotation_signs_at_once(features: Features) -> None:
@@ -85,9 +90,7 @@ async def test_an_immediate_rotation_signs_at_once(features: Features) -> None:
 async def test_the_algorithm_of_refresh_tokens_changes_with_the_next_key(features: Features) -> None:
     """New rings and rotated keys follow the setting; keys that are there stay; RSA ones have the tenant's size."""
     tenant = await new_ring(features)
-    rsa = SigningKeys(
-        features.db, features.now, KeyEncryption(features.key), jwks_max_age=JWKS_MAX_AGE, refresh_algorithm="RS256"
-    )
+    rsa = SigningKeys(features.db, features.now, features.keks, jwks_max_age=JWKS_MAX_AGE, refresh_algorithm="RS256")
     async with features.db.transaction() as tx:
         await tx.execute("UPDATE tenants SET rsa_bits = 3072 WHERE tenant_id = %s", (tenant,))
     assert (await rsa.advance_due(), await states(features, tenant, "refresh")) == (0, ["active"])
@@ -145,6 +148,42 @@ async def test_old_keys_get_their_successors_by_schedule(features: Features) -> 
     await features.signing_keys.advance_due()
     for use in KEY_USES:
         assert await states(features, tenant, use) == ["retiring", "active"]
+
+
+async def test_a_tenant_may_have_a_schedule_of_its_own_or_none(features: Features) -> None:
+    """What it says counts before the settings, and of two tenants each has its own."""
+    periods = {"own": timedelta(days=7), "never": timedelta(0), "settings": None}
+    tenants = {name: await new_ring(features) for name in periods}
+    for name, tenant in tenants.items():
+        fields = TenantFields(key_rotation_period=periods[name])
+        await features.tenants.update(tenant, fields, paths={"key_rotation_period"}, origin=origin(tenant))
+    unscheduled = SigningKeys(features.db, features.now, features.keks, rotation_period=timedelta(0))
+    for days, keys, renewed in (
+        (6, unscheduled, set()),
+        (1, unscheduled, {"own"}),
+        (83, features.signing_keys, {"own", "settings"}),
+    ):
+        features.advance(timedelta(days=days))
+        await keys.advance_due()
+        pending = {name for name, tenant in tenants.items() if "pending" in await states(features, tenant, "access")}
+        assert pending == renewed
+        features.advance(JWKS_MAX_AGE)
+        await keys.advance_due()
+    assert await states(features, tenants["never"], "access") == ["active"]
+
+
+async def test_a_ring_that_is_full_keeps_no_other_from_its_next_key(features: Features) -> None:
+    """Its own schedule goes on as soon as an id is free."""
+    full, other = sorted([await new_ring(features), await new_ring(features)])
+    for _ in range(255):
+        await features.signing_keys.rotate(full, "refresh_id", immediate=True, origin=origin(full))
+    # So that its turn comes, and before it is the turn of the other.
+    async with features.db.transaction() as tx:
+        await tx.execute("UPDATE tenants SET key_rotation_period = '1 day' WHERE tenant_id IN (%s, %s)", (full, other))
+    features.advance(timedelta(days=1))
+    await features.signing_keys.advance_due()
+    assert "pending" not in await states(features, full, "refresh_id")
+    assert "pending" in await states(features, other, "refresh_id")
 
 
 async def test_a_revoked_active_key_has_a_successor_at_once(features: Features) -> None:
@@ -217,37 +256,11 @@ async def test_a_repeated_rotation_is_led_to_its_key(features: Features) -> None
         await features.signing_keys.rotate("nobody", "refresh", immediate=False, origin=origin("nobody"))
 
 
-async def test_the_wrong_key_encryption_key_is_named(features: Features) -> None:
-    """Keys and secrets say which key they are under; a rotated one re-encrypts them."""
-    tenant = await new_ring(features)
-    async with features.db.transaction() as tx:
-        await tx.execute("DELETE FROM installation_secrets")
-    await features.secrets.ensure()
-    bucket = await features.secrets.get("bucket")
-    new = os.urandom(32)
-    wrong = KeyEncryption(new)
-    for call in (
-        SigningKeys(features.db, features.now, wrong).usable(tenant),
-        InstallationSecrets(features.db, features.now, wrong).ensure(),
-    ):
-        with pytest.raises(WrongKeyEncryptionKeyError, match=KeyEncryption(features.key).kek_id):
-            await call
-    # Others of this database may be under keys that nobody has any more.
-    async with features.db.transaction() as tx:
-        await tx.execute("DELETE FROM signing_keys WHERE tenant_id <> %s", (tenant,))
-    rotated = KeyEncryption(new, previous=[features.key])
-    before = await features.signing_keys.usable(tenant)
-    assert await SigningKeys(features.db, features.now, rotated).reencrypt() == 3
-    await InstallationSecrets(features.db, features.now, rotated).reencrypt()
-    assert await SigningKeys(features.db, features.now, wrong).usable(tenant) == before
-    assert await InstallationSecrets(features.db, features.now, wrong).get("bucket") == bucket
-
-
 async def test_installation_secrets_are_made_once(features: Features) -> None:
     """Racing processes agree."""
     async with features.db.transaction() as tx:
         await tx.execute("DELETE FROM installation_secrets")
-    processes = [InstallationSecrets(features.db, features.now, KeyEncryption(features.key)) for _ in range(4)]
+    processes = [InstallationSecrets(features.db, features.now, features.keks) for _ in range(4)]
     await asyncio.gather(*(one.ensure() for one in processes))
     for name in ("bucket", "identifier_hmac"):
         found = {await one.get(name) for one in processes}

@@ -21,7 +21,7 @@ from argus.policies.service import Policies
 from argus.storage.migrate import migrate
 from argus.storage.postgres import Database
 from argus.tenants.service import Tenants
-from argus.tokens.encryption import KeyEncryption
+from argus.tokens.kek.service import KeyEncryptionKeys
 from argus.tokens.service import InstallationSecrets, SigningKeys
 from argus.users.model import NewIdentifier, User
 from argus.users.service import Users
@@ -41,15 +41,15 @@ class Features:
         self.settings = Settings(
             key_encryption_key=SecretStr(base64.b64encode(self.key).decode()), argon2_workers=2, argon2_queue=2
         )
-        kek = KeyEncryption(self.key)
+        self.keks = KeyEncryptionKeys(db, self.now, self.key)
         self.tenants = Tenants(db, self.now, ISSUER_BASE)
         self.users = Users(db, self.now)
         self.groups = Groups(db, self.now)
         self.clients = Clients(db, self.now, ISSUER_BASE)
         self.passwords = Passwords(db, self.now, self.settings)
         self.policies = Policies(db, self.now)
-        self.signing_keys = SigningKeys(db, self.now, kek)
-        self.secrets = InstallationSecrets(db, self.now, kek)
+        self.signing_keys = SigningKeys(db, self.now, self.keks)
+        self.secrets = InstallationSecrets(db, self.now, self.keks)
         self.audit = Audit(db, self.now)
 
     def now(self) -> datetime:

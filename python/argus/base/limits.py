@@ -11,3 +11,12 @@ LONGEST_SESSION: Final = timedelta(days=90)
 
 CLOCK_LEEWAY: Final = timedelta(seconds=5)
 """How far clocks may be apart."""
+
+RSA_SIZES: Final = (2048, 3072, 4096)
+"""Bits of the RSA keys that Argus makes."""
+
+SHORTEST_KEY_ROTATION: Final = timedelta(days=1)
+"""No key is replaced sooner by schedule: ids of refresh-id keys fit a byte, and each is kept for a session."""
+
+LONGEST_KEY_ROTATION: Final = timedelta(days=3650)
+"""No schedule is longer; none at all is."""

@@ -4,74 +4,42 @@ A value comes from the first of: a flag, the environment (`ARGUS_REDIS_URL`), a 
 (`ARGUS_REDIS_URL_FILE`), `argus.toml`, the default. A setting that would make Argus unsafe stops the start.
 """
 
-import base64
-import binascii
 import os
+import shlex
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 from urllib.parse import parse_qs, urlsplit
 
 from pydantic import (
     BaseModel,
-    ConfigDict,
     Field,
     PrivateAttr,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
 
-from argus.base.durations import Duration, parse_duration
+from argus.base.durations import Duration, format_duration, parse_duration
+from argus.base.limits import LONGEST_KEY_ROTATION, RSA_SIZES, SHORTEST_KEY_ROTATION
 from argus.base.listen import is_loopback, split_address
 from argus.base.redis_url import RedisUrl
+from argus.base.settings_keys import read_keys
+from argus.base.settings_policy import STRICT, PolicySettings
 from argus.base.settings_sources import SettingsError, find_config, gather, variable
 
 __all__ = ["PolicySettings", "Settings", "SettingsError"]
 
-_STRICT: Final = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True)
-_KEY_BYTES: Final = 32
 _ENCRYPTED_POSTGRESQL: Final = {"require", "verify-ca", "verify-full"}
-
-
-class PolicySettings(BaseModel):
-    """What tenants without a policy of their own live by; empty: Argus's own default."""
-
-    model_config = _STRICT
-
-    idle: Duration | None = Field(None, description="Longest gap between two uses of a session. Default 8h.")
-    absolute: Duration | None = Field(None, description="Longest life of a session whatever its use. Default 24h.")
-    access: Duration | None = Field(None, description="Life of an access token. Default 5m.")
-    grace: Duration | None = Field(
-        None,
-        description="How long the refresh token before the newest counts; at least 2 x request_deadline. Default 30s.",
-    )
-    refresh_is_activity: bool | None = Field(
-        None, description="Whether a refresh extends the idle deadline. Default true."
-    )
-    rotation: Literal["resilient", "strict"] | None = Field(
-        None, description="resilient forgives lost answers; strict ends the family at any reuse. Default resilient."
-    )
-    reuse: Literal["contest", "end"] | None = Field(
-        None, description="What a refresh token two generations old does to the session. Default contest."
-    )
-    session_limit: int | None = Field(None, ge=1, le=10_000, description="Sessions a user may have. Default 10.")
-    on_limit: Literal["deny", "end_oldest", "end_least_recent"] | None = Field(
-        None, description="What a sign-in beyond the limit does. Default end_oldest."
-    )
-    password_min_alone: int | None = Field(
-        None, ge=15, le=128, description="Shortest password that is the only factor (SP 800-63B-4). Default 15."
-    )
-    password_min_with_second_factor: int | None = Field(
-        None, ge=8, le=128, description="Shortest password beside a second factor. Default 8."
-    )
 
 
 class Settings(BaseModel):
     """All settings. Made by hand it takes what it is given; `load` reads the sources."""
 
-    model_config = _STRICT
+    model_config = STRICT
 
     data_dir: Path = Field(Path(".argus"), description="Folder of the embedded stores and of what `argus dev` makes.")
     production: bool = Field(default=False, description="Switches reflection off, logs JSON, and holds stores to TLS.")
@@ -113,6 +81,30 @@ class Settings(BaseModel):
 
     key_encryption_key: SecretStr = Field(
         SecretStr(""), description="32 random bytes in base64 (openssl rand -base64 32); encrypts all keys at rest."
+    )
+    key_encryption_key_previous: SecretStr = Field(
+        SecretStr(""),
+        description="Key-encryption keys that were in its place before, separated by commas or lines; they only "
+        "decrypt, until argus keys reencrypt has run. docs/guides/keys.md",
+    )
+    key_encryption_command: str = Field(
+        "",
+        description="In the place of key_encryption_key: a program that wraps and unwraps the key that Argus makes "
+        "(KMS, Vault, PKCS#11). docs/guides/keys.md",
+    )
+    key_encryption_command_previous: str = Field(
+        "", description="The program that was in its place before; it only unwraps."
+    )
+    key_encryption_timeout: Duration = Field(
+        parse_duration("10s"), description="Longest time that a key-encryption command may take."
+    )
+    rsa_bits: int = Field(
+        2048, description="Size of the RSA keys of new tenants that say none: 2048, 3072 or 4096 bits."
+    )
+    key_rotation_period: Duration = Field(
+        parse_duration("90d"),
+        description="How long a key signs until the next one takes over, for tenants that have no period of their own; "
+        "0s: until argus keys rotate.",
     )
     refresh_token_alg: Literal["EdDSA", "RS256"] = Field(
         "EdDSA",
@@ -203,9 +195,13 @@ class Settings(BaseModel):
         text = self.redis_url.get_secret_value()
         return RedisUrl.parse(text) if text else None
 
-    def key_encryption_bytes(self) -> bytes:
-        """The key-encryption key itself."""
-        return base64.b64decode(self.key_encryption_key.get_secret_value(), validate=True)
+    def key_encryption_bytes(self) -> bytes | None:
+        """The key-encryption key itself; None: a command wraps it, or none is set."""
+        return next(iter(read_keys(self.key_encryption_key.get_secret_value())), None)
+
+    def previous_key_encryption_bytes(self) -> list[bytes]:
+        """The key-encryption keys that were in its place before."""
+        return read_keys(self.key_encryption_key_previous.get_secret_value())
 
     def check_servable(self) -> None:
         """Refuses settings that `argus serve` would be unsafe or unable to run with.
@@ -215,9 +211,12 @@ class Settings(BaseModel):
         """
         problems = [
             f"{variable(name)} (or {variable(name)}_FILE) is not set"
-            for name in ("redis_url", "database_url", "key_encryption_key")
+            for name in ("redis_url", "database_url")
             if not getattr(self, name).get_secret_value()
         ]
+        if not self.key_encryption_key.get_secret_value() and not self.key_encryption_command:
+            name = variable("key_encryption_key")
+            problems.append(f"{name} (or {name}_FILE) is not set, and neither is {variable('key_encryption_command')}")
         if self.production:
             problems += self._production_problems()
         if problems:
@@ -269,20 +268,43 @@ class Settings(BaseModel):
             raise ValueError("say a postgresql:// address")
         return value
 
-    @field_validator("key_encryption_key")
+    @field_validator("key_encryption_key", "key_encryption_key_previous")
     @classmethod
-    def _is_strong_key(cls, value: SecretStr) -> SecretStr:
-        text = value.get_secret_value()
-        if not text:
-            return value
-        try:
-            key = base64.b64decode(text, validate=True)
-        except (binascii.Error, ValueError):
-            key = b""
-        # 32 random bytes have about 30 different ones; so few are a pattern that somebody typed.
-        if len(key) != _KEY_BYTES or len(set(key)) < _KEY_BYTES // 2:
-            raise ValueError("not 32 random bytes in base64; make some: openssl rand -base64 32")
+    def _is_strong_key(cls, value: SecretStr, field: ValidationInfo) -> SecretStr:
+        if len(read_keys(value.get_secret_value())) > 1 and field.field_name == "key_encryption_key":
+            raise ValueError("more than one key; those before it go to ARGUS_KEY_ENCRYPTION_KEY_PREVIOUS")
         return value
+
+    @field_validator("key_encryption_command", "key_encryption_command_previous")
+    @classmethod
+    def _is_command(cls, value: str) -> str:
+        if value and not shlex.split(value):
+            raise ValueError("say a program and its arguments")
+        return value
+
+    @field_validator("rsa_bits")
+    @classmethod
+    def _is_rsa_size(cls, value: int) -> int:
+        if value not in RSA_SIZES:
+            raise ValueError(f"must be {', '.join(map(str, RSA_SIZES[:-1]))} or {RSA_SIZES[-1]}")
+        return value
+
+    @field_validator("key_rotation_period")
+    @classmethod
+    def _is_rotation_period(cls, value: timedelta) -> timedelta:
+        if value and not SHORTEST_KEY_ROTATION <= value <= LONGEST_KEY_ROTATION:
+            least, most = map(format_duration, (SHORTEST_KEY_ROTATION, LONGEST_KEY_ROTATION))
+            raise ValueError(f"must be between {least} and {most}, or 0s")
+        return value
+
+    @model_validator(mode="after")
+    def _key_has_one_source(self) -> Self:
+        if self.key_encryption_key.get_secret_value() and self.key_encryption_command:
+            raise ValueError(
+                "ARGUS_KEY_ENCRYPTION_KEY and ARGUS_KEY_ENCRYPTION_COMMAND exclude each other: set the one that is to "
+                "encrypt, and the other as ARGUS_KEY_ENCRYPTION_KEY_PREVIOUS or ARGUS_KEY_ENCRYPTION_COMMAND_PREVIOUS"
+            )
+        return self
 
     @model_validator(mode="after")
     def _listeners_are_safe(self) -> Self:
@@ -304,6 +326,7 @@ class Settings(BaseModel):
             ("redis_timeout", "10ms", "10s"),
             ("database_timeout", "100ms", "60s"),
             ("sweep_interval", "100ms", "30s"),
+            ("key_encryption_timeout", "100ms", "60s"),
             ("drain_time", "0s", "10m"),
         ):
             if not parse_duration(least) <= getattr(self, name) <= parse_duration(most):

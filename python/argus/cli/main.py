@@ -13,6 +13,8 @@ from argus.cli.output import EXIT_CODES, ExitCode
 from argus.storage.migrate import MigrationError
 from argus.storage.processes import StoreStartError
 from argus.storage.requirements import StoreRequirementError
+from argus.tokens.kek.command import KeyEncryptionUnavailableError
+from argus.tokens.model import UnreadableSecretError
 
 _REFUSALS: Final = {Code.NOT_FOUND: ExitCode.NOT_FOUND, Code.UNAVAILABLE: ExitCode.UNAVAILABLE}
 
@@ -52,17 +54,19 @@ def main() -> None:
     try:
         check_extension()
         app()
-    except (SettingsError, StaleExtensionError) as error:
+    except (SettingsError, StaleExtensionError, UnreadableSecretError) as error:
         _fail(error, ExitCode.USAGE)
     except (StoreStartError, StoreRequirementError, MigrationError) as error:
         _fail(error, ExitCode.UNAVAILABLE)
+    except KeyEncryptionUnavailableError as error:
+        _fail(error.detail, ExitCode.UNAVAILABLE)
     except ArgusError as error:
         _fail(error, _REFUSALS.get(error.code, ExitCode.REFUSED))
     except KeyboardInterrupt:
         sys.exit(130)
 
 
-def _fail(error: Exception, code: ExitCode) -> None:
+def _fail(error: Exception | str, code: ExitCode) -> None:
     for line in str(error).splitlines():
         sys.stderr.write(f"argus: {line}\n")
     sys.exit(code)

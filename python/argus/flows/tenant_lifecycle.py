@@ -1,6 +1,6 @@
 """The beginning of tenants, with their keys, and the end of all their sessions."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from argus.base import ids
 from argus.base.clock import Now
@@ -8,7 +8,7 @@ from argus.base.origin import Origin
 from argus.flows.terminate import Terminate
 from argus.flows.termination import Terminations, TerminationState
 from argus.storage.postgres import Database, Transaction
-from argus.tenants.model import Tenant
+from argus.tenants.model import Tenant, TenantFields, check_fields
 from argus.tenants.service import Tenants
 from argus.tokens.service import SigningKeys
 
@@ -16,7 +16,17 @@ from argus.tokens.service import SigningKeys
 class CreateTenant:
     """Creates tenants that can issue tokens at once."""
 
-    def __init__(self, db: Database, tenants: Tenants, signing_keys: SigningKeys, *, now: Now) -> None:
+    def __init__(self, db: Database, tenants: Tenants, signing_keys: SigningKeys, *, rsa_bits: int, now: Now) -> None:
+        """Creates tenants.
+
+        Args:
+            db: Where they are kept.
+            tenants: The tenants.
+            signing_keys: Their keys.
+            rsa_bits: Size of the RSA keys of tenants that say none.
+            now: The time.
+        """
+        self._rsa_bits = rsa_bits
         self._db = db
         self._tenants = tenants
         self._signing_keys = signing_keys
@@ -28,21 +38,25 @@ class CreateTenant:
         *,
         display_name: str = "",
         is_system: bool = False,
-        rsa_bits: int = 2048,
+        rsa_bits: int = 0,
+        key_rotation_period: timedelta | None = None,
         origin: Origin,
     ) -> Tenant:
         """Creates a tenant and its keys.
 
         Raises:
             TenantExistsError: The id is taken.
+            InvalidFieldError: A field can't be so.
             RequestAlreadyDoneError: The request was carried out before.
         """
-        ring = await self._signing_keys.generate_ring(rsa_bits=rsa_bits)
+        fields = TenantFields(
+            display_name=display_name, rsa_bits=rsa_bits or self._rsa_bits, key_rotation_period=key_rotation_period
+        )
+        check_fields(fields)
+        ring = await self._signing_keys.generate_ring(rsa_bits=fields.rsa_bits)
         async with self._db.transaction(origin, now=self._now()) as tx:
             await tx.claim(ids.tenant_name(tenant_id))
-            tenant = await self._tenants.create(
-                tx, tenant_id, display_name=display_name, is_system=is_system, rsa_bits=rsa_bits
-            )
+            tenant = await self._tenants.create(tx, tenant_id, fields, is_system=is_system)
             await self._signing_keys.create_ring(tx, tenant_id, ring)
         return tenant
 

@@ -10,7 +10,7 @@ from argus.clients.model import Client
 from argus.credentials.model import Credential
 from argus.flows.termination import TerminationState
 from argus.groups.model import Group
-from argus.rpc.validate import to_timestamp
+from argus.rpc.validate import to_duration, to_timestamp
 from argus.tenants.model import Tenant
 from argus.tokens.model import KeyState, KeyUse, SigningKey
 from argus.users.model import Identifier, IdentifierKind, User
@@ -55,6 +55,8 @@ def tenant_message(tenant: Tenant, *, issuer: str) -> tenant_service_pb2.Tenant:
         issuer=issuer,
         create_time=to_timestamp(tenant.create_time),
         etag=ids.etag(tenant.revision),
+        rsa_bits=tenant.rsa_bits,
+        key_rotation_period=None if tenant.key_rotation_period is None else to_duration(tenant.key_rotation_period),
     )
 
 

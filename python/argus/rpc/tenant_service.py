@@ -9,7 +9,7 @@ from argus.flows.tenant_lifecycle import CreateTenant, TenantLifecycle
 from argus.rpc import validate
 from argus.rpc.context import origin_of
 from argus.rpc.converters import tenant_message, termination_state
-from argus.tenants.model import MAX_DISPLAY_NAME, Tenant
+from argus.tenants.model import MAX_DISPLAY_NAME, Tenant, TenantFields
 from argus.tenants.service import Tenants
 from argus.v1 import tenant_service_pb2 as pb
 from argus.v1 import tenant_service_pb2_grpc
@@ -17,6 +17,7 @@ from argus.v1 import tenant_service_pb2_grpc
 Context = grpc.aio.ServicerContext[Any, Any]
 
 _MAX_COMMENT: Final = 200
+_CHANGEABLE: Final = frozenset({"display_name", "rsa_bits", "key_rotation_period"})
 
 
 class TenantServicer(tenant_service_pb2_grpc.TenantServiceServicer):
@@ -30,9 +31,15 @@ class TenantServicer(tenant_service_pb2_grpc.TenantServiceServicer):
     async def CreateTenant(self, request: pb.CreateTenantRequest, context: Context) -> pb.CreateTenantResponse:
         """Creates a tenant with its keys."""
         tenant_id = validate.tenant_id(request.tenant_id, "tenant_id")
-        display_name = validate.text(request.tenant.display_name, "tenant.display_name", MAX_DISPLAY_NAME)
+        fields = _fields(request.tenant)
         try:
-            tenant = await self._create_tenant(tenant_id, display_name=display_name, origin=origin_of(request))
+            tenant = await self._create_tenant(
+                tenant_id,
+                display_name=fields.display_name,
+                rsa_bits=fields.rsa_bits,
+                key_rotation_period=fields.key_rotation_period,
+                origin=origin_of(request),
+            )
         except RequestAlreadyDoneError:
             tenant = await self._tenants.get(tenant_id)
         return pb.CreateTenantResponse(tenant=self._message(tenant))
@@ -49,14 +56,14 @@ class TenantServicer(tenant_service_pb2_grpc.TenantServiceServicer):
         return pb.ListTenantsResponse(tenants=[self._message(one) for one in tenants], next_page_token=following)
 
     async def UpdateTenant(self, request: pb.UpdateTenantRequest, context: Context) -> pb.UpdateTenantResponse:
-        """Changes the display name."""
+        """Changes a tenant."""
         tenant_id = validate.tenant(request.tenant.name, "tenant.name", allow_system=True)
-        validate.mask(request.update_mask, {"display_name"})
-        display_name = validate.text(request.tenant.display_name, "tenant.display_name", MAX_DISPLAY_NAME)
+        paths = validate.mask(request.update_mask, _CHANGEABLE)
         try:
             tenant = await self._tenants.update(
                 tenant_id,
-                display_name=display_name,
+                _fields(request.tenant),
+                paths=paths,
                 etag=request.tenant.etag,
                 origin=origin_of(request, tenant_id=tenant_id),
             )
@@ -84,3 +91,14 @@ class TenantServicer(tenant_service_pb2_grpc.TenantServiceServicer):
 
     def _message(self, tenant: Tenant) -> pb.Tenant:
         return tenant_message(tenant, issuer=self._tenants.issuer(tenant.tenant_id))
+
+
+def _fields(tenant: pb.Tenant) -> TenantFields:
+    period = None
+    if tenant.HasField("key_rotation_period"):
+        period = validate.duration(tenant.key_rotation_period, "tenant.key_rotation_period")
+    return TenantFields(
+        display_name=validate.text(tenant.display_name, "tenant.display_name", MAX_DISPLAY_NAME),
+        rsa_bits=tenant.rsa_bits,
+        key_rotation_period=period,
+    )

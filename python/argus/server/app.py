@@ -45,6 +45,7 @@ from argus.flows.vouch import VouchedSessions
 from argus.groups.service import Groups
 from argus.policies.model import default_policy
 from argus.policies.service import Policies
+from argus.server.key_encryption import key_encryption_keys
 from argus.server.primary import PrimaryKeeper, PrimaryWatch, StandaloneWatch, watching
 from argus.server.snapshot import SnapshotKeeper
 from argus.sessions.cover_store import CoverStore
@@ -62,7 +63,8 @@ from argus.storage.redis import Redis
 from argus.tenants.service import Tenants
 from argus.threats.guessing.service import Guessing
 from argus.threats.guessing.store import GuessingStore
-from argus.tokens.encryption import KeyEncryption
+from argus.tokens.kek.service import KeyEncryptionKeys
+from argus.tokens.reencryption import Reencryption
 from argus.tokens.secrets import InstallationSecrets
 from argus.tokens.service import SigningKeys
 from argus.users.service import Users
@@ -92,6 +94,7 @@ class Argus:
     clients: Clients
     passwords: Passwords
     signing_keys: SigningKeys
+    reencryption: Reencryption
     policies: Policies
     audit: Audit
     sessions: Sessions
@@ -135,7 +138,8 @@ async def open_argus(settings: Settings, *, clock: Clock) -> AsyncIterator[Argus
 
     Raises:
         UnavailableError: A store is away.
-        WrongKeyEncryptionKeyError: The database was made with another key-encryption key.
+        UnreadableSecretError: The database was made with another key-encryption key, or something in it is damaged.
+        KeyEncryptionUnavailableError: The provider of key-encryption keys is away, or refuses.
     """
     async with AsyncExitStack() as stack:
         db = await stack.enter_async_context(
@@ -154,13 +158,14 @@ async def open_argus(settings: Settings, *, clock: Clock) -> AsyncIterator[Argus
             lease=lease,
         )
         stack.push_async_callback(redis.close)
-        kek = KeyEncryption(settings.key_encryption_bytes())
-        secrets = InstallationSecrets(db, lambda: clocks.now(clock), kek)
+        keks = key_encryption_keys(settings, db, lambda: clocks.now(clock))
+        await keks.ensure()
+        secrets = InstallationSecrets(db, lambda: clocks.now(clock), keks)
         await secrets.ensure()
         engine = _engine(settings, clock, lease)
         stack.callback(engine.close)
         primary = await stack.enter_async_context(_primary(settings, clock, redis, engine, lease))
-        argus = await _compose(settings, clock, db, redis, engine, primary, lease, kek, secrets)
+        argus = await _compose(settings, clock, db, redis, engine, primary, lease, keks, secrets)
         stack.callback(argus.hot.close)
         stack.callback(argus.passwords.close)
         await argus.redis.load_functions()
@@ -215,7 +220,7 @@ async def _compose(
     engine: Engine,
     primary: PrimaryWatch,
     lease: Lease | None,
-    kek: KeyEncryption,
+    keks: KeyEncryptionKeys,
     secrets: InstallationSecrets,
 ) -> Argus:
     def now() -> datetime:
@@ -229,7 +234,14 @@ async def _compose(
     clients = Clients(db, now, settings.base_url)
     passwords = Passwords(db, now, settings)
     policies = Policies(db, now, default_policy(settings))
-    signing_keys = SigningKeys(db, now, kek, jwks_max_age=KEY_SET_MAX_AGE, refresh_algorithm=settings.refresh_token_alg)
+    signing_keys = SigningKeys(
+        db,
+        now,
+        keks,
+        jwks_max_age=KEY_SET_MAX_AGE,
+        rotation_period=settings.key_rotation_period,
+        refresh_algorithm=settings.refresh_token_alg,
+    )
     devices = Devices(DeviceStore(db), now=now)
     guessing = Guessing(GuessingStore(redis), identifier_key, now=now)
     session_store, ending, outbox_store = SessionStore(db), EndingStore(db), OutboxStore(db)
@@ -243,6 +255,7 @@ async def _compose(
         signing_keys=signing_keys,
         policies=policies,
         secrets=secrets,
+        keks=keks,
     )
 
     restore = RestoreStore(db, redis, keyspace)
@@ -300,12 +313,13 @@ async def _compose(
         clients=clients,
         passwords=passwords,
         signing_keys=signing_keys,
+        reencryption=Reencryption(db, keks),
         policies=policies,
         audit=Audit(db, now),
         sessions=sessions,
         devices=devices,
         guessing=guessing,
-        create_tenant=CreateTenant(db, tenants, signing_keys, now=now),
+        create_tenant=CreateTenant(db, tenants, signing_keys, rsa_bits=settings.rsa_bits, now=now),
         user_lifecycle=UserLifecycle(users, groups, passwords, policies, terminate, guessing),
         client_lifecycle=ClientLifecycle(clients, terminate),
         tenant_lifecycle=TenantLifecycle(tenants, terminate),

@@ -89,7 +89,7 @@ def run_dev(settings: Settings, *, announce: Callable[[DevServer], None]) -> Non
 
 
 def _with_key(settings: Settings, files: SecretFiles) -> Settings:
-    if settings.key_encryption_key.get_secret_value():
+    if settings.key_encryption_key.get_secret_value() or settings.key_encryption_command:
         return settings
     key = files.keep(KEY_ENCRYPTION_KEY, lambda: base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode())
     return settings.model_copy(update={"key_encryption_key": SecretStr(key)})
@@ -130,7 +130,12 @@ def _settings_file(settings: Settings) -> str:
         "redis_url": settings.redis_url,
         "database_url": settings.database_url,
         "key_encryption_key": settings.key_encryption_key,
+        "key_encryption_key_previous": settings.key_encryption_key_previous,
     }
-    values = {"base_url": settings.base_url} | {name: value.get_secret_value() for name, value in secret.items()}
+    values = {
+        "base_url": settings.base_url,
+        "key_encryption_command": settings.key_encryption_command,
+        "key_encryption_command_previous": settings.key_encryption_command_previous,
+    } | {name: value.get_secret_value() for name, value in secret.items()}
     # A JSON string is a TOML string, too.
     return "".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items())

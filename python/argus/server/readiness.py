@@ -44,8 +44,8 @@ class ReadinessCheck:
         faults: dict[str, str] = {}
         if self.is_stopping:
             faults["process"] = "stopping"
-        if not self._snapshot.ready:
-            faults["snapshot"] = "not loaded"
+        if self._snapshot.fault:
+            faults["snapshot"] = self._snapshot.fault
         if self._lease is not None and not self._lease.is_held():
             faults["lease"] = self._primary.fault or "ran out"
         redis, engine, has_database = await asyncio.gather(

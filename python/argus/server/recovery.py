@@ -9,6 +9,7 @@ from argus.base import clock as clocks
 from argus.base.settings import Settings
 from argus.flows.delivery import Deliveries
 from argus.flows.recover import Recover
+from argus.server.key_encryption import key_encryption_keys
 from argus.sessions.ending_store import EndingStore
 from argus.sessions.live_store import LiveSessions
 from argus.sessions.outbox_store import OutboxStore
@@ -17,7 +18,6 @@ from argus.sessions.store import SessionStore
 from argus.storage.postgres import Database
 from argus.storage.redis import Redis
 from argus.tenants.service import Tenants
-from argus.tokens.encryption import KeyEncryption
 from argus.tokens.secrets import InstallationSecrets
 
 
@@ -31,14 +31,15 @@ async def open_recovery(settings: Settings, *, clock: Clock) -> AsyncIterator[Re
 
     Raises:
         UnavailableError: PostgreSQL is away.
-        WrongKeyEncryptionKeyError: The database was made with another key-encryption key.
+        UnreadableSecretError: The database was made with another key-encryption key, or something in it is damaged.
+        KeyEncryptionUnavailableError: The provider of key-encryption keys is away, or refuses.
     """
 
     def now() -> datetime:
         return clocks.now(clock)
 
     async with Database.open(settings.database_url.get_secret_value(), timeout=settings.database_timeout) as db:
-        secrets = InstallationSecrets(db, now, KeyEncryption(settings.key_encryption_bytes()))
+        secrets = InstallationSecrets(db, now, key_encryption_keys(settings, db, now))
         keyspace = Keyspace(await secrets.get("bucket"))
         redis = Redis(
             settings.redis_url.get_secret_value(),

@@ -16,7 +16,9 @@ from argus.policies.service import Policies
 from argus.storage.postgres import Database
 from argus.tenants.model import Tenant
 from argus.tenants.service import Tenants
-from argus.tokens.model import KeyUse, UsableKey
+from argus.tokens.kek.command import KeyEncryptionUnavailableError
+from argus.tokens.kek.service import KeyEncryptionKeys
+from argus.tokens.model import KeyUse, UnreadableSecretError, UsableKey
 from argus.tokens.service import InstallationSecrets, SigningKeys
 
 log = structlog.get_logger(__name__)
@@ -47,6 +49,7 @@ class SnapshotKeeper:
         signing_keys: SigningKeys,
         policies: Policies,
         secrets: InstallationSecrets,
+        keks: KeyEncryptionKeys,
     ) -> None:
         self._db = db
         self._engine = engine
@@ -55,30 +58,51 @@ class SnapshotKeeper:
         self._signing_keys = signing_keys
         self._policies = policies
         self._secrets = secrets
+        self._keks = keks
         self._lock = asyncio.Lock()
         self._loaded = 0
+        self._reads_keys = True
 
     @property
-    def ready(self) -> bool:
-        """The engine has a snapshot."""
-        return self._loaded > 0
+    def fault(self) -> str:
+        """What keeps the engine from having what PostgreSQL says; empty: nothing."""
+        if not self._loaded:
+            return "not loaded"
+        return "" if self._reads_keys else "can't decrypt keys"
 
     async def refresh(self) -> None:
         """Gives the engine the state of now.
 
         Raises:
             UnavailableError: PostgreSQL is away; the engine keeps what it has.
-            WrongKeyEncryptionKeyError: The keys are encrypted with another key-encryption key.
+            UnreadableSecretError: Keys are encrypted with another key-encryption key, or damaged; it keeps what it has,
+                and this process is not ready until it can read them: it would not learn of a key that is pulled.
         """
         async with self._lock:
-            # Read first: what changes while the rest is read makes the version rise again.
-            version = await self._version()
-            snapshot = engine_pb2.Snapshot(version=version, bucket_key=await self._secrets.get("bucket"))
-            for tenant in await self._tenants.all():
-                if not tenant.disabled:
-                    snapshot.tenants.append(await self._tenant(tenant))
-            self._engine.load(snapshot.SerializeToString())
-            self._loaded = version
+            try:
+                await self._refresh()
+            except (UnreadableSecretError, KeyEncryptionUnavailableError):
+                self._reads_keys = False
+                raise
+            self._reads_keys = True
+
+    async def _refresh(self) -> None:
+        # Read first: what changes while the rest is read makes the version rise again.
+        version = await self._version()
+        await self._learn_keks()
+        snapshot = engine_pb2.Snapshot(version=version, bucket_key=await self._secrets.get("bucket"))
+        for tenant in await self._tenants.all():
+            if not tenant.disabled:
+                snapshot.tenants.append(await self._tenant(tenant))
+        self._engine.load(snapshot.SerializeToString())
+        self._loaded = version
+
+    async def _learn_keks(self) -> None:
+        """A new key-encryption key is unwrapped before a pulled key waits for it; one that is not needed may fail."""
+        try:
+            await self._keks.learn()
+        except KeyEncryptionUnavailableError as error:
+            log.warning("snapshot.unavailable", component=error.component)
 
     async def run(self) -> None:
         """Follows the changes until it is cancelled; a PostgreSQL that is away is waited for."""
@@ -88,6 +112,9 @@ class SnapshotKeeper:
                     await self._follow(woken)
             except UnavailableError as error:
                 log.warning("snapshot.unavailable", component=error.component)
+                await asyncio.sleep(_POLL.total_seconds())
+            except UnreadableSecretError as error:
+                log.error("snapshot.unreadable", cause=str(error))  # noqa: TRY400 - where it came from says nothing
                 await asyncio.sleep(_POLL.total_seconds())
 
     async def _follow(self, woken: asyncio.Event) -> None:

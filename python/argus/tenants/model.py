@@ -2,13 +2,13 @@
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from argus.base.errors import ArgusError, Code, InvalidFieldError
+from argus.base.limits import LONGEST_KEY_ROTATION, RSA_SIZES, SHORTEST_KEY_ROTATION
 from argus.v1 import errors_pb2
 
-RSA_SIZES: Final = (2048, 3072, 4096)
 MAX_DISPLAY_NAME: Final = 200
 _ID: Final = re.compile(r"[a-z][a-z0-9-]{0,30}")
 
@@ -51,7 +51,13 @@ class TenantDisabledError(ArgusError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tenant:
-    """One issuer with everything that belongs to it."""
+    """One issuer with everything that belongs to it.
+
+    Attributes:
+        rsa_bits: Size of its new RSA keys.
+        key_rotation_period: How long a key signs until the next one takes over; 0: until told to; None: as the
+            settings say.
+    """
 
     tenant_id: str
     display_name: str
@@ -59,8 +65,18 @@ class Tenant:
     disabled: bool
     not_before: datetime | None
     rsa_bits: int
+    key_rotation_period: timedelta | None
     create_time: datetime
     revision: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenantFields:
+    """What an administrator says about a tenant; see `Tenant`."""
+
+    display_name: str = ""
+    rsa_bits: int = RSA_SIZES[0]
+    key_rotation_period: timedelta | None = None
 
 
 def check_tenant_id(tenant_id: str, *, field: str = "tenant_id") -> None:
@@ -69,7 +85,13 @@ def check_tenant_id(tenant_id: str, *, field: str = "tenant_id") -> None:
         raise InvalidFieldError(field, "must be a lower-case letter and up to 30 of a-z, 0-9 and -")
 
 
-def check_display_name(display_name: str, *, field: str) -> None:
-    """Raises `InvalidFieldError` for a name that is too long."""
-    if len(display_name) > MAX_DISPLAY_NAME:
-        raise InvalidFieldError(field, f"must have at most {MAX_DISPLAY_NAME} characters")
+def check_fields(fields: TenantFields) -> None:
+    """Raises `InvalidFieldError`, naming the field, for what can't be said about a tenant."""
+    if len(fields.display_name) > MAX_DISPLAY_NAME:
+        raise InvalidFieldError("tenant.display_name", f"must have at most {MAX_DISPLAY_NAME} characters")
+    if fields.rsa_bits not in RSA_SIZES:
+        raise InvalidFieldError("tenant.rsa_bits", f"must be one of {', '.join(map(str, RSA_SIZES))}")
+    period = fields.key_rotation_period
+    if period and not SHORTEST_KEY_ROTATION <= period <= LONGEST_KEY_ROTATION:
+        least, most = SHORTEST_KEY_ROTATION.days, LONGEST_KEY_ROTATION.days
+        raise InvalidFieldError("tenant.key_rotation_period", f"must be from {least} to {most} days, or 0")

@@ -1,6 +1,6 @@
 """What can be done with tenants."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -13,8 +13,9 @@ from argus.tenants import store
 from argus.tenants.model import (
     Tenant,
     TenantExistsError,
+    TenantFields,
     TenantNotFoundError,
-    check_display_name,
+    check_fields,
     check_tenant_id,
 )
 
@@ -44,25 +45,27 @@ class Tenants:
         self,
         tx: Transaction,
         tenant_id: str,
+        fields: TenantFields | None = None,
         *,
-        display_name: str = "",
         is_system: bool = False,
-        rsa_bits: int = 2048,
     ) -> Tenant:
         """Creates a tenant within `tx`; without keys it can't issue anything (`flows.create_tenant` adds them).
 
         Raises:
             TenantExistsError: The id is taken.
+            InvalidFieldError: A field can't be so.
         """
+        fields = fields or TenantFields()
         check_tenant_id(tenant_id)
-        check_display_name(display_name, field="tenant.display_name")
+        check_fields(fields)
         tenant = Tenant(
             tenant_id=tenant_id,
-            display_name=display_name,
+            display_name=fields.display_name,
             is_system=is_system,
             disabled=False,
             not_before=None,
-            rsa_bits=rsa_bits,
+            rsa_bits=fields.rsa_bits,
+            key_rotation_period=fields.key_rotation_period,
             create_time=self._now(),
             revision=1,
         )
@@ -96,14 +99,18 @@ class Tenants:
         """Every tenant."""
         return await store.every(self._db)
 
-    async def update(self, tenant_id: str, *, display_name: str, etag: str = "", origin: Origin) -> Tenant:
-        """Changes the display name.
+    async def update(
+        self, tenant_id: str, fields: TenantFields, *, paths: Collection[str], etag: str = "", origin: Origin
+    ) -> Tenant:
+        """Changes the fields of `paths`.
 
         Raises:
             TenantNotFoundError: There is none of that id.
             EtagMismatchError: It changed since `etag` was read.
+            InvalidFieldError: A field can't be so.
         """
-        check_display_name(display_name, field="tenant.display_name")
+        said = {path: getattr(fields, path) for path in paths}
+        check_fields(TenantFields(**said))
         now = self._now()
         async with self._db.transaction(origin, now=now) as tx:
             await tx.claim(ids.tenant_name(tenant_id), now=now)
@@ -112,9 +119,11 @@ class Tenants:
                 raise TenantNotFoundError(tenant_id)
             if etag and etag != ids.etag(tenant.revision):
                 raise EtagMismatchError(ids.etag(tenant.revision))
-            changed = replace(tenant, display_name=display_name, revision=tenant.revision + 1)
+            changed = replace(tenant, **said, revision=tenant.revision + 1)
             await store.update(tx, changed)
-            tx.record(Event(type="tenant.updated", data={"tenant": tenant_id}), time=now)
+            tx.record(
+                Event(type="tenant.updated", data={"tenant": tenant_id, "paths": " ".join(sorted(paths))}), time=now
+            )
         return changed
 
     async def set_not_before(self, tx: Transaction, tenant_id: str, at: datetime) -> datetime:

@@ -6,7 +6,9 @@ from typing import Any, Final
 from argus.storage.postgres import Database, Transaction
 from argus.tenants.model import Tenant
 
-_COLUMNS: Final = "tenant_id, display_name, is_system, disabled, not_before, rsa_bits, create_time, revision"
+_COLUMNS: Final = (
+    "tenant_id, display_name, is_system, disabled, not_before, rsa_bits, key_rotation_period, create_time, revision"
+)
 
 
 def _tenant(row: dict[str, Any]) -> Tenant:
@@ -41,7 +43,7 @@ async def every(db: Database) -> list[Tenant]:
 async def insert(tx: Transaction, tenant: Tenant) -> bool:
     """Writes a new tenant; False if its id is taken."""
     written = await tx.execute(
-        f"INSERT INTO tenants ({_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+        f"INSERT INTO tenants ({_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
         (
             tenant.tenant_id,
             tenant.display_name,
@@ -49,6 +51,7 @@ async def insert(tx: Transaction, tenant: Tenant) -> bool:
             tenant.disabled,
             tenant.not_before,
             tenant.rsa_bits,
+            tenant.key_rotation_period,
             tenant.create_time,
             tenant.revision,
         ),
@@ -59,8 +62,9 @@ async def insert(tx: Transaction, tenant: Tenant) -> bool:
 async def update(tx: Transaction, tenant: Tenant) -> None:
     """Writes the fields that can change."""
     await tx.execute(
-        "UPDATE tenants SET display_name = %s, revision = %s WHERE tenant_id = %s",
-        (tenant.display_name, tenant.revision, tenant.tenant_id),
+        """UPDATE tenants SET display_name = %s, rsa_bits = %s, key_rotation_period = %s, revision = %s
+            WHERE tenant_id = %s""",
+        (tenant.display_name, tenant.rsa_bits, tenant.key_rotation_period, tenant.revision, tenant.tenant_id),
     )
 
 

@@ -39,16 +39,32 @@ class KeyStateInvalidError(ArgusError):
         )
 
 
-class WrongKeyEncryptionKeyError(Exception):
-    """What is stored was encrypted with another key-encryption key: the start stops.
+class UnreadableSecretError(Exception):
+    """What is stored can't be decrypted: the start stops.
 
     Not an `ArgusError`: no caller can cause it, and none is told of it.
     """
 
+
+class WrongKeyEncryptionKeyError(UnreadableSecretError):
+    """What is stored was encrypted with another key-encryption key than those that are set."""
+
     def __init__(self, what: str, *, kek_id: str, known: tuple[str, ...]) -> None:
+        known_ones = f"known are {', '.join(known)}" if known else "none is set"
         super().__init__(
-            f"{what} is encrypted with the key-encryption key {kek_id}, and the one that is set is "
-            f"{', '.join(known)}: set ARGUS_KEY_ENCRYPTION_KEY (or _FILE) to the key that this database was made with"
+            f"{what} is encrypted with the key-encryption key {kek_id}, and {known_ones}: set ARGUS_KEY_ENCRYPTION_KEY "
+            "(or _FILE, or _COMMAND) to what this database was made with, or ARGUS_KEY_ENCRYPTION_KEY_PREVIOUS (or "
+            "ARGUS_KEY_ENCRYPTION_COMMAND_PREVIOUS) if it was replaced since"
+        )
+
+
+class DamagedSecretError(UnreadableSecretError):
+    """What is stored was changed, or moved from another place."""
+
+    def __init__(self, what: str, *, kek_id: str) -> None:
+        super().__init__(
+            f"{what} is not what was encrypted there with the key-encryption key {kek_id}: it was changed, or "
+            "moved from another place; restore it from a backup"
         )
 
 

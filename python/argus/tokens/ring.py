@@ -12,7 +12,7 @@ from argus.base.events import Event
 from argus.base.limits import CLOCK_LEEWAY, LONGEST_ACCESS_LIFE, LONGEST_SESSION
 from argus.storage.postgres import Transaction
 from argus.tokens import store
-from argus.tokens.encryption import KeyEncryption
+from argus.tokens.kek.service import KeyEncryptionKeys
 from argus.tokens.model import (
     MOST_REFRESH_ID_KEYS,
     Algorithm,
@@ -61,9 +61,9 @@ async def generate(use: KeyUse, algorithm: Algorithm, *, rsa_bits: int) -> KeyMa
 class Ring:
     """The keys of one tenant for one use, within a transaction that has locked the tenant."""
 
-    def __init__(self, tx: Transaction, kek: KeyEncryption, tenant_id: str, use: KeyUse, *, now: datetime) -> None:
+    def __init__(self, tx: Transaction, keks: KeyEncryptionKeys, tenant_id: str, use: KeyUse, *, now: datetime) -> None:
         self._tx = tx
-        self._kek = kek
+        self._keks = keks
         self._tenant_id = tenant_id
         self._use = use
         self._now = now
@@ -82,8 +82,10 @@ class Ring:
             create_time=self._now,
             active_time=active_time,
         )
-        ciphertext = self._kek.encrypt(material.private_key, place=place(self._tenant_id, self._use, kid))
-        await store.insert(self._tx, key, ciphertext=ciphertext, kek_id=self._kek.kek_id)
+        ciphertext, kek_id = await self._keks.encrypt(
+            self._tx, material.private_key, place=place(self._tenant_id, self._use, kid)
+        )
+        await store.insert(self._tx, key, ciphertext=ciphertext, kek_id=kek_id)
         self._record("key.created", key)
         return await self._activate(key) if active_time <= self._now else key
 
@@ -95,6 +97,8 @@ class Ring:
         for key in await self._keys("retiring"):
             if key.retire_time is not None and key.retire_time + RETENTION[self._use] <= self._now:
                 await self._change(replace(key, state="retired", end_time=self._now))
+                # Nothing that it signed can be good any more: what is not there can't be stolen.
+                await store.erase_private(self._tx, key)
 
     async def revoke(self, key: SigningKey, *, comment: str) -> SigningKey:
         """Pulls a key."""

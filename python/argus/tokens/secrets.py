@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from argus.storage.postgres import Database
 from argus.tokens import store
-from argus.tokens.encryption import KeyEncryption
+from argus.tokens.kek.service import KeyEncryptionKeys
 
 SecretName = Literal["bucket", "identifier_hmac"]
 
@@ -18,22 +18,22 @@ _BYTES: Final = 32
 class InstallationSecrets:
     """Made once for an installation, encrypted at rest, never shown."""
 
-    def __init__(self, db: Database, now: Callable[[], datetime], kek: KeyEncryption) -> None:
+    def __init__(self, db: Database, now: Callable[[], datetime], keks: KeyEncryptionKeys) -> None:
         self._db = db
         self._now = now
-        self._kek = kek
+        self._keks = keks
         self._known: dict[SecretName, bytes] = {}
 
     async def ensure(self) -> None:
         """Makes the secrets that there are none of yet, and reads them all.
 
         Raises:
-            WrongKeyEncryptionKeyError: They are encrypted with another key-encryption key.
+            UnreadableSecretError: They are encrypted with another key-encryption key, or damaged.
         """
         async with self._db.transaction() as tx:
             for name in _NAMES:
-                ciphertext = self._kek.encrypt(secrets.token_bytes(_BYTES), place=_place(name))
-                await store.insert_secret(tx, name, ciphertext=ciphertext, kek_id=self._kek.kek_id, at=self._now())
+                ciphertext, kek_id = await self._keks.encrypt(tx, secrets.token_bytes(_BYTES), place=secret_place(name))
+                await store.insert_secret(tx, name, ciphertext=ciphertext, kek_id=kek_id, at=self._now())
         for name in _NAMES:
             await self.get(name)
 
@@ -41,7 +41,7 @@ class InstallationSecrets:
         """The secret, 32 bytes.
 
         Raises:
-            WrongKeyEncryptionKeyError: It is encrypted with another key-encryption key.
+            UnreadableSecretError: It is encrypted with another key-encryption key, or damaged.
             LookupError: `ensure` was never called on this database.
         """
         if name not in self._known:
@@ -49,16 +49,10 @@ class InstallationSecrets:
             if found is None:
                 raise LookupError(f"the installation has no secret {name}")
             ciphertext, kek_id = found
-            self._known[name] = self._kek.decrypt(ciphertext, kek_id=kek_id, place=_place(name))
+            self._known[name] = await self._keks.decrypt(ciphertext, kek_id=kek_id, place=secret_place(name))
         return self._known[name]
 
-    async def reencrypt(self) -> None:
-        """Encrypts the secrets with the present key-encryption key."""
-        for name in _NAMES:
-            ciphertext = self._kek.encrypt(await self.get(name), place=_place(name))
-            async with self._db.transaction() as tx:
-                await store.replace_secret(tx, name, ciphertext=ciphertext, kek_id=self._kek.kek_id)
 
-
-def _place(name: SecretName) -> str:
+def secret_place(name: str) -> str:
+    """What a secret is bound to when it is encrypted."""
     return f"installation_secrets/{name}"

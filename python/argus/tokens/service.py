@@ -3,18 +3,21 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
+import structlog
+
 from argus.base import ids, pages
 from argus.base.errors import InvalidFieldError, PageTokenInvalidError
 from argus.base.events import Event
 from argus.base.origin import Origin
 from argus.storage.postgres import Database, Transaction
 from argus.tokens import store
-from argus.tokens.encryption import KeyEncryption
+from argus.tokens.kek.service import KeyEncryptionKeys
 from argus.tokens.model import (
     KEY_USES,
     Algorithm,
     KeyMaterial,
     KeyNotFoundError,
+    KeyStateInvalidError,
     KeyUse,
     RefreshAlgorithm,
     SigningKey,
@@ -25,6 +28,8 @@ from argus.tokens.secrets import InstallationSecrets
 
 __all__ = ["InstallationSecrets", "SigningKeys"]
 
+log = structlog.get_logger(__name__)
+
 
 class SigningKeys:
     """The signing keys of all tenants: pending, active, retiring, retired; or revoked at any time."""
@@ -33,7 +38,7 @@ class SigningKeys:
         self,
         db: Database,
         now: Callable[[], datetime],
-        kek: KeyEncryption,
+        keks: KeyEncryptionKeys,
         *,
         jwks_max_age: timedelta = timedelta(minutes=10),
         rotation_period: timedelta = timedelta(days=90),
@@ -44,14 +49,15 @@ class SigningKeys:
         Args:
             db: Where they are kept.
             now: The time.
-            kek: What they are encrypted with.
+            keks: What they are encrypted with.
             jwks_max_age: How long verifiers may go without looking for new keys: so long a key is published unused.
-            rotation_period: How long a key signs until `advance_due` makes the next one.
+            rotation_period: How long a key signs until `advance_due` makes the next one, for tenants that have no
+                period of their own; 0: until it is told to.
             refresh_algorithm: What new keys of refresh tokens are made for; those that are there stay what they are.
         """
         self._db = db
         self._now = now
-        self._kek = kek
+        self._keks = keks
         self._jwks_max_age = jwks_max_age
         self._rotation_period = rotation_period
         self._algorithms: dict[KeyUse, Algorithm] = {
@@ -71,7 +77,7 @@ class SigningKeys:
         bits = await self._lock(tx, tenant_id)
         now = self._now()
         return [
-            await Ring(tx, self._kek, tenant_id, one.use, now=now).add(one, active_time=now)
+            await Ring(tx, self._keks, tenant_id, one.use, now=now).add(one, active_time=now)
             for one in material or await self.generate_ring(rsa_bits=bits)
         ]
 
@@ -97,7 +103,7 @@ class SigningKeys:
         now = self._now()
         async with self._db.transaction(origin, now=now) as tx:
             await self._lock(tx, tenant_id)
-            key = await Ring(tx, self._kek, tenant_id, use, now=now).add(
+            key = await Ring(tx, self._keks, tenant_id, use, now=now).add(
                 material, active_time=now if immediate else now + self._jwks_max_age
             )
             # Last, because the id of a refresh-id key is chosen under the lock.
@@ -123,7 +129,7 @@ class SigningKeys:
                 raise KeyNotFoundError(kid)
             if key.state == "revoked":
                 return key
-            ring = Ring(tx, self._kek, tenant_id, use, now=now)
+            ring = Ring(tx, self._keks, tenant_id, use, now=now)
             revoked = await ring.revoke(key, comment=comment)
             if not await ring.has("active"):
                 await ring.add(successor, active_time=now)
@@ -141,20 +147,22 @@ class SigningKeys:
             origin = _system(tenant_id)
             async with self._db.transaction(origin, now=now) as tx:
                 await self._lock(tx, tenant_id)
-                await Ring(tx, self._kek, tenant_id, use, now=now).advance()
+                await Ring(tx, self._keks, tenant_id, use, now=now).advance()
         return len(due) + await self._renew(now)
 
     async def usable(self, tenant_id: str) -> Sequence[UsableKey]:
         """Keys that sign, verify or must be refused by name, with their private halves.
 
         Raises:
-            WrongKeyEncryptionKeyError: They are encrypted with another key-encryption key.
+            UnreadableSecretError: They are encrypted with another key-encryption key, or damaged.
         """
         now = self._now()
         return [
             UsableKey(
                 key=key,
-                private_key=self._kek.decrypt(ciphertext, kek_id=kek_id, place=place(tenant_id, key.use, key.kid)),
+                private_key=await self._keks.decrypt(
+                    ciphertext, kek_id=kek_id, place=place(tenant_id, key.use, key.kid)
+                ),
             )
             for key, ciphertext, kek_id in await store.usable(self._db, tenant_id)
             if not _is_forgotten(key, now)
@@ -171,22 +179,6 @@ class SigningKeys:
                 return int(key.kid)
         raise LookupError(f"tenant {tenant_id} has no active refresh-id key")
 
-    async def reencrypt(self) -> int:
-        """Encrypts with the present key-encryption key what is still under one before it; says how many keys.
-
-        Raises:
-            WrongKeyEncryptionKeyError: Something is under a key that is not known.
-        """
-        rows = await store.under_other_keks(self._db, self._kek.kek_id)
-        for row in rows:
-            where = place(row["tenant_id"], row["use"], row["kid"])
-            private_key = self._kek.decrypt(bytes(row["private_ciphertext"]), kek_id=row["kek_id"], place=where)
-            async with self._db.transaction() as tx:
-                await store.replace_ciphertext(
-                    tx, row, ciphertext=self._kek.encrypt(private_key, place=where), kek_id=self._kek.kek_id
-                )
-        return len(rows)
-
     async def list(self, tenant_id: str, *, page_size: int, page_token: str = "") -> tuple[Sequence[SigningKey], str]:
         """A page of keys, newest first, and the token of the next one ("": this is the last)."""
         kind = f"keys:{tenant_id}"
@@ -199,18 +191,24 @@ class SigningKeys:
 
     async def _renew(self, now: datetime) -> int:
         """Gives rings whose active key is old their next one."""
-        aged = await store.aged(self._db, active_before=now - self._rotation_period)
         made = 0
-        for tenant_id, use in aged:
-            material = await self._generate(use, rsa_bits=await self._bits(tenant_id))
-            async with self._db.transaction(_system(tenant_id), now=now) as tx:
-                await self._lock(tx, tenant_id)
-                ring = Ring(tx, self._kek, tenant_id, use, now=now)
-                if await ring.has("pending"):
-                    continue
-                await ring.add(material, active_time=now + self._jwks_max_age)
-                made += 1
+        for tenant_id, use in await store.aged(self._db, now=now, period=self._rotation_period):
+            try:
+                made += await self._add_next(tenant_id, use, now)
+            except KeyStateInvalidError as error:
+                # One ring that is full keeps no other from its next key.
+                log.warning("key.not_renewed", tenant_id=tenant_id, use=use, cause=str(error))
         return made
+
+    async def _add_next(self, tenant_id: str, use: KeyUse, now: datetime) -> bool:
+        material = await self._generate(use, rsa_bits=await self._bits(tenant_id))
+        async with self._db.transaction(_system(tenant_id), now=now) as tx:
+            await self._lock(tx, tenant_id)
+            ring = Ring(tx, self._keks, tenant_id, use, now=now)
+            if await ring.has("pending"):
+                return False
+            await ring.add(material, active_time=now + self._jwks_max_age)
+        return True
 
     async def _generate(self, use: KeyUse, *, rsa_bits: int) -> KeyMaterial:
         return await generate(use, self._algorithms[use], rsa_bits=rsa_bits)

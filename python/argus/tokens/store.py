@@ -1,8 +1,7 @@
 """The keys and secrets in PostgreSQL."""
 
-from collections.abc import Sequence
-from datetime import datetime
-from typing import Any, Final
+from datetime import datetime, timedelta
+from typing import Final
 
 from psycopg.types.json import Jsonb
 
@@ -128,34 +127,33 @@ async def due(db: Database, *, now: datetime, ended_before: dict[KeyUse, datetim
     return [(row["tenant_id"], row["use"]) for row in rows]
 
 
-async def aged(db: Database, *, active_before: datetime) -> list[tuple[str, KeyUse]]:
-    """Rings of the installation whose active key is old and has no successor waiting."""
+async def aged(db: Database, *, now: datetime, period: timedelta) -> list[tuple[str, KeyUse]]:
+    """Rings of the installation whose active key is old and has no successor waiting.
+
+    Args:
+        db: Where they are.
+        now: The time.
+        period: How old a key may get, for tenants that have no period of their own; 0: as old as it likes.
+    """
     rows = await db.fetch_all(
-        """SELECT a.tenant_id, a.use FROM signing_keys a
-            WHERE a.state = 'active' AND a.active_time <= %s
+        """SELECT a.tenant_id, a.use
+             FROM signing_keys a JOIN tenants t USING (tenant_id),
+                  LATERAL (SELECT COALESCE(t.key_rotation_period, %(period)s) AS period) p
+            WHERE a.state = 'active' AND p.period > '0' AND a.active_time + p.period <= %(now)s
               AND NOT EXISTS (SELECT 1 FROM signing_keys p
                                WHERE p.tenant_id = a.tenant_id AND p.use = a.use AND p.state = 'pending')
             ORDER BY a.tenant_id, a.use""",
-        (active_before,),
+        {"now": now, "period": period},
     )
     return [(row["tenant_id"], row["use"]) for row in rows]
 
 
-async def under_other_keks(db: Database, kek_id: str) -> Sequence[dict[str, Any]]:
-    """Private halves of the installation that are encrypted with another key-encryption key than this one."""
-    return await db.fetch_all(
-        """SELECT tenant_id, use, kid, private_ciphertext, kek_id FROM signing_keys
-            WHERE kek_id <> %s ORDER BY tenant_id, use, kid""",
-        (kek_id,),
-    )
-
-
-async def replace_ciphertext(tx: Transaction, row: dict[str, Any], *, ciphertext: bytes, kek_id: str) -> None:
-    """Writes a private half that was encrypted anew, unless somebody else did meanwhile."""
+async def erase_private(tx: Transaction, key: SigningKey) -> None:
+    """Forgets the private half of a key that is over."""
     await tx.execute(
-        """UPDATE signing_keys SET private_ciphertext = %s, kek_id = %s
-            WHERE tenant_id = %s AND use = %s AND kid = %s AND kek_id = %s""",
-        (ciphertext, kek_id, row["tenant_id"], row["use"], row["kid"], row["kek_id"]),
+        """UPDATE signing_keys SET private_ciphertext = '', kek_id = ''
+            WHERE tenant_id = %s AND use = %s AND kid = %s""",
+        (key.tenant_id, key.use, key.kid),
     )
 
 
@@ -171,11 +169,4 @@ async def insert_secret(tx: Transaction, name: str, *, ciphertext: bytes, kek_id
         """INSERT INTO installation_secrets (name, ciphertext, kek_id, create_time) VALUES (%s, %s, %s, %s)
            ON CONFLICT DO NOTHING""",
         (name, ciphertext, kek_id, at),
-    )
-
-
-async def replace_secret(tx: Transaction, name: str, *, ciphertext: bytes, kek_id: str) -> None:
-    """Writes an installation secret that was encrypted anew."""
-    await tx.execute(
-        "UPDATE installation_secrets SET ciphertext = %s, kek_id = %s WHERE name = %s", (ciphertext, kek_id, name)
     )

@@ -31,7 +31,7 @@ class _KeyUseEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTyp
     KEY_USE_ACCESS: _KeyUse.ValueType  # 1
     """Access and ID tokens (RS256); published in the JWKS."""
     KEY_USE_REFRESH: _KeyUse.ValueType  # 2
-    """Refresh tokens (EdDSA); never published."""
+    """Refresh tokens (EdDSA, or RS256 by the setting `refresh_token_alg`); never published."""
     KEY_USE_REFRESH_ID: _KeyUse.ValueType  # 3
     """Ids of refresh tokens (HMAC-SHA-256); never published."""
 
@@ -43,7 +43,7 @@ KEY_USE_UNSPECIFIED: KeyUse.ValueType  # 0
 KEY_USE_ACCESS: KeyUse.ValueType  # 1
 """Access and ID tokens (RS256); published in the JWKS."""
 KEY_USE_REFRESH: KeyUse.ValueType  # 2
-"""Refresh tokens (EdDSA); never published."""
+"""Refresh tokens (EdDSA, or RS256 by the setting `refresh_token_alg`); never published."""
 KEY_USE_REFRESH_ID: KeyUse.ValueType  # 3
 """Ids of refresh tokens (HMAC-SHA-256); never published."""
 global___KeyUse = KeyUse

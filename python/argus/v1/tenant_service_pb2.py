@@ -24,11 +24,12 @@ _sym_db = _symbol_database.Default()
 
 from argus.v1 import options_pb2 as argus_dot_v1_dot_options__pb2
 from argus.v1 import types_pb2 as argus_dot_v1_dot_types__pb2
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x61rgus/v1/tenant_service.proto\x12\x08\x61rgus.v1\x1a\x16\x61rgus/v1/options.proto\x1a\x14\x61rgus/v1/types.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"{\n\x06Tenant\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x0e\n\x06issuer\x18\x03 \x01(\t\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x05 \x01(\t\"u\n\x13\x43reateTenantRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12 \n\x06tenant\x18\x02 \x01(\x0b\x32\x10.argus.v1.Tenant\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"8\n\x14\x43reateTenantResponse\x12 \n\x06tenant\x18\x01 \x01(\x0b\x32\x10.argus.v1.Tenant\" \n\x10GetTenantRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"5\n\x11GetTenantResponse\x12 \n\x06tenant\x18\x01 \x01(\x0b\x32\x10.argus.v1.Tenant\";\n\x12ListTenantsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"Q\n\x13ListTenantsResponse\x12!\n\x07tenants\x18\x01 \x03(\x0b\x32\x10.argus.v1.Tenant\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x93\x01\n\x13UpdateTenantRequest\x12 \n\x06tenant\x18\x01 \x01(\x0b\x32\x10.argus.v1.Tenant\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"8\n\x14UpdateTenantResponse\x12 \n\x06tenant\x18\x01 \x01(\x0b\x32\x10.argus.v1.Tenant\"j\n\x1eTerminateTenantSessionsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x63omment\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"\x8a\x01\n\x1fTerminateTenantSessionsResponse\x12\x33\n\x0fnot_before_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0esessions_state\x18\x02 \x01(\x0e\x32\x1a.argus.v1.TerminationState2\x9c\x04\n\rTenantService\x12\x64\n\x0c\x43reateTenant\x12\x1d.argus.v1.CreateTenantRequest\x1a\x1e.argus.v1.CreateTenantResponse\"\x15\xe2\xe0\x18\x11\n\rtenants.admin\x18\x01\x12X\n\tGetTenant\x12\x1a.argus.v1.GetTenantRequest\x1a\x1b.argus.v1.GetTenantResponse\"\x12\xe2\xe0\x18\x0e\n\x0ctenants.read\x12\x61\n\x0bListTenants\x12\x1c.argus.v1.ListTenantsRequest\x1a\x1d.argus.v1.ListTenantsResponse\"\x15\xe2\xe0\x18\x11\n\rtenants.admin\x18\x01\x12\x62\n\x0cUpdateTenant\x12\x1d.argus.v1.UpdateTenantRequest\x1a\x1e.argus.v1.UpdateTenantResponse\"\x13\xe2\xe0\x18\x0f\n\rtenants.write\x12\x83\x01\n\x17TerminateTenantSessions\x12(.argus.v1.TerminateTenantSessionsRequest\x1a).argus.v1.TerminateTenantSessionsResponse\"\x13\xe2\xe0\x18\x0f\n\rtenants.writeb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x61rgus/v1/tenant_service.proto\x12\x08\x61rgus.v1\x1a\x16\x61rgus/v1/options.proto\x1a\x14\x61rgus/v1/types.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc5\x01\n\x06Tenant\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x0e\n\x06issuer\x18\x03 \x01(\t\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x05 \x01(\t\x12\x10\n\x08rsa_bits\x18\x06 \x01(\x05\x12\x36\n\x13key_rotation_period\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\"u\n\x13\x43reateTenantRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12 \n\x06tenant\x18\x02 \x01(\x0b\x32\x10.argus.v1.Tenant\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"8\n\x14\x43reateTenantResponse\x12 \n\x06tenant\x18\x01 \x01(\x0b\x32\x10.argus.v1.Tenant\" \n\x10GetTenantRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"5\n\x11GetTenantResponse\x12 \n\x06tenant\x18\x01 \x01(\x0b\x32\x10.argus.v1.Tenant\";\n\x12ListTenantsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"Q\n\x13ListTenantsResponse\x12!\n\x07tenants\x18\x01 \x03(\x0b\x32\x10.argus.v1.Tenant\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x93\x01\n\x13UpdateTenantRequest\x12 \n\x06tenant\x18\x01 \x01(\x0b\x32\x10.argus.v1.Tenant\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"8\n\x14UpdateTenantResponse\x12 \n\x06tenant\x18\x01 \x01(\x0b\x32\x10.argus.v1.Tenant\"j\n\x1eTerminateTenantSessionsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x63omment\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"\x8a\x01\n\x1fTerminateTenantSessionsResponse\x12\x33\n\x0fnot_before_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0esessions_state\x18\x02 \x01(\x0e\x32\x1a.argus.v1.TerminationState2\x9c\x04\n\rTenantService\x12\x64\n\x0c\x43reateTenant\x12\x1d.argus.v1.CreateTenantRequest\x1a\x1e.argus.v1.CreateTenantResponse\"\x15\xe2\xe0\x18\x11\n\rtenants.admin\x18\x01\x12X\n\tGetTenant\x12\x1a.argus.v1.GetTenantRequest\x1a\x1b.argus.v1.GetTenantResponse\"\x12\xe2\xe0\x18\x0e\n\x0ctenants.read\x12\x61\n\x0bListTenants\x12\x1c.argus.v1.ListTenantsRequest\x1a\x1d.argus.v1.ListTenantsResponse\"\x15\xe2\xe0\x18\x11\n\rtenants.admin\x18\x01\x12\x62\n\x0cUpdateTenant\x12\x1d.argus.v1.UpdateTenantRequest\x1a\x1e.argus.v1.UpdateTenantResponse\"\x13\xe2\xe0\x18\x0f\n\rtenants.write\x12\x83\x01\n\x17TerminateTenantSessions\x12(.argus.v1.TerminateTenantSessionsRequest\x1a).argus.v1.TerminateTenantSessionsResponse\"\x13\xe2\xe0\x18\x0f\n\rtenants.writeb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,28 +46,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TENANTSERVICE'].methods_by_name['UpdateTenant']._serialized_options = b'\342\340\030\017\n\rtenants.write'
   _globals['_TENANTSERVICE'].methods_by_name['TerminateTenantSessions']._loaded_options = None
   _globals['_TENANTSERVICE'].methods_by_name['TerminateTenantSessions']._serialized_options = b'\342\340\030\017\n\rtenants.write'
-  _globals['_TENANT']._serialized_start=156
-  _globals['_TENANT']._serialized_end=279
-  _globals['_CREATETENANTREQUEST']._serialized_start=281
-  _globals['_CREATETENANTREQUEST']._serialized_end=398
-  _globals['_CREATETENANTRESPONSE']._serialized_start=400
-  _globals['_CREATETENANTRESPONSE']._serialized_end=456
-  _globals['_GETTENANTREQUEST']._serialized_start=458
-  _globals['_GETTENANTREQUEST']._serialized_end=490
-  _globals['_GETTENANTRESPONSE']._serialized_start=492
-  _globals['_GETTENANTRESPONSE']._serialized_end=545
-  _globals['_LISTTENANTSREQUEST']._serialized_start=547
-  _globals['_LISTTENANTSREQUEST']._serialized_end=606
-  _globals['_LISTTENANTSRESPONSE']._serialized_start=608
-  _globals['_LISTTENANTSRESPONSE']._serialized_end=689
-  _globals['_UPDATETENANTREQUEST']._serialized_start=692
-  _globals['_UPDATETENANTREQUEST']._serialized_end=839
-  _globals['_UPDATETENANTRESPONSE']._serialized_start=841
-  _globals['_UPDATETENANTRESPONSE']._serialized_end=897
-  _globals['_TERMINATETENANTSESSIONSREQUEST']._serialized_start=899
-  _globals['_TERMINATETENANTSESSIONSREQUEST']._serialized_end=1005
-  _globals['_TERMINATETENANTSESSIONSRESPONSE']._serialized_start=1008
-  _globals['_TERMINATETENANTSESSIONSRESPONSE']._serialized_end=1146
-  _globals['_TENANTSERVICE']._serialized_start=1149
-  _globals['_TENANTSERVICE']._serialized_end=1689
+  _globals['_TENANT']._serialized_start=189
+  _globals['_TENANT']._serialized_end=386
+  _globals['_CREATETENANTREQUEST']._serialized_start=388
+  _globals['_CREATETENANTREQUEST']._serialized_end=505
+  _globals['_CREATETENANTRESPONSE']._serialized_start=507
+  _globals['_CREATETENANTRESPONSE']._serialized_end=563
+  _globals['_GETTENANTREQUEST']._serialized_start=565
+  _globals['_GETTENANTREQUEST']._serialized_end=597
+  _globals['_GETTENANTRESPONSE']._serialized_start=599
+  _globals['_GETTENANTRESPONSE']._serialized_end=652
+  _globals['_LISTTENANTSREQUEST']._serialized_start=654
+  _globals['_LISTTENANTSREQUEST']._serialized_end=713
+  _globals['_LISTTENANTSRESPONSE']._serialized_start=715
+  _globals['_LISTTENANTSRESPONSE']._serialized_end=796
+  _globals['_UPDATETENANTREQUEST']._serialized_start=799
+  _globals['_UPDATETENANTREQUEST']._serialized_end=946
+  _globals['_UPDATETENANTRESPONSE']._serialized_start=948
+  _globals['_UPDATETENANTRESPONSE']._serialized_end=1004
+  _globals['_TERMINATETENANTSESSIONSREQUEST']._serialized_start=1006
+  _globals['_TERMINATETENANTSESSIONSREQUEST']._serialized_end=1112
+  _globals['_TERMINATETENANTSESSIONSRESPONSE']._serialized_start=1115
+  _globals['_TERMINATETENANTSESSIONSRESPONSE']._serialized_end=1253
+  _globals['_TENANTSERVICE']._serialized_start=1256
+  _globals['_TENANTSERVICE']._serialized_end=1796
 # @@protoc_insertion_point(module_scope)

@@ -7,6 +7,7 @@ import argus.v1.types_pb2
 import builtins
 import collections.abc
 import google.protobuf.descriptor
+import google.protobuf.duration_pb2
 import google.protobuf.field_mask_pb2
 import google.protobuf.internal.containers
 import google.protobuf.message
@@ -26,6 +27,8 @@ class Tenant(google.protobuf.message.Message):
     ISSUER_FIELD_NUMBER: builtins.int
     CREATE_TIME_FIELD_NUMBER: builtins.int
     ETAG_FIELD_NUMBER: builtins.int
+    RSA_BITS_FIELD_NUMBER: builtins.int
+    KEY_ROTATION_PERIOD_FIELD_NUMBER: builtins.int
     name: builtins.str
     """tenants/*. The id is [a-z][a-z0-9-]{0,30}."""
     display_name: builtins.str
@@ -34,9 +37,19 @@ class Tenant(google.protobuf.message.Message):
     """Issuer of its tokens: base URL + "/t/" + id."""
     etag: builtins.str
     """Changes with the resource; send it back in updates."""
+    rsa_bits: builtins.int
+    """Size of its RSA keys: 2048, 3072 or 4096 bits; 0 in CreateTenant: as the setting `rsa_bits` says. A change takes
+    effect with the next key of each use: the ones that are there stay until they are rotated.
+    """
     @property
     def create_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """When it was created."""
+
+    @property
+    def key_rotation_period(self) -> google.protobuf.duration_pb2.Duration:
+        """How long one of its keys signs until the next one takes over: 0 s or 1 to 3650 days; 0 s: until RotateKey. Unset: as
+        the setting `key_rotation_period` says.
+        """
 
     def __init__(
         self,
@@ -46,9 +59,11 @@ class Tenant(google.protobuf.message.Message):
         issuer: builtins.str = ...,
         create_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         etag: builtins.str = ...,
+        rsa_bits: builtins.int = ...,
+        key_rotation_period: google.protobuf.duration_pb2.Duration | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["create_time", b"create_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["create_time", b"create_time", "display_name", b"display_name", "etag", b"etag", "issuer", b"issuer", "name", b"name"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["create_time", b"create_time", "key_rotation_period", b"key_rotation_period"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["create_time", b"create_time", "display_name", b"display_name", "etag", b"etag", "issuer", b"issuer", "key_rotation_period", b"key_rotation_period", "name", b"name", "rsa_bits", b"rsa_bits"]) -> None: ...
 
 global___Tenant = Tenant
 
@@ -70,7 +85,7 @@ class CreateTenantRequest(google.protobuf.message.Message):
     """Check everything, change nothing."""
     @property
     def tenant(self) -> global___Tenant:
-        """The tenant: display_name counts."""
+        """The tenant: display_name, rsa_bits and key_rotation_period count."""
 
     def __init__(
         self,
@@ -211,7 +226,7 @@ class UpdateTenantRequest(google.protobuf.message.Message):
 
     @property
     def update_mask(self) -> google.protobuf.field_mask_pb2.FieldMask:
-        """display_name can be changed."""
+        """display_name, rsa_bits and key_rotation_period can be changed."""
 
     def __init__(
         self,

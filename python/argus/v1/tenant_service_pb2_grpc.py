@@ -88,7 +88,7 @@ class TenantServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def UpdateTenant(self, request, context):
-        """Changes the display name of one's own tenant, or of any from the system tenant.
+        """Changes the display name and the rules for keys of one's own tenant, or of any from the system tenant.
         Errors: TENANT_NOT_FOUND, ETAG_MISMATCH, FIELD_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -43,7 +43,7 @@ class TenantServiceStub:
         argus.v1.tenant_service_pb2.UpdateTenantRequest,
         argus.v1.tenant_service_pb2.UpdateTenantResponse,
     ]
-    """Changes the display name of one's own tenant, or of any from the system tenant.
+    """Changes the display name and the rules for keys of one's own tenant, or of any from the system tenant.
     Errors: TENANT_NOT_FOUND, ETAG_MISMATCH, FIELD_INVALID.
     """
 
@@ -78,7 +78,7 @@ class TenantServiceAsyncStub:
         argus.v1.tenant_service_pb2.UpdateTenantRequest,
         argus.v1.tenant_service_pb2.UpdateTenantResponse,
     ]
-    """Changes the display name of one's own tenant, or of any from the system tenant.
+    """Changes the display name and the rules for keys of one's own tenant, or of any from the system tenant.
     Errors: TENANT_NOT_FOUND, ETAG_MISMATCH, FIELD_INVALID.
     """
 
@@ -121,7 +121,7 @@ class TenantServiceServicer(metaclass=abc.ABCMeta):
         request: argus.v1.tenant_service_pb2.UpdateTenantRequest,
         context: _ServicerContext,
     ) -> typing.Union[argus.v1.tenant_service_pb2.UpdateTenantResponse, collections.abc.Awaitable[argus.v1.tenant_service_pb2.UpdateTenantResponse]]:
-        """Changes the display name of one's own tenant, or of any from the system tenant.
+        """Changes the display name and the rules for keys of one's own tenant, or of any from the system tenant.
         Errors: TENANT_NOT_FOUND, ETAG_MISMATCH, FIELD_INVALID.
         """
 
