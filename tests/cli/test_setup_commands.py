@@ -75,6 +75,55 @@ def test_doctor_finds_a_schema_that_is_behind_and_then_nothing(run: Run) -> None
     assert {row["verdict"] for row in json.loads(sound.stdout)} == {"ok"}
 
 
+def verdicts(told: subprocess.CompletedProcess[str], check: str) -> list[str]:
+    """What the doctor says about one thing."""
+    return [row["verdict"] for row in json.loads(told.stdout) if row["check"] == check]
+
+
+def test_doctor_says_which_keys_are_small(run: Run) -> None:
+    """2048 bits are no failure; a larger size is in force with the next key."""
+    run("migrate")
+    run("bootstrap")
+    for rules, says in (
+        ((), ["1 tenant (system) below 3072 bits: argus keys configure --rsa-bits 3072, then argus keys rotate"]),
+        (("configure", "--rsa-bits", "3072"), ["1 tenant (system) with larger keys to come: argus keys rotate"]),
+        (("rotate", "--immediate"), []),
+    ):
+        if rules:
+            assert run("keys", *rules, "--tenant", "system").returncode == 0
+        told = run("doctor", "--json")
+        assert (told.returncode, verdicts(told, "keys.rsa")) == (0, says)
+        assert verdicts(told, "key-encryption key") == ["ok"]
+
+
+def test_doctor_leads_through_a_change_of_the_key_encryption_key(run: Run) -> None:
+    """A wrong one is a failure; what is left to do is said."""
+    new = base64.b64encode(os.urandom(32)).decode()
+    both = {"ARGUS_KEY_ENCRYPTION_KEY": new, "ARGUS_KEY_ENCRYPTION_KEY_PREVIOUS": KEY}
+    run("migrate")
+    run("bootstrap")
+    wrong = run("doctor", "--json", ARGUS_KEY_ENCRYPTION_KEY=new)
+    assert wrong.returncode == 1
+    assert "set ARGUS_KEY_ENCRYPTION_KEY" in verdicts(wrong, "key-encryption key")[0]
+    before = run("doctor", "--json", **both)
+    assert (before.returncode, "argus keys reencrypt" in verdicts(before, "key-encryption key")[-1]) == (0, True)
+    assert run("keys", "reencrypt", **both).returncode == 0
+    after = run("doctor", "--json", **both)
+    assert "unset ARGUS_KEY_ENCRYPTION_KEY_PREVIOUS" in verdicts(after, "key-encryption key")[-1]
+    assert verdicts(run("doctor", "--json", ARGUS_KEY_ENCRYPTION_KEY=new), "key-encryption key") == ["ok"]
+
+
+def test_doctor_says_which_files_others_could_read(run: Run, tmp_path: Path) -> None:
+    """A secret's file is for one account."""
+    run("migrate")
+    file = tmp_path / "key"
+    file.write_text(KEY)
+    for mode, says in ((0o644, [f"other accounts of this machine may read it: chmod 600 {file}"]), (0o600, [])):
+        file.chmod(mode)
+        told = run("doctor", "--json", ARGUS_KEY_ENCRYPTION_KEY_FILE=str(file))
+        assert (told.returncode, verdicts(told, "settings.key_encryption_key")) == (0, says)
+
+
 def test_doctor_says_what_is_not_set(run: Run) -> None:
     told = run("doctor", "--json", ARGUS_KEY_ENCRYPTION_KEY="", ARGUS_GRPC_LISTN="x")
     assert told.returncode == 1

@@ -1,5 +1,6 @@
 """The command `argus`."""
 
+import resource
 import sys
 from typing import Final
 
@@ -51,6 +52,7 @@ app.add_typer(config.app, name="config")
 
 def main() -> None:
     """Runs the command, and says in one line what kept it from running."""
+    _forbid_core_dumps()
     try:
         check_extension()
         app()
@@ -64,6 +66,16 @@ def main() -> None:
         _fail(error, _REFUSALS.get(error.code, ExitCode.REFUSED))
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _forbid_core_dumps() -> None:
+    """Private keys are in memory, and a core dump would write them to a disk.
+
+    1 and not 0: with 0 the kernel still hands the dump to a program that core_pattern names.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    if hard:
+        resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
 
 
 def _fail(error: Exception | str, code: ExitCode) -> None:

@@ -38,11 +38,13 @@ class Finding:
         what: Its name ("redis.version").
         found: What is there.
         problem: What is wrong and what to do; empty: nothing.
+        advice: What could be better and how; empty: nothing.
     """
 
     what: str
     found: str
     problem: str = ""
+    advice: str = ""
 
 
 def require_stores(redis_url: str, database_url: str, *, redis_ca_file: Path | None = None) -> None:

@@ -157,6 +157,18 @@ async def erase_private(tx: Transaction, key: SigningKey) -> None:
     )
 
 
+async def weak_rings(db: Database, *, bits: int) -> list[tuple[str, int, int]]:
+    """Tenants that sign with an RSA key of fewer bits: tenant, size of the smallest one, size of the next ones."""
+    rows = await db.fetch_all(
+        """SELECT k.tenant_id, min(k.bits) AS bits, t.rsa_bits
+             FROM signing_keys k JOIN tenants t USING (tenant_id)
+            WHERE k.state = 'active' AND k.algorithm = 'RS256' AND k.bits < %s
+            GROUP BY k.tenant_id, t.rsa_bits ORDER BY k.tenant_id""",
+        (bits,),
+    )
+    return [(row["tenant_id"], row["bits"], row["rsa_bits"]) for row in rows]
+
+
 async def find_secret(db: Database, name: str) -> tuple[bytes, str] | None:
     """Ciphertext of an installation secret, and the id of the key it is under."""
     row = await db.fetch_one("SELECT ciphertext, kek_id FROM installation_secrets WHERE name = %s", (name,))

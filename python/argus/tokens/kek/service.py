@@ -34,6 +34,8 @@ class KeyEncryptionKeys:
     ) -> None:
         """Takes what the settings say.
 
+        `own_id` is the id of the key itself (None: a provider wraps it), `previous_ids` are those of the ones before.
+
         Args:
             db: Where wrapped keys are kept, and which one encrypts.
             now: The time.
@@ -50,6 +52,8 @@ class KeyEncryptionKeys:
         self._wrapping = None if isinstance(own, bytes) else own
         self._unwrapping = [one for one in (self._wrapping, previous_wrapping) if one is not None]
         keys = [*([self._own] if self._own is not None else []), *previous]
+        self.own_id = None if self._own is None else kek_id_of(self._own)
+        self.previous_ids = frozenset(map(kek_id_of, previous))
         self._ciphers = {kek_id_of(key): KeyEncryption(key) for key in keys}
         self._lock = asyncio.Lock()
 
@@ -119,7 +123,24 @@ class KeyEncryptionKeys:
 
     async def is_replaceable(self) -> bool:
         """Whether `replace` would bring another one: not if the settings hold the key that encrypts already."""
-        return self._own is None or kek_id_of(self._own) != await store.current(self._db)
+        return self.own_id is None or self.own_id != await self.current()
+
+    async def current(self) -> str | None:
+        """Id of the key that encrypts; None: no server was started yet."""
+        return await store.current(self._db)
+
+    async def require(self, kek_id: str, what: str) -> None:
+        """Makes sure that a key is known.
+
+        Args:
+            kek_id: Its id.
+            what: What is under it, for the message.
+
+        Raises:
+            WrongKeyEncryptionKeyError: It is not among those of the settings.
+            KeyEncryptionUnavailableError: The provider that wraps it is away, or refuses.
+        """
+        await self._cipher(kek_id, what)
 
     async def forget_unused(self) -> int:
         """Deletes wrapped keys that nothing is under any more; says how many."""
