@@ -204,6 +204,35 @@ async def test_a_server_that_can_not_read_the_new_key_says_so_and_goes_on_with_w
     assert (await verify(place.api, done.tokens.access_token)).sub == person.user_id
 
 
+async def test_a_running_server_has_a_new_key_before_it_needs_it(tmp_path: Path) -> None:
+    """A pulled key must not wait for the provider: what a change of the key brings is asked for at once."""
+    from argus.server.private_stack import stack_over
+    from argus.storage.embedded import EmbeddedStores
+
+    kms = Kms(tmp_path / "kms")
+    by_command: dict[str, Any] = {"key_encryption_key": SecretStr(""), "key_encryption_command": kms.command}
+    with EmbeddedStores(tmp_path / "stores") as own:
+        async with stack_over(own.urls, **by_command) as private, private.fresh_tenant() as api:
+            code, said = await Place(own, private, api, tmp_path).run(
+                "keys", "reencrypt", key_encryption_command=kms.command
+            )
+            assert code == 0, said
+            # Made at the first start and checked, asked for by the command, which makes and checks another.
+            asked = ["wrap", "unwrap", "unwrap", "wrap", "unwrap", "unwrap"]
+
+            async def has_asked() -> bool:
+                return kms.operations == asked
+
+            await until(has_asked)
+            kms.fail("denied")
+            argus, tenant = private.server.argus, api.tenant_id
+            (active,) = [key for key in (await argus.signing_keys.list(tenant, page_size=9))[0] if key.use == "access"]
+            await argus.signing_keys.revoke(tenant, active.kid, _origin(tenant))
+            await argus.snapshot.refresh()
+            assert kms.operations == asked
+        own.delete()
+
+
 class User:
     """Sessions that begin, refresh and are verified by whatever servers there are, all the time."""
 

@@ -4,7 +4,8 @@ from typing import Final
 
 from tests.mutants.engine import ENGINE
 from tests.mutants.flows import FLOWS
+from tests.mutants.keys import KEYS
 from tests.mutants.stores import STORES
 from tests.mutants.table import TABLE
 
-MUTANTS: Final = (*TABLE, *STORES, *FLOWS, *ENGINE)
+MUTANTS: Final = (*TABLE, *STORES, *FLOWS, *KEYS, *ENGINE)

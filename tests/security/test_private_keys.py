@@ -40,7 +40,7 @@ async def test_nothing_that_is_said_holds_a_private_key(scene: Scene) -> None:
     """Answers, logs without redaction at the lowest level, exceptions with their traces, `repr`, metrics, key sets."""
     assert len(scene.secrets) > 20
     places = {f"answer {number}": answer.encode() for number, answer in enumerate(scene.answers)}
-    places["repr"] = scene.shown().encode()
+    places["repr"] = (await scene.shown()).encode()
     server = scene.private.server
     key_set = f"{server.http_url}/t/{scene.api.tenant_id}/.well-known/jwks.json"
     async with httpx.AsyncClient() as http:

@@ -33,7 +33,7 @@ class Process:
         self.keks = KeyEncryptionKeys(features.db, features.now, own, **previous)
         self.signing_keys = SigningKeys(features.db, features.now, self.keks)
         self.secrets = InstallationSecrets(features.db, features.now, self.keks)
-        self.reencrypt = Reencryption(features.db, self.keks)
+        self.reencrypt = Reencryption(features.db, features.now, self.keks)
 
     async def reads(self, tenant: str) -> dict[str, bytes]:
         """Everything that is encrypted, read; the process starts like this."""
@@ -114,6 +114,8 @@ async def test_processes_with_old_and_new_settings_work_side_by_side(features: F
     old, new = Process(features, OLD), Process(features, NEW, previous=[OLD])
     before = await new.reads(tenant)
     added = await rotate(new, tenant)
+    async with features.db.transaction() as tx:
+        await tx.execute("UPDATE tenants SET is_system = true WHERE tenant_id = %s", (tenant,))
     assert before.items() <= (await old.reads(tenant)).items()
     assert added in await old.reads(tenant)
     done = await new.reencrypt()
@@ -127,6 +129,7 @@ async def test_processes_with_old_and_new_settings_work_side_by_side(features: F
         await Process(features, OLD).keks.ensure()
     again = await alone.reencrypt()
     assert (again.is_new, again.keys, again.secrets) == (False, 0, 0)
+    assert (await features.event_types(tenant)).count("key.encrypted_anew") == 1
 
 
 async def test_a_run_that_is_cut_short_leaves_everything_readable(features: Features, tenant: str) -> None:
@@ -250,6 +253,26 @@ async def test_a_command_takes_over_from_a_key_and_gives_back(
     assert (await back.reencrypt()).forgotten == 1
     assert await Process(features, NEW).reads(tenant) == before
     assert await features.db.fetch_all("SELECT kek_id FROM key_encryption_keys") == []
+
+
+async def test_a_wrapped_key_is_kept_as_long_as_something_is_under_it(
+    features: Features, tenant: str, kms: Kms
+) -> None:
+    """A key, a secret, or what is to be written next."""
+    process = Process(features, command(kms), previous=[OLD])
+    await process.reencrypt()
+    for _ in range(2):
+        await process.keks.replace()
+        assert await process.keks.forget_unused() == 0
+        await rotate(process, tenant)
+    assert len(await count_by_kek(features.db)) == 3
+    assert len(await Process(features, command(kms)).reads(tenant)) == 7
+    async with features.db.transaction() as tx:
+        await tx.execute("DELETE FROM signing_keys")
+    # The secrets are under the first one, and the last one encrypts.
+    assert await process.keks.forget_unused() == 1
+    await Process(features, command(kms)).secrets.ensure()
+    assert (await process.reencrypt()).forgotten == 2
 
 
 async def test_a_provider_that_is_away_is_needed_by_new_processes_only(

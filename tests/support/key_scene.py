@@ -117,12 +117,17 @@ class Scene:
             version=10**9, bucket_key=await argus.snapshot._secrets.get("bucket"), tenants=tenants
         ).SerializeToString()
 
-    def shown(self) -> str:
+    async def shown(self) -> str:
         """Everything that has a `repr`."""
         argus = self.private.server.argus
         parts = [argus, argus.settings, argus.signing_keys, argus.signing_keys._keks, argus.snapshot, argus.engine]
         parts += [vars(argus.signing_keys), vars(argus.signing_keys._keks)["_ciphers"], argus.reencryption]
-        return "\n".join(f"{part} {part!r}" for part in parts)
+        parts += [await argus.signing_keys.usable(self.api.tenant_id)]
+        material = await argus.signing_keys.generate_ring()
+        for one in material:
+            for number, part in enumerate(secret_parts(one.private_key)):
+                self.secrets[f"{one.use} unused {number}"] = part
+        return "\n".join(f"{part} {part!r}" for part in [*parts, *material])
 
     def argus(self, *words: str) -> str:
         """What a command says, and what there is to see of it from outside."""

@@ -35,6 +35,11 @@ class Kms:
         file = self.folder / "calls"
         return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
+    @property
+    def operations(self) -> list[object]:
+        """What the program was asked for, each time."""
+        return [call["arguments"][-1] for call in self.calls if isinstance(call["arguments"], list)]
+
     def rotate(self) -> None:
         """Makes a new version of its key; the ones before it go on unwrapping."""
         (self.folder / f"key-{len(self._keys)}").write_bytes(os.urandom(32))
@@ -62,7 +67,10 @@ class Kms:
             case "garbage":
                 return "!?"
             case "nothing":
+                sys.stderr.write("a pipe broke\n")
                 return ""
+            case "two lines":
+                return "a\nb"
             case "echo":
                 return given
             case "another key":

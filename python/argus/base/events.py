@@ -26,6 +26,7 @@ EVENT_TYPES: Final[dict[str, str]] = {
     "identifier.removed": "An identifier of a user was removed.",
     "key.compromise_suspected": "A token's signature is good and its computed id is not: a key may be in other hands.",
     "key.created": "A signing key was made.",
+    "key.encrypted_anew": "All keys and secrets of the installation went under the present key-encryption key.",
     "key.revoked": "A key was pulled in an emergency.",
     "key.rotated": "A new key takes over from the active one.",
     "key.state_changed": "A key went on to its next state by schedule.",

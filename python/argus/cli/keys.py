@@ -112,7 +112,10 @@ def reencrypt(as_json: JsonOption = False, config: ConfigOption = None) -> None:
         task = bar.add_task("Encrypting anew", total=None)
 
         async def work(argus: Argus) -> Reencrypted:
-            return await argus.reencryption(lambda done, total: bar.update(task, completed=done, total=total))
+            return await argus.reencryption(
+                lambda done, total: bar.update(task, completed=done, total=total),
+                origin_of=lambda tenant_id: origin(tenant_id, "keys reencrypt"),
+            )
 
         done = manage(config, work)
     show_one(asdict(done), as_json=as_json)

@@ -313,7 +313,7 @@ async def _compose(
         clients=clients,
         passwords=passwords,
         signing_keys=signing_keys,
-        reencryption=Reencryption(db, keks),
+        reencryption=Reencryption(db, now, keks),
         policies=policies,
         audit=Audit(db, now),
         sessions=sessions,

@@ -2,8 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
+from argus.base.events import Event
+from argus.base.origin import Origin
 from argus.storage.postgres import Database
 from argus.tokens import reencryption_store as store
 from argus.tokens.kek.service import KeyEncryptionKeys
@@ -15,6 +18,10 @@ _BATCH: Final = 100
 
 Progress = Callable[[int, int], None]
 """Is told how many of how many things are done."""
+
+
+def _by_itself(tenant_id: str) -> Origin:
+    return Origin(tenant_id=tenant_id, actor="system:keys", request_id="")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,12 +50,19 @@ class Reencryption:
     done, and the next one goes on with what is left. Any number may run at once.
     """
 
-    def __init__(self, db: Database, keks: KeyEncryptionKeys) -> None:
+    def __init__(self, db: Database, now: Callable[[], datetime], keks: KeyEncryptionKeys) -> None:
         self._db = db
+        self._now = now
         self._keks = keks
 
-    async def __call__(self, on_progress: Progress = lambda _done, _all: None) -> Reencrypted:
+    async def __call__(
+        self, on_progress: Progress = lambda _done, _all: None, *, origin_of: Callable[[str], Origin] = _by_itself
+    ) -> Reencrypted:
         """Chooses the key of the settings (or has the provider wrap a new one), and brings everything under it.
+
+        Args:
+            on_progress: Is told how many of how many things are done.
+            origin_of: On whose behalf, for the audit of a tenant; it stands in that of the system tenant.
 
         Raises:
             UnreadableSecretError: Something can't be decrypted; all that comes before it is done.
@@ -66,6 +80,11 @@ class Reencryption:
             keys += await self._keys(batch)
             on_progress(secrets + keys, max(left, secrets + keys))
         forgotten = await self._keks.forget_unused()
+        if is_new or keys or secrets:
+            data = {"kek": kek_id, "keys": str(keys), "secrets": str(secrets)}
+            for tenant_id in await store.system_tenants(self._db):
+                event = Event(type="key.encrypted_anew", data=data)
+                await self._db.record(origin_of(tenant_id), event, self._now())
         return Reencrypted(kek_id=kek_id, is_new=is_new, keys=keys, secrets=secrets, forgotten=forgotten)
 
     async def _keys(self, batch: Sequence[Encrypted]) -> int:

@@ -31,6 +31,12 @@ async def count_by_kek(db: Database) -> dict[str, int]:
     return {row["kek_id"]: row["n"] for row in rows}
 
 
+async def system_tenants(db: Database) -> list[str]:
+    """The tenants in whose audit it stands what happened to the installation."""
+    rows = await db.fetch_all("SELECT tenant_id FROM tenants WHERE is_system ORDER BY tenant_id")
+    return [row["tenant_id"] for row in rows]
+
+
 async def old_keys(db: Database, *, after: tuple[str, ...], limit: int) -> list[Encrypted]:
     """Signing keys under another key-encryption key than the one that encrypts now, following a position."""
     rows = await db.fetch_all(

@@ -74,8 +74,8 @@ class WrappingCommand:
         """See `KeyWrapping`."""
         text = base64.b64encode(key).decode()
         wrapped = await self._run("wrap", text)
-        if not wrapped or len(wrapped) > MAX_WRAPPED or not wrapped.isprintable():
-            raise self._failed("wrap", f"its answer is not one line of 1 to {MAX_WRAPPED} characters")
+        if len(wrapped) > MAX_WRAPPED or not wrapped.isprintable():
+            raise self._failed("wrap", f"its answer is not one line of at most {MAX_WRAPPED} characters")
         if text in wrapped:
             raise self._failed("wrap", "its answer holds the key itself: that is no wrapping")
         return wrapped
@@ -115,9 +115,11 @@ class WrappingCommand:
             finally:
                 _kill(process)
         answer = answer.strip()
-        if process.returncode != 0:
+        if process.returncode != 0 or not answer:
+            # A pipe in a script ends well whatever happens at its beginning.
+            ended = f"exit status {process.returncode}" if process.returncode else "no answer"
             said = _WITHHELD if text in said or (answer and answer in said) else _shown(said)
-            raise self._failed(operation, f"exit status {process.returncode}{f': {said}' if said else ''}")
+            raise self._failed(operation, f"{ended}{f': {said}' if said else ''}")
         return answer
 
     def _failed(self, operation: Operation, why: str) -> KeyEncryptionUnavailableError:
