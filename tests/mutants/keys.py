@@ -89,11 +89,11 @@ KEYS: Final = (
         _COMMAND + "test_failures_say_what_is_wrong_and_never_the_key",
     ),
     _python(
-        "server/snapshot.py",
+        "server/loops.py",
         "a-new-key-is-unwrapped-when-needed",
         "A pulled key waits for the provider of a new key-encryption key.",
-        "            await self._keks.learn()\n",
-        "            await self._keks.current()\n",
+        'background.every("key-encryption", _KEKS, argus.keks.learn)',
+        'background.every("key-encryption", _KEKS, argus.keks.current)',
         "tests/faults/test_key_encryption.py::test_a_running_server_has_a_new_key_before_it_needs_it",
     ),
     _python(

@@ -94,7 +94,7 @@ class Scene:
             argus.engine.load(await self._spoilt_snapshot())
         self.answers.append("".join(traceback.format_exception(refused.value)))
         with pytest.raises(WrongKeyEncryptionKeyError) as wrong:
-            await argus.signing_keys._keks.decrypt(b"", kek_id="none", place="nowhere")
+            await argus.keks.decrypt(b"", kek_id="none", place="nowhere")
         self.answers.append(repr(wrong.value))
 
     async def _spoilt_snapshot(self) -> bytes:
@@ -120,8 +120,8 @@ class Scene:
     async def shown(self) -> str:
         """Everything that has a `repr`."""
         argus = self.private.server.argus
-        parts = [argus, argus.settings, argus.signing_keys, argus.signing_keys._keks, argus.snapshot, argus.engine]
-        parts += [vars(argus.signing_keys), vars(argus.signing_keys._keks)["_ciphers"], argus.reencryption]
+        parts = [argus, argus.settings, argus.signing_keys, argus.keks, argus.snapshot, argus.engine]
+        parts += [vars(argus.signing_keys), vars(argus.keks)["_ciphers"], argus.reencryption]
         parts += [await argus.signing_keys.usable(self.api.tenant_id)]
         material = await argus.signing_keys.generate_ring()
         for one in material:

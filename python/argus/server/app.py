@@ -94,6 +94,7 @@ class Argus:
     clients: Clients
     passwords: Passwords
     signing_keys: SigningKeys
+    keks: KeyEncryptionKeys
     reencryption: Reencryption
     policies: Policies
     audit: Audit
@@ -255,7 +256,6 @@ async def _compose(
         signing_keys=signing_keys,
         policies=policies,
         secrets=secrets,
-        keks=keks,
     )
 
     restore = RestoreStore(db, redis, keyspace)
@@ -313,6 +313,7 @@ async def _compose(
         clients=clients,
         passwords=passwords,
         signing_keys=signing_keys,
+        keks=keks,
         reencryption=Reencryption(db, now, keks),
         policies=policies,
         audit=Audit(db, now),

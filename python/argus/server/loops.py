@@ -11,6 +11,7 @@ _FLUSH: Final = timedelta(milliseconds=250)
 _OUTBOX: Final = timedelta(milliseconds=500)
 _KEYS: Final = timedelta(seconds=5)
 _COVERS: Final = timedelta(seconds=1)
+_KEKS: Final = timedelta(seconds=1)
 _REPORT: Final = timedelta(seconds=10)
 _HOUSEKEEPING: Final = timedelta(minutes=5)
 
@@ -24,5 +25,7 @@ def add_loops(background: Background, argus: Argus) -> None:
     background.every("outbox", _OUTBOX, argus.outbox.run_due)
     background.every("sweeper", argus.settings.sweep_interval, argus.sweeper.sweep)
     background.every("keys", _KEYS, argus.signing_keys.advance_due)
+    # So that a pulled key never waits for a program.
+    background.every("key-encryption", _KEKS, argus.keks.learn)
     background.every("janitor", _HOUSEKEEPING, argus.sweeper.tidy)
     background.every("partitions", _HOUSEKEEPING, argus.audit.ensure_partitions)

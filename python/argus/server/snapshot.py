@@ -17,7 +17,6 @@ from argus.storage.postgres import Database
 from argus.tenants.model import Tenant
 from argus.tenants.service import Tenants
 from argus.tokens.kek.command import KeyEncryptionUnavailableError
-from argus.tokens.kek.service import KeyEncryptionKeys
 from argus.tokens.model import KeyUse, UnreadableSecretError, UsableKey
 from argus.tokens.service import InstallationSecrets, SigningKeys
 
@@ -49,7 +48,6 @@ class SnapshotKeeper:
         signing_keys: SigningKeys,
         policies: Policies,
         secrets: InstallationSecrets,
-        keks: KeyEncryptionKeys,
     ) -> None:
         self._db = db
         self._engine = engine
@@ -58,7 +56,6 @@ class SnapshotKeeper:
         self._signing_keys = signing_keys
         self._policies = policies
         self._secrets = secrets
-        self._keks = keks
         self._lock = asyncio.Lock()
         self._loaded = 0
         self._reads_keys = True
@@ -89,20 +86,12 @@ class SnapshotKeeper:
     async def _refresh(self) -> None:
         # Read first: what changes while the rest is read makes the version rise again.
         version = await self._version()
-        await self._learn_keks()
         snapshot = engine_pb2.Snapshot(version=version, bucket_key=await self._secrets.get("bucket"))
         for tenant in await self._tenants.all():
             if not tenant.disabled:
                 snapshot.tenants.append(await self._tenant(tenant))
         self._engine.load(snapshot.SerializeToString())
         self._loaded = version
-
-    async def _learn_keks(self) -> None:
-        """A new key-encryption key is unwrapped before a pulled key waits for it; one that is not needed may fail."""
-        try:
-            await self._keks.learn()
-        except KeyEncryptionUnavailableError as error:
-            log.warning("snapshot.unavailable", component=error.component)
 
     async def run(self) -> None:
         """Follows the changes until it is cancelled; a PostgreSQL that is away is waited for."""

@@ -16,10 +16,6 @@ CREATE TABLE current_key_encryption_key (
 INSERT INTO current_key_encryption_key (kek_id, change_time)
     SELECT kek_id, create_time FROM installation_secrets WHERE name = 'bucket';
 
--- Servers learn of a new one before something under it is needed in a hurry.
-CREATE TRIGGER current_key_encryption_key_configuration AFTER INSERT OR UPDATE ON current_key_encryption_key
-    FOR EACH STATEMENT EXECUTE FUNCTION configuration_changed();
-
 -- To encrypt a key anew is no change that servers must follow.
 DROP TRIGGER signing_keys_configuration ON signing_keys;
 CREATE TRIGGER signing_keys_configuration

@@ -111,9 +111,8 @@ class WrappingCommand:
             try:
                 answer, said = process.communicate(f"{text}\n", timeout=self._timeout.total_seconds())
             except subprocess.TimeoutExpired:
-                raise self._failed(operation, f"no answer within {self._timeout.total_seconds():g} s") from None
-            finally:
                 _kill(process)
+                raise self._failed(operation, f"no answer within {self._timeout.total_seconds():g} s") from None
         answer = answer.strip()
         if process.returncode != 0 or not answer:
             # A pipe in a script ends well whatever happens at its beginning.
@@ -134,7 +133,7 @@ def _environment() -> dict[str, str]:
 
 
 def _kill(process: subprocess.Popen[str]) -> None:
-    """Ends the program and what it has started; nothing if all is over."""
+    """Ends the program, which runs, and what it has started."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     for pipe in (process.stdin, process.stdout, process.stderr):
