@@ -9,6 +9,7 @@ __all__ = [
     "Engine",
     "Keyspace",
     "Lease",
+    "PublicKey",
     "SessionRecord",
     "expire_twin",
     "function_library",
@@ -17,6 +18,7 @@ __all__ = [
     "generate_ed25519_key",
     "generate_rsa_key",
     "public_jwk",
+    "read_key_set",
     "rebuild_twin",
     "rotation_twin",
     "touch_twin",
@@ -126,6 +128,19 @@ class Lease:
         """Whether any node's answers may be used now."""
     def age_ms(self) -> int | None:
         """Milliseconds since the question that the last confirmation answered, or None."""
+
+@final
+class PublicKey:
+    """A key that verifies, read strictly and parsed once; bound to one algorithm."""
+
+    @property
+    def algorithm(self) -> str:
+        """The one `alg` of its signatures: "RS256" or "EdDSA"."""
+    @property
+    def thumbprint(self) -> str:
+        """RFC 7638 thumbprint with SHA-256."""
+    def verify(self, message: bytes, signature: bytes) -> None:
+        """Raises ValueError if the signature is not the key's."""
 
 @final
 class Engine:
@@ -242,6 +257,17 @@ def generate_ed25519_key() -> bytes:
 
 def public_jwk(private_key: bytes) -> tuple[str, str]:
     """(RFC 7638 thumbprint, public JWK as JSON with kty, use, alg, kid and the public members) of a PKCS#8 key."""
+
+def read_key_set(data: bytes) -> tuple[dict[str, PublicKey], list[tuple[str, str]]]:
+    """The keys of a JSON Web Key Set that verify, by `kid`; and (`kid`, why) of those that were left out.
+
+    Left out are symmetric and private keys, other uses than `sig`, `key_ops` without `verify`, algorithms other than
+    RS256 and EdDSA, RSA below 2048 bits or with an exponent that is even or below 3, and keys without a name or with
+    one that several good keys have.
+
+    Raises:
+        ValueError: It is no key set: more than 64 KiB, not strict JSON, no list `keys`.
+    """
 
 def rotation_twin(
     record: bytes, user: bytes, lineage: bytes, arguments: list[int | bytes], now_ms: int

@@ -2,6 +2,7 @@
 
 mod clock;
 mod engine;
+mod key_set;
 mod keys;
 mod keyspace;
 mod lease;
@@ -45,9 +46,11 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<record::SessionRecord>()?;
     module.add_class::<engine::Engine>()?;
     module.add_class::<lease::Lease>()?;
+    module.add_class::<key_set::PublicKey>()?;
     module.add_function(wrap_pyfunction!(function_library, module)?)?;
     module.add_function(wrap_pyfunction!(function_library_name, module)?)?;
     module.add_function(wrap_pyfunction!(function_name, module)?)?;
+    module.add_function(wrap_pyfunction!(key_set::read_key_set, module)?)?;
     module.add_function(wrap_pyfunction!(keys::generate_rsa_key, module)?)?;
     module.add_function(wrap_pyfunction!(keys::generate_ed25519_key, module)?)?;
     module.add_function(wrap_pyfunction!(keys::public_jwk, module)?)?;

@@ -88,15 +88,20 @@ impl PublicMembers {
 /// `alg` that is not the kind's, RSA below 2048 bits or with an even exponent.
 pub fn verifying_key(jwk: &str) -> Result<VerifyingKey, KeyRefused> {
     let object = json::parse_object(jwk.as_bytes()).map_err(|_| KeyRefused::Malformed)?;
-    let key = match text(&object, "kty") {
-        Some("RSA") => VerifyingKey::rsa(&bytes(&object, "n")?, &bytes(&object, "e")?)?,
-        Some("OKP") if text(&object, "crv") == Some("Ed25519") => {
-            VerifyingKey::ed25519(&bytes(&object, "x")?)?
+    read_verifying_key(&object)
+}
+
+/// What [`verifying_key`] does with a JWK that has been parsed.
+pub(super) fn read_verifying_key(jwk: &Object) -> Result<VerifyingKey, KeyRefused> {
+    let key = match text(jwk, "kty") {
+        Some("RSA") => VerifyingKey::rsa(&bytes(jwk, "n")?, &bytes(jwk, "e")?)?,
+        Some("OKP") if text(jwk, "crv") == Some("Ed25519") => {
+            VerifyingKey::ed25519(&bytes(jwk, "x")?)?
         }
         _ => return Err(KeyRefused::Unsupported),
     };
     let is_its_algorithm = |value: &Value| value == key.algorithm().name();
-    if !is_for_verifying(&object) || !object.get("alg").is_none_or(is_its_algorithm) {
+    if !is_for_verifying(jwk) || !jwk.get("alg").is_none_or(is_its_algorithm) {
         return Err(KeyRefused::Unsupported);
     }
     Ok(key)

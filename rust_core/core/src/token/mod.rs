@@ -13,6 +13,7 @@ pub mod http_uri;
 pub mod issue;
 pub mod json;
 pub mod jwk;
+pub mod jwk_set;
 pub mod keys;
 pub mod levels;
 pub mod proof_key;

@@ -20,8 +20,8 @@ const COORDINATE_LEN: usize = 32;
 const UNCOMPRESSED_POINT: u8 = 4;
 const FIXED_SIGNATURE_LEN: usize = 64;
 
-/// Members of a private or symmetric key (RFC 7518, section 6). A proof that shows one has given its key away.
-const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+/// Members of a private or symmetric key (RFC 7518, section 6). Who shows one has given the key away.
+pub(super) const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
 /// Signature algorithm of a proof (RFC 7518, RFC 8037): none of them symmetric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

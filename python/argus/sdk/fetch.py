@@ -1,0 +1,106 @@
+"""Fetches a small document of an issuer; the only module that speaks HTTP as a client.
+
+Neither the address nor the answer is trusted: HTTPS alone, no redirects, bounded in size and time.
+"""
+
+import asyncio
+import ssl
+from datetime import timedelta
+from typing import Final
+from urllib.parse import urlsplit
+
+import httpx
+
+from argus.base.listen import is_loopback
+
+LARGEST_DOCUMENT: Final = 64 * 1024
+"""Bytes."""
+
+_HEADERS: Final = {
+    "accept": "application/jwk-set+json, application/json",
+    # A small answer that unpacks to a large one would be counted too late.
+    "accept-encoding": "identity",
+    # What caches on the way have may be older than the key that is asked for, or than the one that was pulled.
+    "cache-control": "no-cache",
+    "user-agent": "argus-sdk",
+}
+
+
+class FetchFailedError(Exception):
+    """The document can't be had now."""
+
+
+class Fetcher:
+    """Fetches documents over HTTPS."""
+
+    def __init__(
+        self,
+        *,
+        allow_loopback: bool = False,
+        timeout: timedelta = timedelta(seconds=3),
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """Takes how to fetch.
+
+        Args:
+            allow_loopback: Takes http:// too where only this machine can answer: for development.
+            timeout: Longest time for everything, from the connection to the last byte.
+            tls: Whom to trust; None: what httpx does (certifi, or SSL_CERT_FILE and SSL_CERT_DIR).
+        """
+        self._allow_loopback = allow_loopback
+        self._timeout = timeout.total_seconds()
+        self._tls = tls
+
+    def check(self, url: str) -> None:
+        """Refuses an address that is never fetched.
+
+        Raises:
+            ValueError: Says why; never shows the address.
+        """
+        parts = urlsplit(url)
+        if not parts.hostname or parts.username is not None or parts.password is not None or parts.fragment:
+            raise ValueError("the address must have a host, and neither a user nor a fragment")
+        if parts.scheme == "https":
+            return
+        if parts.scheme != "http" or not self._allow_loopback or not is_loopback(parts.hostname):
+            raise ValueError("the address must begin with https://")
+
+    async def get(self, url: str) -> bytes:
+        """The document.
+
+        Raises:
+            ValueError: The address is one that is never fetched.
+            FetchFailedError: There is no answer, or none of status 200 that is small enough.
+        """
+        self.check(url)
+        is_encrypted = urlsplit(url).scheme == "https"
+        try:
+            async with (
+                asyncio.timeout(self._timeout),
+                # Proxies of the environment are for the way out, not for what this machine says to itself.
+                httpx.AsyncClient(verify=self._context(), trust_env=is_encrypted, timeout=self._timeout) as client,
+                client.stream("GET", url, headers=_HEADERS, follow_redirects=False) as answer,
+            ):
+                return await _read(answer)
+        except TimeoutError:
+            raise FetchFailedError(f"no whole answer within {self._timeout:g} s") from None
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            raise FetchFailedError(f"no answer ({type(error).__name__})") from error
+
+    def _context(self) -> ssl.SSLContext:
+        if self._tls is None:
+            self._tls = httpx.create_ssl_context()
+        return self._tls
+
+
+async def _read(answer: httpx.Response) -> bytes:
+    if answer.status_code != httpx.codes.OK:
+        raise FetchFailedError(f"answered with status {answer.status_code}")
+    if answer.headers.get("content-encoding", "identity") != "identity":
+        raise FetchFailedError("answered in an encoding that was not asked for")
+    body = bytearray()
+    async for chunk in answer.aiter_raw():
+        body += chunk
+        if len(body) > LARGEST_DOCUMENT:
+            raise FetchFailedError(f"answered with more than {LARGEST_DOCUMENT} bytes")
+    return bytes(body)
