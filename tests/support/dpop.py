@@ -13,7 +13,7 @@ from argus.v1.types_pb2 import Confirmation, DpopProof, Proof
 
 METHOD: Final = "POST"
 URI: Final = "https://app.test/token"
-_ALGORITHMS: Final = ["ES256", "Ed25519", "RS256", "PS256", "HS256", "none"]
+_ALGORITHMS: Final = ["ES256", "EdDSA", "Ed25519", "RS256", "PS256", "HS256", "none"]
 
 
 class DpopClient:

@@ -1,13 +1,10 @@
-"""The HTTP listeners: health, readiness, key sets, metrics."""
+"""The HTTP listeners: health, readiness, metrics."""
 
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-from joserfc import jwt
-from joserfc.jwk import KeySet
 
-from argus.v1 import key_service_pb2 as keys
 from tests.support.stack import Stack
 
 
@@ -33,43 +30,17 @@ async def test_live_and_ready(http: httpx.AsyncClient, admin: httpx.AsyncClient)
         assert (ready.status_code, ready.json()) == (200, {"ready": True, "faults": {}})
 
 
-async def test_the_key_set_verifies_access_tokens_and_no_refresh_tokens(http: httpx.AsyncClient, stack: Stack) -> None:
-    """Another implementation (joserfc) verifies by the published keys; refresh keys are never published."""
-    world = await stack.new_world()
-    published = await http.get(f"/t/{world.tenant.partition('/')[2]}/.well-known/jwks.json")
-    assert published.headers["content-type"] == "application/jwk-set+json"
-    key_set = KeySet.import_key_set(published.json())
-    claims = jwt.decode(world.access_token, key_set, algorithms=["RS256"]).claims
-    assert claims["sid"] == world.session.rpartition("/")[2]
-    api = stack.api_of(world)
-    own = await api.keys.ListKeys(keys.ListKeysRequest(parent=world.tenant))
-    access = {key.name.rpartition("/")[2] for key in own.keys if key.use == keys.KEY_USE_ACCESS}
-    assert {key["kid"] for key in published.json()["keys"]} == access
-    assert all(not {"d", "p", "q", "k"} & key.keys() for key in published.json()["keys"])
-
-
-async def test_the_key_set_may_be_cached(http: httpx.AsyncClient, stack: Stack) -> None:
-    """Cache-Control and ETag; a consumer that has it gets 304, after a rotation the new one."""
-    api = await stack.new_tenant()
-    path = f"/t/{api.tenant_id}/.well-known/jwks.json"
-    first = await http.get(path)
-    assert first.headers["cache-control"].startswith("public, max-age=")
-    etag = first.headers["etag"]
-    for known in (etag, f"W/{etag}", f'"x", {etag}'):
-        assert (await http.get(path, headers={"if-none-match": known})).status_code == 304
-    await api.keys.RotateKey(keys.RotateKeyRequest(parent=api.parent, use=keys.KEY_USE_ACCESS))
-    await stack.argus.snapshot.refresh()
-    second = await http.get(path, headers={"if-none-match": etag})
-    assert second.status_code == 200
-    assert len(second.json()["keys"]) == len(first.json()["keys"]) + 1
-
-
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
         ("GET", "/t/no-such-tenant/.well-known/jwks.json", 404),
         ("GET", "/t/%2e%2e/.well-known/jwks.json", 404),
         ("GET", "/t/A'--/.well-known/jwks.json", 404),
+        ("GET", "/t/no-such-tenant/.well-known/openid-configuration", 404),
+        ("HEAD", "/t/no-such-tenant/.well-known/openid-configuration", 404),
+        ("GET", "/.well-known/oauth-authorization-server/t/no-such-tenant", 404),
+        ("GET", "/.well-known/oauth-authorization-server", 404),
+        ("POST", "/t/no-such-tenant/.well-known/jwks.json", 405),
         ("GET", "/metrics", 404),
         ("GET", "/", 404),
         ("POST", "/healthz", 405),
@@ -79,7 +50,8 @@ async def test_what_is_not_there(http: httpx.AsyncClient, method: str, path: str
     """Small answers that say nothing; metrics are not for everybody."""
     answer = await http.request(method, path)
     assert answer.status_code == status
-    assert set(answer.json()) == {"error"}
+    assert answer.headers["cache-control"] == "no-store"
+    assert method == "HEAD" or set(answer.json()) == {"error"}
 
 
 async def test_headers_of_every_answer(http: httpx.AsyncClient) -> None:

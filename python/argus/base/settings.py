@@ -111,6 +111,11 @@ class Settings(BaseModel):
         description="Algorithm of new keys for refresh tokens; keys that are there stay until they are rotated "
         "(argus keys rotate --use refresh), and their tokens stay good.",
     )
+    key_set_max_age: Duration = Field(
+        parse_duration("5m"),
+        description="How long readers may keep key sets and metadata; new keys are published twice as long before they "
+        "sign, and consumers that can't be told accept a pulled key for as long.",
+    )
     request_deadline: Duration = Field(
         parse_duration("10s"), description="Longest life of a call; longer ones are cut to it."
     )
@@ -322,6 +327,7 @@ class Settings(BaseModel):
     @model_validator(mode="after")
     def _times_are_usable(self) -> Self:
         for name, least, most in (
+            ("key_set_max_age", "1s", "24h"),
             ("request_deadline", "1s", "60s"),
             ("redis_timeout", "10ms", "10s"),
             ("database_timeout", "100ms", "60s"),

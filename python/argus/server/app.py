@@ -71,9 +71,6 @@ from argus.users.service import Users
 
 log = structlog.get_logger(__name__)
 
-KEY_SET_MAX_AGE: Final = timedelta(minutes=10)
-"""How long consumers may keep a key set; a new key is published that long before it signs."""
-
 # Longest that PostgreSQL may take to confirm the primary.
 _LEASE_PATIENCE: Final = timedelta(seconds=4)
 
@@ -235,11 +232,12 @@ async def _compose(
     clients = Clients(db, now, settings.base_url)
     passwords = Passwords(db, now, settings)
     policies = Policies(db, now, default_policy(settings))
+    # A cache on the way and the consumer behind it may each keep a key set for its whole age.
     signing_keys = SigningKeys(
         db,
         now,
         keks,
-        jwks_max_age=KEY_SET_MAX_AGE,
+        jwks_max_age=2 * settings.key_set_max_age,
         rotation_period=settings.key_rotation_period,
         refresh_algorithm=settings.refresh_token_alg,
     )

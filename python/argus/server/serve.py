@@ -13,7 +13,7 @@ import structlog
 from argus.base.clock import Clock
 from argus.base.listen import split_address
 from argus.base.settings import Settings
-from argus.server.app import KEY_SET_MAX_AGE, Argus, open_argus
+from argus.server.app import Argus, open_argus
 from argus.server.background import Background
 from argus.server.grpc_server import GrpcParts, GrpcServer
 from argus.server.http_server import HttpServer
@@ -23,6 +23,7 @@ from argus.server.readiness import ReadinessCheck
 from argus.server.servicers import make_servicers
 from argus.server.tls import Tls
 from argus.web.app import admin_app, public_app
+from argus.web.issuers import Issuers
 
 log = structlog.get_logger(__name__)
 
@@ -120,9 +121,8 @@ class _Listeners:
         )
         self._grpc_tls = Tls.of(settings.grpc_tls_certificate, settings.grpc_tls_key)
         http_tls = Tls.of(settings.http_tls_certificate, settings.http_tls_key)
-        public = public_app(
-            readiness=readiness, key_sets=argus.engine.jwks, key_set_max_age=int(KEY_SET_MAX_AGE.total_seconds())
-        )
+        issuers = Issuers(key_sets=argus.engine.jwks, issuer_of=argus.tenants.issuer)
+        public = public_app(readiness=readiness, issuers=issuers, key_set_max_age=settings.key_set_max_age)
         self._http = HttpServer(public, settings.http_listen, http_tls)
         admin = admin_app(readiness=readiness, registry=metrics.registry)
         self._admin = HttpServer(admin, settings.admin_listen, http_tls)

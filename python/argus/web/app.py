@@ -1,5 +1,7 @@
 """The HTTP applications: one for everybody, one for operators."""
 
+from datetime import timedelta
+
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -7,28 +9,29 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from argus.web.documents import Documents
 from argus.web.headers import SecurityHeaders
 from argus.web.health import Health, Readiness
-from argus.web.jwks import KeySets, KeySetSource
+from argus.web.issuers import Issuers
 from argus.web.metrics import Metrics
 
 
-def public_app(*, readiness: Readiness, key_sets: KeySetSource, key_set_max_age: int) -> Starlette:
+def public_app(*, readiness: Readiness, issuers: Issuers, key_set_max_age: timedelta) -> Starlette:
     """What everybody may ask for.
 
     Args:
         readiness: Says whether this process can serve.
-        key_sets: Where published key sets come from.
-        key_set_max_age: Seconds that consumers may keep a key set.
+        issuers: What tenants publish.
+        key_set_max_age: How long consumers may keep it.
     """
     health = Health(readiness)
-    keys = KeySets(key_sets, max_age=key_set_max_age)
-    routes = [
-        Route("/healthz", health.live),
-        Route("/readyz", health.ready),
-        Route("/t/{tenant_id}/.well-known/jwks.json", keys.get),
-    ]
-    return _application(routes)
+    return _application(
+        [
+            Route("/healthz", health.live),
+            Route("/readyz", health.ready),
+            *issuers.routes(Documents(max_age=key_set_max_age)),
+        ]
+    )
 
 
 def admin_app(*, readiness: Readiness, registry: CollectorRegistry) -> Starlette:
