@@ -18,7 +18,7 @@ from argus.v1 import key_service_pb2 as keys
 from argus.v1 import session_service_pb2 as sessions
 from argus.v1 import token_service_pb2 as tokens
 from argus.v1 import types_pb2 as types
-from tests.support.breakable import Breakable, breakable_servers
+from tests.support.breakable import POSTGRESQL, Breakable, breakable_servers
 from tests.support.people import Person, new_person, reason_of, refresh, verify
 
 if TYPE_CHECKING:
@@ -248,3 +248,22 @@ async def test_a_pulled_key_is_out_even_while_redis_is_lost(
         await loss()
         for api in (one, other):
             assert await reason_of(refresh(api, done.refresh_token)) == "STEP_UP_REQUIRED"
+
+
+async def test_a_postgresql_that_came_back_is_read_whole(breakable: Breakable, apis: tuple[Api, Api]) -> None:
+    """Restored from a backup it may hold other things under versions that were seen before."""
+    one, other = apis
+    for api in apis:
+        await api.keys.ListKeys(keys.ListKeysRequest(parent=api.parent))
+    async with breakable.first.server.argus.db.transaction() as tx:
+        # As a restore does, it tells nobody.
+        await tx.execute("SET LOCAL session_replication_role = replica")
+        await tx.execute("UPDATE clients SET disabled = true WHERE tenant_id = %s", (one.tenant_id,))
+    await follow(breakable)
+    assert await reason_of(other.keys.ListKeys(keys.ListKeysRequest(parent=other.parent))) == ""
+    async with breakable.without(POSTGRESQL):
+        pass
+    await breakable.carried_out()
+    await follow(breakable)
+    for api in apis:
+        assert await reason_of(api.keys.ListKeys(keys.ListKeysRequest(parent=api.parent))) == "CALLER_DISABLED"

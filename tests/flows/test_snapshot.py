@@ -1,6 +1,7 @@
 """A change made in one process is in every other's engine within a second."""
 
 import asyncio
+import itertools
 import json
 from collections.abc import AsyncIterator, Callable
 
@@ -14,6 +15,8 @@ from tests.support.features import origin
 from tests.support.stack import Stack
 
 BOUND_SECONDS = 1.0
+PATIENCE_SECONDS = 60.0
+CROWD = 500
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +65,41 @@ async def test_a_revoked_key_is_out_everywhere_and_its_successor_in(stack: Stack
     )
     assert pending.state == "pending"
     await becomes(lambda: pending.kid in published(other, api.tenant_id))
+
+
+async def test_a_revoked_key_does_not_wait_for_other_tenants(stack: Stack, other: Argus) -> None:
+    """With hundreds of them, while one of them changes all the time: what did not change is not read again."""
+    api = await stack.new_tenant()
+    signing_keys, tenants = stack.argus.signing_keys, stack.argus.tenants
+    material = await signing_keys.generate_ring()
+    crowd = [f"{api.tenant_id[:8]}-{number}" for number in range(CROWD)]
+    async with stack.argus.db.transaction(origin(crowd[0]), now=stack.argus.tenants._now()) as tx:
+        for tenant_id in crowd:
+            await tenants.create(tx, tenant_id)
+            # Nobody signs with them; to make so many would take minutes.
+            await signing_keys.create_ring(tx, tenant_id, material)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while other.engine.jwks(crowd[-1]) is None:  # noqa: ASYNC110 - the engine has no event to wait for
+            await asyncio.sleep(0.01)
+
+    async def change() -> None:
+        for idle in itertools.count(600):
+            await stack.argus.policies.set_document(
+                crowd[0], Scope(kind="tenant", id=crowd[0]), {"idle_seconds": idle}, origin=origin(crowd[0])
+            )
+
+    changing = asyncio.create_task(change())
+    try:
+        (old,) = published(other, api.tenant_id)
+        await stack.argus.signing_keys.revoke(api.tenant_id, old, origin(api.tenant_id))
+        await becomes(lambda: old not in published(other, api.tenant_id))
+        assert not changing.done()
+    finally:
+        changing.cancel()
+        await asyncio.gather(changing, return_exceptions=True)
+        # Other tests share the stores.
+        async with stack.argus.db.transaction() as tx:
+            await tx.execute("UPDATE tenants SET disabled = true WHERE tenant_id = ANY(%s)", (crowd,))
 
 
 async def test_a_disabled_client_is_refused_everywhere(stack: Stack, other: Argus) -> None:

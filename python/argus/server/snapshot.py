@@ -1,7 +1,8 @@
 """Keeps the engine's view of tenants, keys, clients and policies in step with PostgreSQL."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -31,11 +32,27 @@ _USES: Final[dict[KeyUse, engine_pb2.SnapshotKeyUse.ValueType]] = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reading:
+    """What was read last.
+
+    Attributes:
+        version: The version that PostgreSQL had before; what changed later is in a higher one.
+        server_start: Of that PostgreSQL. Another one may be restored from a backup: its versions say nothing here.
+        tenants: By id.
+    """
+
+    version: int
+    server_start: datetime
+    tenants: Mapping[str, engine_pb2.TenantSnapshot]
+
+
 class SnapshotKeeper:
     """Reads what the engine must know, at the start and after every change, and hands it over whole.
 
     A change made by any process is here within a second: PostgreSQL announces it, and the version is looked at
-    twice a second in case the announcement is lost.
+    twice a second in case the announcement is lost. Only the tenants that changed are read: a key that is pulled in
+    one of them does not wait for thousands of others.
     """
 
     def __init__(
@@ -57,13 +74,13 @@ class SnapshotKeeper:
         self._policies = policies
         self._secrets = secrets
         self._lock = asyncio.Lock()
-        self._loaded = 0
+        self._loaded: _Reading | None = None
         self._reads_keys = True
 
     @property
     def fault(self) -> str:
         """What keeps the engine from having what PostgreSQL says; empty: nothing."""
-        if not self._loaded:
+        if self._loaded is None:
             return "not loaded"
         return "" if self._reads_keys else "can't decrypt keys"
 
@@ -84,14 +101,16 @@ class SnapshotKeeper:
             self._reads_keys = True
 
     async def _refresh(self) -> None:
-        # Read first: what changes while the rest is read makes the version rise again.
-        version = await self._version()
-        snapshot = engine_pb2.Snapshot(version=version, bucket_key=await self._secrets.get("bucket"))
-        for tenant in await self._tenants.all():
-            if not tenant.disabled:
-                snapshot.tenants.append(await self._tenant(tenant))
+        reading = await self._read()
+        if reading is self._loaded:
+            return
+        snapshot = engine_pb2.Snapshot(
+            version=reading.version,
+            bucket_key=await self._secrets.get("bucket"),
+            tenants=reading.tenants.values(),
+        )
         self._engine.load(snapshot.SerializeToString())
-        self._loaded = version
+        self._loaded = reading
 
     async def run(self) -> None:
         """Follows the changes until it is cancelled; a PostgreSQL that is away is waited for."""
@@ -108,8 +127,7 @@ class SnapshotKeeper:
 
     async def _follow(self, woken: asyncio.Event) -> None:
         while True:
-            if await self._version() != self._loaded:
-                await self.refresh()
+            await self.refresh()
             try:
                 async with asyncio.timeout(_POLL.total_seconds()):
                     await woken.wait()
@@ -117,9 +135,30 @@ class SnapshotKeeper:
                 continue
             woken.clear()
 
-    async def _version(self) -> int:
-        row = await self._db.fetch_one("SELECT version FROM configuration_version")
-        return 0 if row is None else int(row["version"])
+    async def _read(self) -> _Reading:
+        # Read first: what changes while the rest is read makes the version rise again.
+        row = await self._db.fetch_one(
+            "SELECT version, pg_postmaster_start_time() AS server_start FROM configuration_version"
+        )
+        if row is None:
+            raise LookupError("the database has no configuration version")
+        version, server_start, before = int(row["version"]), row["server_start"], self._loaded
+        if before is None or before.server_start != server_start or before.version > version:
+            known: Mapping[str, engine_pb2.TenantSnapshot] = {}
+        elif before.version == version:
+            return before
+        else:
+            known = {one: before.tenants[one] for one in before.tenants.keys() - await self._changed(before.version)}
+        tenants = {}
+        for tenant in await self._tenants.all():
+            if not tenant.disabled:
+                tenants[tenant.tenant_id] = known.get(tenant.tenant_id) or await self._tenant(tenant)
+        return _Reading(version=version, server_start=server_start, tenants=tenants)
+
+    async def _changed(self, since: int) -> set[str]:
+        """Tenants that changed after a version."""
+        rows = await self._db.fetch_all("SELECT tenant_id FROM tenant_configuration WHERE version > %s", (since,))
+        return {row["tenant_id"] for row in rows}
 
     async def _tenant(self, tenant: Tenant) -> engine_pb2.TenantSnapshot:
         clients = await self._clients.known(tenant.tenant_id)
