@@ -77,6 +77,11 @@ class Served:
         return str(next(self.events("server.started"))["grpc"])
 
     @property
+    def http_url(self) -> str:
+        """Where its HTTP edge is."""
+        return str(next(self.events("server.started"))["http"])
+
+    @property
     def admin_url(self) -> str:
         """Where its health is told."""
         return str(next(self.events("server.started"))["admin"])
