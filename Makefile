@@ -11,6 +11,7 @@ PYTHON ?= python3
 ARGS ?=
 STEPS ?= 20000000
 SEED ?=
+ROUNDS ?= 20
 
 # The uv of this machine if it is the pinned one, else one of our own.
 UV := $(shell uv --version 2>/dev/null | grep -q "^uv $(UV_VERSION)\b" && command -v uv || echo .venv-uv/bin/uv)
@@ -25,7 +26,7 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help dev test smoke check check-python check-proto check-generated check-rust format generate baseline build \
-        twin model mutants property storm timing bench-rotation faults soak install clean
+        twin model mutants property storm key-rotation timing bench-rotation faults soak install clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -108,6 +109,10 @@ storm: install ## A thousand times 64 parallel refreshes of one token over gRPC
 model: ## Millions of steps through the rules of rotation and the laws they must keep (STEPS=20000000; SEED=… repeats)
 	@ARGUS_MODEL_BAR=1 ARGUS_MODEL_STEPS=$(STEPS) $(if $(SEED),ARGUS_MODEL_SEED=$(SEED)) \
 	    cargo test --release --quiet --locked -p argus-core --test world -- --nocapture
+
+key-rotation: install ## Change and pull keys under load, go-oidc, jose and our module watching (ROUNDS=20)
+	@ARGUS_KEY_ROTATION_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest tests/interop/test_key_rotation.py -q --capture=sys \
+	    --show-capture=no $(ARGS)
 
 timing: install ## Do known and unknown users take the same time? (ARGS=--without-dummy-work must be red)
 	@$(BIN)/python -m bench.timing $(ARGS)

@@ -74,11 +74,12 @@ class Fetcher:
         """
         self.check(url)
         is_encrypted = urlsplit(url).scheme == "https"
+        trust = await self._trust(is_encrypted=is_encrypted)
         try:
             async with (
                 asyncio.timeout(self._timeout),
                 # Proxies of the environment are for the way out, not for what this machine says to itself.
-                httpx.AsyncClient(verify=self._context(), trust_env=is_encrypted, timeout=self._timeout) as client,
+                httpx.AsyncClient(verify=trust, trust_env=is_encrypted, timeout=self._timeout) as client,
                 client.stream("GET", url, headers=_HEADERS, follow_redirects=False) as answer,
             ):
                 return await _read(answer)
@@ -87,9 +88,12 @@ class Fetcher:
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             raise FetchFailedError(f"no answer ({type(error).__name__})") from error
 
-    def _context(self) -> ssl.SSLContext:
+    async def _trust(self, *, is_encrypted: bool) -> ssl.SSLContext:
+        if not is_encrypted:
+            return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         if self._tls is None:
-            self._tls = httpx.create_ssl_context()
+            # Reading the certificates of all authorities takes a tenth of a second.
+            self._tls = await asyncio.to_thread(httpx.create_ssl_context)
         return self._tls
 
 

@@ -46,6 +46,7 @@ async def there() -> AsyncIterator[Issuer]:
         "https:///keys",
         "http:///keys",
         "https://user:word@id.example.com/keys",
+        "https://word@id.example.com/keys",
         "https://id.example.com/keys#part",
         "//id.example.com/keys",
         "",

@@ -233,6 +233,31 @@ async def test_callers_do_not_wait_for_an_issuer_that_hangs_if_they_have_a_set(
     assert not await consumer.knows(key.kid)
 
 
+async def test_an_issuer_that_was_away_long_ago_is_waited_for(there: Issuer, consumer: Consumer) -> None:
+    """It may be back; a key that it has pulled is not taken for want of a question."""
+    key = Key()
+    there.publish([key])
+    await consumer.key_set.warm()
+    there.say(b"", status="503 Service Unavailable")
+    consumer.now += FRESH
+    assert await consumer.knows(key.kid)
+    there.publish([])
+    consumer.now += 2 * PAUSE
+    assert not await consumer.knows(key.kid)
+
+
+async def test_a_set_is_as_old_as_the_question(there: Issuer, consumer: Consumer) -> None:
+    """What was pulled while the answer was on its way is still in it."""
+    there.publish([Key()])
+    there.may_answer.clear()
+    warming = asyncio.create_task(consumer.key_set.warm())
+    await there.asked(1)
+    consumer.now += 2
+    there.may_answer.set()
+    await warming
+    assert consumer.key_set.age == timedelta(seconds=2)
+
+
 async def test_a_first_fetch_that_failed_is_tried_again_soon_and_then_seldom(there: Issuer, consumer: Consumer) -> None:
     there.say(b"", status="503 Service Unavailable")
     asked = []
