@@ -74,17 +74,16 @@ class Record:
 
     def figures(self) -> Iterator[str]:
         """What was measured, a line a verifier."""
-        yield f"{len(self.checks)} checks of tokens of {len(self.keys())} keys"
+        calls = ", ".join(f"{(one.ended - one.begun) * 1000:.0f}" for one in self.emergencies)
+        yield f"{len(self.checks)} checks of tokens of {len(self.keys())} keys; to pull one took {calls} ms"
         for verifier in sorted({check.verifier for check in self.checks}):
-            took = ", ".join(f"{seconds * 1000:.0f}" for seconds in self.last_accepted(verifier))
-            yield f"{verifier:>16} took a pulled key for {took} ms"
+            last = zip(self._last(verifier), self.emergencies, strict=True)
+            after = ", ".join(f"{(moment - one.begun) * 1000:.0f}" for moment, one in last)
+            yield f"{verifier:>16} took it until {after} ms after the call began"
 
-    def last_accepted(self, verifier: str) -> list[float]:
-        """By emergency: seconds from its beginning to that of the last check that took the pulled key."""
-        return [
-            max([0.0, *(one.begun - e.begun for one in self._of(verifier) if one.kid == e.kid and not one.reason)])
-            for e in self.emergencies
-        ]
+    def last_accepted(self, verifier: str) -> float:
+        """Most seconds between the answer that a key was pulled and the beginning of a check that took it."""
+        return max(last - one.ended for last, one in zip(self._last(verifier), self.emergencies, strict=True))
 
     def failures(self, verifier: str, *, recovers_within: float) -> list[Check]:
         """Good tokens that were refused, but for an emergency's own: offline, that a new key is not known yet."""
@@ -96,6 +95,14 @@ class Record:
                 (one.kid == e.kid and one.ended > e.begun) or e.begun < one.ended < e.ended + recovers_within
                 for e in self.emergencies
             )
+        ]
+
+    def _last(self, verifier: str) -> list[float]:
+        """By emergency: when the last check began that took the pulled key."""
+        checks = self._of(verifier)
+        return [
+            max((one.begun for one in checks if one.kid == e.kid and not one.reason), default=e.begun)
+            for e in self.emergencies
         ]
 
     def _of(self, verifier: str) -> list[Check]:
