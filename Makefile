@@ -12,6 +12,7 @@ ARGS ?=
 STEPS ?= 20000000
 SEED ?=
 ROUNDS ?= 20
+SECONDS ?= 7200
 
 # The uv of this machine if it is the pinned one, else one of our own.
 UV := $(shell uv --version 2>/dev/null | grep -q "^uv $(UV_VERSION)\b" && command -v uv || echo .venv-uv/bin/uv)
@@ -26,7 +27,7 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help dev test smoke check check-python check-proto check-generated check-rust format generate baseline build \
-        twin model mutants property storm key-rotation timing bench-rotation faults soak install clean
+        twin model mutants property storm key-rotation timing bench-rotation faults soak fuzz install clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -74,7 +75,7 @@ check-rust: install ## Format, lint and tests of the Rust code
 	$(RUN) 'cargo clippy'
 	@cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
 	$(RUN) 'cargo test'
-	@cargo test --quiet --locked -p argus-core -p argus-engine
+	@cargo test --quiet --locked -p argus-core -p argus-engine -p argus-fuzz
 
 format: install ## Format the Python and the Rust code
 	@$(BIN)/ruff format .
@@ -113,6 +114,9 @@ model: ## Millions of steps through the rules of rotation and the laws they must
 key-rotation: install ## Change and pull keys under load, go-oidc, jose and our module watching (ROUNDS=20)
 	@ARGUS_KEY_ROTATION_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest tests/interop/test_key_rotation.py -q --capture=sys \
 	    --show-capture=no $(ARGS)
+
+fuzz: install ## Fuzz all readers of strangers' bytes, two hours each (SECONDS=1800; ARGS="--only token --jobs 1"; needs a C++ compiler)
+	@$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(ARGS)
 
 timing: install ## Do known and unknown users take the same time? (ARGS=--without-dummy-work must be red)
 	@$(BIN)/python -m bench.timing $(ARGS)

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use argus_core::token::new_token_id;
 use prost::Message;
+use prost::encoding::{DecodeContext, decode_key, skip_field};
 use tokio::time::timeout;
 
 use crate::batch::batch;
@@ -24,6 +25,10 @@ use crate::verify::verify;
 
 /// Longest time that a call may take, whatever its deadline.
 const LONGEST: Duration = Duration::from_secs(10);
+
+/// Most fields of a request, each entry of a list counted: more than any good request has. An empty entry of a batch
+/// takes two bytes on the wire and 320 in memory, so a request of 2 MiB would become half a gigabyte.
+const MAX_FIELDS: usize = 1000;
 
 /// A call as it came in.
 #[derive(Clone, Copy)]
@@ -130,12 +135,25 @@ async fn dispatch(call: &Call, method: &HotMethod, request: &[u8]) -> Result<Vec
 }
 
 fn decode<M: Message + Default>(request: &[u8]) -> Result<M, Refusal> {
+    if is_wide(request) {
+        let rule = format!("must have at most {MAX_FIELDS} fields and list entries");
+        return Err(Refusal::field("request", &rule));
+    }
     M::decode(request).map_err(|_| {
         Refusal::field(
             "request",
             "cannot be decoded; send the method's request message",
         )
     })
+}
+
+/// Whether a request has more than [`MAX_FIELDS`], seen before anything is built.
+fn is_wide(mut request: &[u8]) -> bool {
+    let mut skip = || {
+        let (tag, wire) = decode_key(&mut request)?;
+        skip_field(wire, tag, &mut request, DecodeContext::default())
+    };
+    (0..=MAX_FIELDS).all(|_| skip().is_ok())
 }
 
 /// Authenticates the caller of a method that Python serves.
