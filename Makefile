@@ -27,7 +27,7 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help dev test smoke check check-python check-proto check-generated check-rust format generate baseline build \
-        twin model mutants property storm key-rotation timing bench-rotation faults soak fuzz install clean
+        twin model mutants property storm key-rotation timing bench-rotation faults soak fuzz bench-micro instructions install clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -123,6 +123,9 @@ timing: install ## Do known and unknown users take the same time? (ARGS=--withou
 
 bench-rotation: install ## What a rotation costs in CPU, beside a plain compare-and-set (ARGUS_TEST_REDIS=/path/to/redis-server: there too)
 	@$(BIN)/python -m bench.rotation $(ARGS)
+
+instructions: install ## Count instructions under valgrind: is something slower than its baseline? (ARGS=--renew makes it anew)
+	@$(BIN)/python -m bench.instructions $(ARGS)
 
 faults: install ## Break everything while clients go on, 10 times each (ARGS="--only redis.killed --runs 2" for a part)
 	@$(BIN)/python -m drills faults --publish $(ARGS)

@@ -1,0 +1,1 @@
+"""Counts instructions under valgrind: shows what became slower, without a clock."""
