@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -27,6 +28,8 @@ def main() -> int:
     parser.add_argument("--publish", action="store_true", help="write the figures to bench/results/fuzz.json")
     options = parser.parse_args()
     console = Console(stderr=True, highlight=False)
+    # Ended in any way, it leaves no program behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     names = options.only or list(LENGTHS)
     try:
         programs = build(names, options.sanitizer)

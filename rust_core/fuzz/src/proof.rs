@@ -138,7 +138,8 @@ fn uri(text: &str) {
         return;
     };
     assert!(text.len() <= http_uri::MAX_URI_LEN);
-    let shouted = text.replacen("http", "HTTP", 1);
+    let (scheme, rest) = text.split_once(':').unwrap();
+    let shouted = format!("{}:{rest}", scheme.to_ascii_uppercase());
     assert_eq!(
         HttpUri::parse(&shouted),
         Ok(uri.clone()),
