@@ -124,6 +124,9 @@ timing: install ## Do known and unknown users take the same time? (ARGS=--withou
 bench-rotation: install ## What a rotation costs in CPU, beside a plain compare-and-set (ARGUS_TEST_REDIS=/path/to/redis-server: there too)
 	@$(BIN)/python -m bench.rotation $(ARGS)
 
+bench-micro: install ## What small pieces of work cost: the crates (criterion), the binding (pytest-benchmark)
+	@$(BIN)/python -m bench.micro $(ARGS)
+
 instructions: install ## Count instructions under valgrind: is something slower than its baseline? (ARGS=--renew makes it anew)
 	@$(BIN)/python -m bench.instructions $(ARGS)
 

@@ -140,7 +140,11 @@ fn rotation(value: &[u8], bytes: &mut Unstructured<'_>) -> Result<()> {
         } else {
             node
         },
-        not_before: bytes.arbitrary()?,
+        not_before: if bytes.ratio(1, 8)? {
+            bytes.arbitrary()?
+        } else {
+            0
+        },
     };
     let decide = || rotate(value, &user.encode(), node, &presented, now_ms);
     let decision = within(8 * MEMORY, decide);

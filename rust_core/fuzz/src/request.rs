@@ -141,6 +141,9 @@ fn call<R: Fill>(method: usize, bytes: &[u8], tokens: &Tokens) -> bool {
             "a token in the answer that refuses it"
         );
     }
+    if only_the_state_is_left {
+        assert_ne!(kind, OK, "an outage was an answer");
+    }
     if only_the_state_is_left && kind == REFUSED {
         let code = Status::decode(content.as_slice()).unwrap().code;
         assert!(

@@ -47,7 +47,8 @@ fn case(record: &SessionRecord, flags: u8, generation: i8, seconds: i32) -> Vec<
     let mut bytes = record.encode();
     bytes.extend([1, flags, 0]);
     bytes.extend(generation.to_le_bytes());
-    bytes.extend([0, 256_u16.to_le_bytes()[1], 0, 0]);
+    // Issued when the record says; the session is younger than every bound.
+    bytes.extend([0, 255, 0, 0]);
     bytes.extend([2, 2, 2, 2, 3, 3, 3, 3]);
     bytes.extend(30_u32.to_le_bytes());
     bytes.extend(10_u32.to_le_bytes());
