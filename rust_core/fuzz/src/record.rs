@@ -221,25 +221,42 @@ fn check_decision(stored: &Stored, node: Lineage, presented: &Presented, decisio
     );
 }
 
+/// What `PostgreSQL` says: near to what is there, or arbitrary.
+fn given(old: &Stored, bytes: &mut Unstructured<'_>) -> Result<Option<Stored>> {
+    let is_near = bytes.arbitrary::<bool>()?;
+    let is_ended = bytes.ratio(1, 4)?;
+    if let (Stored::Living(record), true, false) = (old, is_near, is_ended) {
+        let mut near = |number: u32| -> Result<u32> {
+            Ok(number.wrapping_add_signed(bytes.arbitrary::<i8>()?.into()))
+        };
+        return Ok(Some(Stored::Living(SessionRecord {
+            family: near(record.family)?,
+            generation: near(record.generation)?,
+            made: near(record.made)?,
+            idle_deadline: near(record.idle_deadline)?,
+            state: if bytes.arbitrary()? {
+                State::Contested
+            } else {
+                State::Active
+            },
+            lineage: Lineage::default(),
+            ..record.clone()
+        })));
+    }
+    let mut given = vec![
+        0;
+        if is_ended {
+            Tombstone::SIZE
+        } else {
+            SessionRecord::SIZE
+        }
+    ];
+    bytes.fill_buffer(&mut given)?;
+    Ok(Stored::decode(&given).ok())
+}
+
 fn rebuilding(value: &[u8], bytes: &mut Unstructured<'_>) -> Result<()> {
     let old = Stored::decode(value).unwrap();
-    let size = if bytes.ratio(1, 4)? {
-        Tombstone::SIZE
-    } else {
-        SessionRecord::SIZE
-    };
-    let mut given = vec![0; size];
-    bytes.fill_buffer(&mut given)?;
-    if bytes.arbitrary()? && size == value.len() {
-        // Near to what is there: the family, the generation and the times alone differ.
-        let mut near = value.to_vec();
-        let end = size.min(23);
-        near[11..end].copy_from_slice(&given[11..end]);
-        given = near;
-    }
-    let Ok(given) = Stored::decode(&given) else {
-        return Ok(());
-    };
     let node: Lineage = if bytes.arbitrary()? {
         old.lineage()
     } else {
@@ -249,6 +266,9 @@ fn rebuilding(value: &[u8], bytes: &mut Unstructured<'_>) -> Result<()> {
         node
     } else {
         bytes.arbitrary()?
+    };
+    let Some(given) = given(&old, bytes)? else {
+        return Ok(());
     };
     let (done, after) = rebuild(value, node, expected, given.clone());
     if done != Rebuilt::Written {

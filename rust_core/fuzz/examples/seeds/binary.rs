@@ -54,7 +54,15 @@ fn case(record: &SessionRecord, flags: u8, generation: i8, seconds: i32) -> Vec<
     bytes.extend(10_u32.to_le_bytes());
     bytes.push(1);
     bytes.extend((seconds * 1000).to_le_bytes());
-    bytes.extend([255; 24]);
+    bytes.extend([255; 4]);
+    bytes
+}
+
+/// A record on a node that another one followed, and what `PostgreSQL` says: near to it, or an end.
+fn rebuilt(record: &SessionRecord, family: i8, generation: i8, contested: bool) -> Vec<u8> {
+    let mut bytes = case(record, 0, 0, 5);
+    bytes.extend([0, 9, 9, 9, 9, 9, 9, 9, 9, 0, 1, 255]);
+    bytes.extend([family, generation, 0, 0, i8::from(contested)].map(i8::cast_unsigned));
     bytes
 }
 
@@ -78,6 +86,14 @@ fn records() -> Vec<Seed> {
         state: State::Contested,
         is_bound: true,
         is_rebuilt: true,
+        ..record()
+    };
+    let last = SessionRecord {
+        generation: u32::MAX,
+        ..record()
+    };
+    let bound = SessionRecord {
+        is_bound: true,
         ..record()
     };
     let good = record().encode();
@@ -111,6 +127,22 @@ fn records() -> Vec<Seed> {
             "good-of-a-contested-family",
             case(&contested, rotates | proof, 0, 100),
         ),
+        of("good-rebuilt", rebuilt(&record(), 0, -1, false)),
+        of("good-rebuilt-newer", rebuilt(&record(), 0, 1, true)),
+        of("good-rebuilt-contested", rebuilt(&contested, 0, 0, false)),
+        of(
+            "good-rebuilt-family-newer",
+            rebuilt(&contested, 1, -6, false),
+        ),
+        of(
+            "good-rebuilt-family-older",
+            rebuilt(&record(), -1, 3, false),
+        ),
+        of(
+            "good-last-generation",
+            case(&last, rotates | active, 0, 100),
+        ),
+        of("good-bound-without-proof", case(&bound, rotates, 0, 100)),
         of("good-idle", case(&record(), rotates, 0, 2_000_000)),
         of("good-after-the-end", older),
         of("bad-empty", Vec::new()),
