@@ -27,7 +27,7 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help dev test smoke check check-python check-proto check-generated check-rust format generate baseline build \
-        twin model mutants property storm key-rotation timing bench-rotation faults soak fuzz bench-micro instructions install clean
+        twin model mutants property storm key-rotation timing bench-rotation bench-hot faults soak fuzz bench-micro instructions install clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -75,7 +75,7 @@ check-rust: install ## Format, lint and tests of the Rust code
 	$(RUN) 'cargo clippy'
 	@cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
 	$(RUN) 'cargo test'
-	@cargo test --quiet --locked -p argus-core -p argus-engine -p argus-fuzz
+	@cargo test --quiet --locked -p argus-core -p argus-engine -p argus-fuzz -p argus-load
 
 format: install ## Format the Python and the Rust code
 	@$(BIN)/ruff format .
@@ -123,6 +123,9 @@ timing: install ## Do known and unknown users take the same time? (ARGS=--withou
 
 bench-rotation: install ## What a rotation costs in CPU, beside a plain compare-and-set (ARGUS_TEST_REDIS=/path/to/redis-server: there too)
 	@$(BIN)/python -m bench.rotation $(ARGS)
+
+bench-hot: install ## What the hot calls cost, Argus beside a naive server in one run (writes bench/results/hot.json)
+	@$(BIN)/python -m bench.hot $(ARGS)
 
 bench-micro: install ## What small pieces of work cost: the crates (criterion), the binding (pytest-benchmark)
 	@$(BIN)/python -m bench.micro $(ARGS)

@@ -1,5 +1,6 @@
 """Types of the Rust extension (checked against it by mypy.stubtest)."""
 
+from collections.abc import Sequence
 from typing import final
 
 __all__ = [
@@ -9,6 +10,8 @@ __all__ = [
     "Engine",
     "Keyspace",
     "Lease",
+    "Load",
+    "LoadReport",
     "PublicKey",
     "SessionRecord",
     "expire_twin",
@@ -55,6 +58,75 @@ class Keyspace:
     def index_key(self, tenant_id: str, user_id: str) -> bytes: ...
     @staticmethod
     def not_before_key(tenant_id: str, client_id: str = "") -> bytes: ...
+
+@final
+class Load:
+    """A run of the load client: one method, called many times from a thread of its own. Giving it up stops the run."""
+
+    def __new__(
+        cls,
+        address: str,
+        method: str,
+        requests: Sequence[bytes],
+        *,
+        calls: int,
+        authorization: str,
+        deadline_ms: int,
+        connections: int,
+        in_flight: int | None = None,
+        rate: float | None = None,
+    ) -> Load:
+        """Starts the run.
+
+        Args:
+            address: Host and port; without TLS.
+            method: Full name of the method: /package.Service/Method.
+            requests: Encoded requests, sent in turn.
+            calls: Calls in all.
+            authorization: Metadata of that name; empty: none.
+            deadline_ms: Deadline of each call, which the server is told.
+            connections: Connections, used in turn.
+            in_flight: Closed loop: calls at a time.
+            rate: Open loop: calls a second, whatever comes back.
+
+        Raises:
+            ValueError: Something of this makes no sense.
+            OSError: There is no thread for it.
+        """
+    @property
+    def answered(self) -> int:
+        """Calls answered so far."""
+    def wait(self, seconds: float) -> LoadReport | None:
+        """Waits for the end of the run, so long at most; None if it has not come by then.
+
+        Raises:
+            ConnectionError: Nobody listens at the address.
+            ValueError: The method or the authorization can't be sent.
+            OSError: The run could not go on.
+        """
+
+@final
+class LoadReport:
+    """What came of a run."""
+
+    @property
+    def seconds(self) -> float:
+        """From the first call to the last answer."""
+    @property
+    def client_cpu_seconds(self) -> float:
+        """CPU time of the client's thread."""
+    @property
+    def codes(self) -> dict[int, int]:
+        """Answers by `google.rpc.Code`."""
+    def answers(self) -> list[tuple[int, bytes]]:
+        """Of each call, in their order, its code, and the encoded response or what the server said."""
+    def latency(self, percent: float) -> float:
+        """Seconds within which so many percent of the calls were answered; in an open loop from when they were due."""
+    def lateness(self, percent: float) -> float:
+        """Seconds by which so many percent of the calls of an open loop were late at most.
+
+        Where this is not small, the client was the limit.
+        """
 
 @final
 class SessionRecord:

@@ -8,7 +8,21 @@ import typer
 
 from argus.base.errors import ArgusError, Code
 from argus.base.settings import SettingsError
-from argus.cli import bootstrap, clients, config, dev, doctor, keys, migrate, recover, serve, sessions, smoke, users
+from argus.cli import (
+    bench,
+    bootstrap,
+    clients,
+    config,
+    dev,
+    doctor,
+    keys,
+    migrate,
+    recover,
+    serve,
+    sessions,
+    smoke,
+    users,
+)
 from argus.cli.extension import StaleExtensionError, check_extension
 from argus.cli.output import EXIT_CODES, ExitCode
 from argus.storage.migrate import MigrationError
@@ -48,6 +62,7 @@ app.add_typer(sessions.app, name="sessions")
 app.add_typer(keys.app, name="keys")
 app.add_typer(clients.app, name="clients")
 app.add_typer(config.app, name="config")
+app.add_typer(bench.app, name="bench")
 
 
 def main() -> None:

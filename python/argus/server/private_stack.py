@@ -22,11 +22,15 @@ from argus.base.settings import Settings
 from argus.clients.model import ClientFields
 from argus.clients.scopes import argus_scopes
 from argus.server.api import Api
+from argus.server.app import Argus
 from argus.server.serve import Running, running
 from argus.storage.embedded import EmbeddedStores, StoreUrls
 from argus.storage.migrate import migrate
 
 APPLICATION_SCOPES: Final = ("documents.read", "documents.write")
+CLIENT_ID: Final = "backend"
+"""The only client of a tenant that is made here."""
+
 _ANY_PORT: Final = "127.0.0.1:0"
 _RESOURCE: Final = "https://documents.example.com"
 
@@ -56,23 +60,13 @@ class PrivateStack:
             max_asserted_acr: Highest level that the client may vouch for.
             is_system: Its clients may call what only the system tenant may.
         """
-        argus = self.server.argus
-        tenant_id = "t" + secrets.token_hex(8)
-        origin = Origin(tenant_id=tenant_id, actor="system:private_stack", request_id=new_id())
-        await argus.create_tenant(tenant_id, is_system=is_system, origin=origin)
-        fields = ClientFields(
-            display_name="Backend",
-            scopes=tuple(scopes) if scopes is not None else (*sorted(argus_scopes()), *APPLICATION_SCOPES),
-            resource=_RESOURCE,
-            max_asserted_acr=max_asserted_acr,
-            disabled=False,
+        tenant_id, secret = await make_tenant(
+            self.server.argus, scopes=scopes, max_asserted_acr=max_asserted_acr, is_system=is_system
         )
-        _, secret = await argus.clients.create(tenant_id, "backend", fields, origin=origin)
-        await argus.snapshot.refresh()
         return Api(
             self.server.grpc_address,
             tenant_id=tenant_id,
-            client_id="backend",
+            client_id=CLIENT_ID,
             client_secret=secret,
             clock=self.clock,
         )
@@ -85,6 +79,32 @@ class PrivateStack:
             yield api
         finally:
             await api.close()
+
+
+async def make_tenant(
+    argus: Argus, *, scopes: Sequence[str] | None = None, max_asserted_acr: int = 3, is_system: bool = False
+) -> tuple[str, str]:
+    """Makes a tenant with one client, `CLIENT_ID`; returns its id and the client's secret.
+
+    Args:
+        argus: Where.
+        scopes: Scopes of the client; all that RPCs ask for, and some of an application, by default.
+        max_asserted_acr: Highest level that the client may vouch for.
+        is_system: Its clients may call what only the system tenant may.
+    """
+    tenant_id = "t" + secrets.token_hex(8)
+    origin = Origin(tenant_id=tenant_id, actor="system:private_stack", request_id=new_id())
+    await argus.create_tenant(tenant_id, is_system=is_system, origin=origin)
+    fields = ClientFields(
+        display_name="Backend",
+        scopes=tuple(scopes) if scopes is not None else (*sorted(argus_scopes()), *APPLICATION_SCOPES),
+        resource=_RESOURCE,
+        max_asserted_acr=max_asserted_acr,
+        disabled=False,
+    )
+    _, secret = await argus.clients.create(tenant_id, CLIENT_ID, fields, origin=origin)
+    await argus.snapshot.refresh()
+    return tenant_id, secret
 
 
 def private_settings(stores: StoreUrls, **changes: Any) -> Settings:

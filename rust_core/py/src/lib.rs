@@ -6,6 +6,7 @@ mod key_set;
 mod keys;
 mod keyspace;
 mod lease;
+mod load;
 mod record;
 mod twin;
 
@@ -46,6 +47,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<record::SessionRecord>()?;
     module.add_class::<engine::Engine>()?;
     module.add_class::<lease::Lease>()?;
+    module.add_class::<load::Load>()?;
+    module.add_class::<load::LoadReport>()?;
     module.add_class::<key_set::PublicKey>()?;
     module.add_function(wrap_pyfunction!(function_library, module)?)?;
     module.add_function(wrap_pyfunction!(function_library_name, module)?)?;
