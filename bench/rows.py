@@ -11,18 +11,29 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from rich.table import Table
+
 RESULTS: Final = Path(__file__).parent / "results"
+_MET: Final = {True: "yes", False: "[red]NO[/]", None: "-"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One number that a goal stands against."""
+    """One number that a goal stands against.
+
+    Attributes:
+        name: What it is called, for ever.
+        value: The number.
+        unit: Its unit, and the size of the keys where there are any.
+        goal: What it must be; "-" where it is only told.
+        met: Whether it is that; None where the goal can't be judged yet.
+    """
 
     name: str
     value: float
     unit: str
     goal: str
-    met: bool
+    met: bool | None
 
 
 def write_results(name: str, rows: Sequence[Row], measured: Mapping[str, Any]) -> Path:
@@ -46,6 +57,16 @@ def write_results(name: str, rows: Sequence[Row], measured: Mapping[str, Any]) -
     path = RESULTS / f"{name}.json"
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return path
+
+
+def rows_table(rows: Sequence[Row]) -> Table:
+    """A line for each row."""
+    table = Table(box=None, pad_edge=False)
+    for column in ("name", "value", "unit", "goal", "met"):
+        table.add_column(column)
+    for row in rows:
+        table.add_row(row.name, f"{row.value:.4g}", row.unit, row.goal, _MET[row.met])
+    return table
 
 
 def _module() -> str:

@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import json
-import os
 import sys
 import tempfile
 from pathlib import Path
@@ -16,13 +15,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
 
 from argus.base.clock import Clock
+from argus.base.cpu import cpu_seconds
 from argus.base.logging import configure_logging
 from argus.server.api import Api
 from argus.server.private_stack import stack_over
 from argus.storage.embedded import EmbeddedStores
 from bench.rebuild.crowd import make_crowd
 from bench.rebuild.storm import Storm, storm
-from bench.rows import Row, write_results
+from bench.rows import Row, rows_table, write_results
 from tests.support.served import Served
 
 
@@ -39,10 +39,7 @@ def main() -> int:
     rows = _rows(options.sessions, outcome, measured)
     path = write_results("rebuild", rows, measured)
     console = Console(highlight=False)
-    for row in rows:
-        console.print(
-            f"{row.name:<32} {row.value:>12.3f} {row.unit:<10} {row.goal:<24} {'met' if row.met else 'MISSED'}"
-        )
+    console.print(rows_table(rows))
     console.print(f"written to {path}")
     return 0 if all(row.met for row in rows) else 1
 
@@ -74,9 +71,9 @@ async def _measure(stores: EmbeddedStores, sessions: int, clients: int) -> tuple
         redis.Redis.from_url(stores.urls.redis).flushall()
         with psycopg.connect(stores.urls.database, autocommit=True) as connection:
             connection.execute("SELECT pg_stat_statements_reset()")
-            before = _processor_seconds(served.pid)
+            before = cpu_seconds(served.pid)
             outcome = await storm(api, tokens, clients=clients)
-            after = _processor_seconds(served.pid)
+            after = cpu_seconds(served.pid)
             statements = connection.execute(
                 """SELECT left(regexp_replace(query, '\\s+', ' ', 'g'), 90), sum(calls)::bigint, sum(rows)::bigint,
                           sum(total_exec_time) FROM pg_stat_statements
@@ -89,7 +86,7 @@ async def _measure(stores: EmbeddedStores, sessions: int, clients: int) -> tuple
         "sessions": sessions,
         "clients": clients,
         "seconds": outcome.seconds,
-        "server_processor_seconds": after - before,
+        "servercpu_seconds": after - before,
         "answers": dict(outcome.answers),
         "call_ms": {str(p): 1000 * ordered[int(len(ordered) * p / 100)] for p in (50, 90, 99)},
         "reads_of_postgresql": sum(calls for _, calls, _, _ in statements),
@@ -124,11 +121,6 @@ def _metrics(admin: str) -> dict[str, float]:
         for sample in family.samples
         if not sample.name.endswith("_created")
     }
-
-
-def _processor_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from argus.base.logging import configure_logging
 from bench.rotation import client
 from bench.rotation.cases import CASES, PLAIN, ROTATED, load
 from bench.rotation.server import Series, measure
-from bench.rows import Row, write_results
+from bench.rows import Row, rows_table, write_results
 from tests.support.servers import KINDS, is_there
 from tests.support.valkey import Valkey
 
@@ -55,8 +55,7 @@ def main() -> int:
     if options.json:
         sys.stdout.write(path.read_text(encoding="utf-8"))
     else:
-        _show(medians, versions, engine, rows)
-        Console(highlight=False).print(f"written to {path}")
+        _show(medians, versions, engine, rows, path)
     return 0 if all(row.met for row in rows) else 1
 
 
@@ -111,6 +110,7 @@ def _show(
     versions: Mapping[str, str],
     engine: Mapping[str, float],
     rows: list[Row],
+    path: Path,
 ) -> None:
     console = Console(highlight=False)
     for name, cases in medians.items():
@@ -123,12 +123,8 @@ def _show(
         console.print(f"one refresh, {_ROUND_TRIPS} round trips: {_of_refresh(cases):.1f} µs in {versions[name]}\n")
     parts = ", ".join(f"{part} {value:.0f}" for part, value in engine.items())
     console.print(f"engine, CPU µs a refresh: {parts} ({client.KEYS})\n")
-    table = Table(box=None, pad_edge=False)
-    for column in ("name", "value", "unit", "goal", "met"):
-        table.add_column(column)
-    for row in rows:
-        table.add_row(row.name, f"{row.value:.4g}", row.unit, row.goal, "yes" if row.met else "[red]NO[/]")
-    console.print(table)
+    console.print(rows_table(rows))
+    console.print(f"written to {path}")
 
 
 def _progress() -> Progress:

@@ -1,11 +1,11 @@
 """CPU time inside Redis: the process's own, and what the server says of its commands."""
 
 import statistics
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from argus.base.cpu import process_cpu_ns
 from bench.rotation.cases import CASES, Case
 from tests.support.valkey import Valkey
 
@@ -50,9 +50,9 @@ def _batch(valkey: Valkey, case: Case, count: int) -> tuple[float, float]:
     for command in commands:
         pipe.execute_command(*command)
     valkey.client.config_resetstat()
-    begun = cpu_ns(valkey.pid)
+    begun = process_cpu_ns(valkey.pid)
     answers = pipe.execute()
-    spent = cpu_ns(valkey.pid) - begun
+    spent = process_cpu_ns(valkey.pid) - begun
     _check(case, answers)
     return spent / len(commands) / 1000, _inside(valkey, len(commands))
 
@@ -60,9 +60,9 @@ def _batch(valkey: Valkey, case: Case, count: int) -> tuple[float, float]:
 def _one_by_one(valkey: Valkey, case: Case, count: int) -> float:
     commands = case.prepare(valkey, count)
     client: Any = valkey.client
-    begun = cpu_ns(valkey.pid)
+    begun = process_cpu_ns(valkey.pid)
     answers = [client.execute_command(*command) for command in commands]
-    spent = cpu_ns(valkey.pid) - begun
+    spent = process_cpu_ns(valkey.pid) - begun
     _check(case, answers)
     return spent / len(commands) / 1000
 
@@ -80,8 +80,3 @@ def _inside(valkey: Valkey, count: int) -> float:
     if sum(one["calls"] for one in called) != count:
         raise AssertionError("somebody else calls this server")
     return float(sum(one["usec"] for one in called)) / count
-
-
-def cpu_ns(pid: int) -> int:
-    """CPU time of a process; the number of its clock is what `clock_getcpuclockid` makes of the pid (Linux)."""
-    return time.clock_gettime_ns(~pid << 3 | 2)

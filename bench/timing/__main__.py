@@ -7,14 +7,13 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from argus.base.logging import configure_logging
 from argus.credentials.model import PasswordCheck
 from argus.credentials.service import Passwords
 from argus.server.app import Argus
 from argus.server.private_stack import private_stack
-from bench.rows import Row, write_results
+from bench.rows import Row, rows_table, write_results
 from bench.timing.guesses import Timed, create_users, guess_in_pairs
 from bench.timing.verdict import MIN_PAIRS, Comparison
 
@@ -96,12 +95,7 @@ def _show(comparisons: list[Comparison], rows: list[Row], *, is_met: bool) -> No
     for one in comparisons:
         known, unknown = one.measured()["known_ms"], one.measured()["unknown_ms"]
         console.print(f"{one.rpc}, ms: known {known}, unknown {unknown}", soft_wrap=True)
-    table = Table(box=None, pad_edge=False)
-    for column in ("name", "value", "unit", "goal", "met"):
-        table.add_column(column)
-    for row in rows:
-        table.add_row(row.name, f"{row.value:.4g}", row.unit, row.goal, "yes" if row.met else "[red]NO[/]")
-    console.print(table)
+    console.print(rows_table(rows))
     console.print(
         "Known and unknown users can't be told apart by time."
         if is_met

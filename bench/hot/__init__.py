@@ -1,0 +1,1 @@
+"""What the hot calls cost, Argus beside a naive server. Run it with `make bench-hot`."""

@@ -1,0 +1,1 @@
+"""What others would have built: servers that the benchmarks hold Argus against."""
