@@ -110,6 +110,14 @@ async def test_an_open_loop_lasts_as_long_as_its_rate_says() -> None:
     assert report.lateness(0) < 0.1
 
 
+async def test_an_open_loop_that_cannot_keep_its_rate_says_how_late_it_was_and_charges_that_to_the_calls() -> None:
+    # Due within 25 ms, which no client can do.
+    async with serving(echo) as address:
+        report = await finished(address, calls=5000, rate=200_000.0)
+    assert report.lateness(100) > 0.01
+    assert all(report.latency(percent) > report.lateness(percent) for percent in (50, 99, 100))
+
+
 async def test_the_server_is_told_who_calls_and_how_long_it_has() -> None:
     seen: list[tuple[object, float]] = []
 
