@@ -1,6 +1,5 @@
 """`argus serve`: serves, over stores that somebody else runs."""
 
-import asyncio
 from typing import Annotated
 
 import typer
@@ -16,6 +15,8 @@ def serve(
 ) -> None:
     """Serve until SIGTERM or Ctrl-C; refuses to start on unsafe settings or unfit stores, and says what to do."""
     # Here, so that `argus --help` does without them.
+    import uvloop
+
     from argus.server.serve import serve as run
     from argus.storage.requirements import require_stores
 
@@ -26,4 +27,4 @@ def serve(
         settings.database_url.get_secret_value(),
         redis_ca_file=settings.redis_ca_file,
     )
-    asyncio.run(run(settings))
+    uvloop.run(run(settings))
