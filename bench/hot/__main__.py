@@ -12,9 +12,10 @@ from rich.console import Console
 
 from argus.base.logging import configure_logging
 from argus.cli.bench import calls_bar, show_turns
-from argus.server.bench.hot import Contender, Hot
+from argus.server.bench.hot import Contender, Hot, WrongStateError
 from argus.server.bench.private import private_argus
 from argus.server.bench.rounds import Entrant, Plan, Turns, medians, play_round
+from argus.server.bench.runs import CallsFailedError
 from bench.hot import profile
 from bench.hot.goals import ARGUS_EDDSA, ARGUS_RS256, KEYS, NAIVE_EDDSA, NAIVE_RS256, goals
 from bench.peers.contender import naive
@@ -30,11 +31,15 @@ def main() -> int:
     parser.add_argument("--calls", type=int, default=2000, help="verifications of a turn")
     parser.add_argument("--sessions", type=int, default=200, help="refreshes of a turn, each of a session of its own")
     parser.add_argument("--in-flight", type=int, default=32, help="calls at a time in the closed loop")
-    parser.add_argument("--rate", type=float, default=300, help="verifications a second in the open loop")
+    parser.add_argument("--rate", type=float, default=100, help="verifications a second in the open loop")
     parser.add_argument("--json", action="store_true", help="print the result file instead of the tables")
     options = parser.parse_args()
     configure_logging(json=False, level="error")
-    rounds, profiles = asyncio.run(_play(options))
+    try:
+        rounds, profiles = asyncio.run(_play(options))
+    except (CallsFailedError, WrongStateError) as error:
+        sys.stderr.write(f"no figure: {error}\n")
+        return 1
     middle = medians(rounds)
     rows = goals(rounds)
     path = write_results("hot", rows, _measured(options, rounds, middle, profiles))

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from argus.base.logging import configure_logging
-from argus.cli.output import EXIT_CODES, show_json
+from argus.cli.output import EXIT_CODES, ExitCode, show_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,11 +48,17 @@ def hot(
     times are per call, of each process with all that it has started; keys are RSA-2048.
     """
     # Here, so that other commands start without grpc.
+    from argus.server.bench.hot import WrongStateError
     from argus.server.bench.rounds import Plan
+    from argus.server.bench.runs import CallsFailedError
 
     configure_logging(json=False, level="error")
     plan = Plan(sessions=sessions, verifications=calls, in_flight=in_flight, rate=rate)
-    turns = asyncio.run(_play(plan, rounds, refresh_alg))
+    try:
+        turns = asyncio.run(_play(plan, rounds, refresh_alg))
+    except (CallsFailedError, WrongStateError) as error:
+        typer.echo(f"argus: no figure: {error}", err=True)
+        raise typer.Exit(ExitCode.FAILED) from None
     if as_json:
         show_json({name: {what: asdict(turn) for what, turn in done.items()} for name, done in turns.items()})
         return
