@@ -261,7 +261,9 @@ class Engine:
         Returns:
             (0, encoded response), (1, encoded google.rpc.Status) or (2, encoded argus.internal.v1.NeedsFlow).
         """
-    def authenticate(self, authorization: str | None, *, scope: str, system_tenant_only: bool) -> tuple[int, bytes]:
+    def authenticate(
+        self, authorization: str | None, *, scope: str, system_tenant_only: bool, request_id: str = ""
+    ) -> tuple[int, bytes]:
         """(0, encoded argus.internal.v1.Caller) or (1, encoded google.rpc.Status). Never touches Redis."""
     def check_proof(self, proof: bytes, *, tenant_id: str, caller: str, attempt: bytes | None) -> tuple[int, bytes]:
         """Checks an encoded argus.v1.Proof that binds a session.

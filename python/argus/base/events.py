@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 EVENT_TYPES: Final[dict[str, str]] = {
+    "caller.refused": "A caller's token that names the tenant was refused.",
     "client.created": "A service client was made.",
     "client.credentials_refused": "Client id and secret did not fit.",
     "client.deleted": "A service client was deleted.",

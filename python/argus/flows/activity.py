@@ -180,6 +180,7 @@ def _event(effect: Effect) -> Event:
         user_id=effect.user_id or None,
         session_id=effect.session_id or None,
         client_id=effect.client_id or None,
+        data={"count": str(effect.count)} if effect.count else {},
     )
 
 

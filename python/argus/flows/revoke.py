@@ -7,6 +7,7 @@ from argus.base.clock import Now
 from argus.base.errors import ArgusError, Code, UnavailableError
 from argus.base.events import Event
 from argus.base.origin import Origin
+from argus.flows.refusals import note_refused_token
 from argus.flows.terminate import Terminate
 from argus.flows.termination import TerminationState
 from argus.internal.v1.engine_pb2 import TokenClaims
@@ -54,9 +55,13 @@ class RevokeToken:
         """
         outcome, content = self._engine.read_token(token)
         if outcome != 0:
+            note_refused_token(self._engine, origin, caller_id=caller_id, fault=content.decode(), now=self._now)
             return
         claims = TokenClaims.FromString(content)
-        if claims.tenant_id != origin.tenant_id or not claims.session_id:
+        if claims.tenant_id != origin.tenant_id:
+            note_refused_token(self._engine, origin, caller_id=caller_id, fault="tenant", now=self._now)
+            return
+        if not claims.session_id:
             return
         if claims.client_id != caller_id and not may_any:
             raise ForeignTokenError

@@ -23,6 +23,7 @@ from argus.flows.hot import Snapshot
 from argus.flows.login import PASSWORD_ACR, PASSWORD_AMR, Logins, Step, check_reachable, login_event
 from argus.flows.proofs import Proofs
 from argus.flows.rebuild import Rebuild
+from argus.flows.refusals import TOKEN_REFUSED, note_refused_token
 from argus.flows.standing import Living, Standing
 from argus.internal.v1.engine_pb2 import TokenClaims
 from argus.sessions.live_store import LiveSessions, StepUpStatus, record_of
@@ -158,11 +159,11 @@ class StepUp:
         if outcome == _BEHIND:
             raise UnavailableError("keys")
         if outcome != _READ:
-            raise await self._refused(TokenClaims(), content.decode(), origin)
+            raise self._refused(TokenClaims(), content.decode(), request, origin)
         claims = TokenClaims.FromString(content)
         fault = await self._fault_of_client(claims, request)
         if fault:
-            raise await self._refused(claims, fault, origin)
+            raise self._refused(claims, fault, request, origin)
         return claims
 
     def _read(self, request: StepUpRequest, origin: Origin) -> tuple[int, bytes]:
@@ -180,19 +181,18 @@ class StepUp:
             return "client"
         return "client_disabled" if client.disabled else ""
 
-    async def _refused(self, claims: TokenClaims, fault: str, origin: Origin) -> TokenInvalidError:
+    def _refused(self, claims: TokenClaims, fault: str, request: StepUpRequest, origin: Origin) -> TokenInvalidError:
         """The one answer to every token that is not good here; the fault is in the audit."""
-        kinds = ["key.compromise_suspected"] if fault == _FORGED_ID else []
-        for kind in [*kinds, "token.refused"]:
-            event = Event(
-                type=kind,
-                outcome="failure",
-                reason=fault,
-                user_id=claims.sub or None,
-                session_id=claims.session_id or None,
-                client_id=claims.client_id or None,
-            )
-            await self._db.record(origin, event, self._now())
+        alarms = ["key.compromise_suspected"] if fault == _FORGED_ID else []
+        note_refused_token(
+            self._engine,
+            origin,
+            caller_id=request.caller_id,
+            fault=fault,
+            now=self._now,
+            claims=claims,
+            events=[*alarms, TOKEN_REFUSED],
+        )
         return TokenInvalidError()
 
     async def _step_up(

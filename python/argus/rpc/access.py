@@ -49,7 +49,10 @@ def authenticate(engine: Engine, rule: AccessRule, call: Call) -> Caller:
     if rule.anonymous:
         return Caller(request_id=call.request_id, peer=call.peer)
     outcome, answer = engine.authenticate(
-        call.authorization, scope=rule.scope, system_tenant_only=rule.system_tenant_only
+        call.authorization,
+        scope=rule.scope,
+        system_tenant_only=rule.system_tenant_only,
+        request_id=call.request_id,
     )
     if outcome != 0:
         raise StatusError.from_bytes(answer)

@@ -19,6 +19,8 @@ _HELP: Final = {
     "rotation_verdicts": "Verdicts on refresh tokens, one a question: a call that led to a rebuild is asked again.",
     "rotation_adoptions": "Refresh tokens newer than their record. Explained: it had been rebuilt after a loss.",
     "alarms": "What somebody should be woken for; each is an audit event, too.",
+    "token_faults": "Presented tokens that were refused, by class of their fault; not every one has an audit event.",
+    "caller_faults": "Callers' tokens that were refused, by class of their fault; not every one has an audit event.",
     "effects_dropped": "Audit events lost because the queue of effects was full.",
     "redis_failures": "Questions that Redis refused or left unanswered.",
 }

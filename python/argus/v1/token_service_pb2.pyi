@@ -34,7 +34,7 @@ class VerifyAccessTokenRequest(google.protobuf.message.Message):
     ACTIVITY_FIELD_NUMBER: builtins.int
     ATTEMPT_ID_FIELD_NUMBER: builtins.int
     access_token: builtins.str
-    """The token, at most 8 KiB."""
+    """The token. A longer one than 8 KiB is none of Argus's: TOKEN_INVALID."""
     resource: builtins.str
     """Resource that the token must be for (RFC 8707). Empty: the caller's own registered resource."""
     consistency: argus.v1.types_pb2.Consistency.ValueType

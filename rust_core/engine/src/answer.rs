@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::batch::batch;
 use crate::call::{Call, Shared, seconds};
-use crate::caller::{Caller, NoCaller, Unknown};
+use crate::caller::{Caller, NoCaller};
 use crate::introspect::introspect;
 use crate::proto::HotMethod;
 use crate::proto::access::{
@@ -90,17 +90,26 @@ async fn admit(
     let caller = Caller::authenticate(&snapshot, incoming.authorization, seconds(now_ms)).map_err(
         |none| match none {
             NoCaller::Refused(refusal) => refusal.into(),
-            NoCaller::Unknown(Unknown { tenant_id, name })
-                if shared.unknowns.may_ask(&name, incoming.request_id, now_ms) =>
+            NoCaller::Fault(fault) => {
+                shared.caller_refused(&fault, incoming.request_id);
+                Refusal::caller_token_invalid().into()
+            }
+            NoCaller::Unknown(unknown)
+                if shared
+                    .unknowns
+                    .may_ask(&unknown.name, incoming.request_id, now_ms) =>
             {
                 let mut need = NeedsFlow {
-                    tenant_id,
+                    tenant_id: unknown.tenant_id,
                     ..NeedsFlow::default()
                 };
                 need.set_need(FlowNeed::Snapshot);
                 Stop::from(need)
             }
-            NoCaller::Unknown(_) => Refusal::caller_token_invalid().into(),
+            NoCaller::Unknown(unknown) => {
+                shared.caller_refused(&unknown.into_fault(), incoming.request_id);
+                Refusal::caller_token_invalid().into()
+            }
         },
     )?;
     caller.check(method.scope, false)?;
@@ -162,6 +171,7 @@ pub(crate) fn authenticate(
     authorization: Option<&str>,
     scope: &str,
     system_tenant_only: bool,
+    request_id: &str,
 ) -> Result<Vec<u8>, Refusal> {
     let snapshot: Arc<Snapshot> = shared
         .snapshot
@@ -171,13 +181,18 @@ pub(crate) fn authenticate(
     let caller = Caller::authenticate(&snapshot, authorization, seconds(now_ms)).map_err(
         |none| match none {
             NoCaller::Refused(refusal) => refusal,
+            NoCaller::Fault(fault) => {
+                shared.caller_refused(&fault, request_id);
+                Refusal::caller_token_invalid()
+            }
             // The snapshot follows within a second: a retry knows more, unless there is nothing to know.
-            NoCaller::Unknown(Unknown { name, .. })
-                if shared.unknowns.may_ask(&name, "", now_ms) =>
-            {
+            NoCaller::Unknown(unknown) if shared.unknowns.may_ask(&unknown.name, "", now_ms) => {
                 Refusal::unavailable("snapshot")
             }
-            NoCaller::Unknown(_) => Refusal::caller_token_invalid(),
+            NoCaller::Unknown(unknown) => {
+                shared.caller_refused(&unknown.into_fault(), request_id);
+                Refusal::caller_token_invalid()
+            }
         },
     )?;
     caller.check(scope, system_tenant_only)?;

@@ -8,7 +8,7 @@ use argus_core::ids::{SessionId, not_before_key};
 use argus_core::record::Lineage;
 use argus_core::token::FaultClass;
 
-use crate::caller::{CONTEXT_ASSERT, Caller, Unknown};
+use crate::caller::{CONTEXT_ASSERT, Caller, CallerFault, Unknown};
 use crate::clock::Clock;
 use crate::counters::{Alarm, Counters};
 use crate::effects::EffectQueue;
@@ -34,6 +34,31 @@ pub(crate) struct Shared {
     pub(crate) counters: Counters,
     /// Names that the snapshot did not know.
     pub(crate) unknowns: Unknowns,
+}
+
+impl Shared {
+    /// Queues an effect.
+    pub(crate) fn push(&self, effect: Effect) {
+        if !self.effects.push(effect) {
+            self.counters.dropped_effect();
+        }
+    }
+
+    /// Counts a caller's token that is not good; an audit event, too, where it names a tenant that there is.
+    pub(crate) fn caller_refused(&self, fault: &CallerFault, request_id: &str) {
+        self.counters.caller_fault(fault.class);
+        let Some(tenant_id) = &fault.tenant_id else {
+            return;
+        };
+        let mut effect = Effect {
+            tenant_id: tenant_id.clone(),
+            time_ms: self.clock.now_ms(),
+            request_id: request_id.to_owned(),
+            ..Effect::default()
+        };
+        set_event(&mut effect, "caller.refused", "failure", fault.class);
+        self.push(effect);
+    }
 }
 
 /// One call of an authenticated caller.
@@ -140,8 +165,9 @@ impl Call {
         asked.unwrap_or_else(|| self.refuse_token(fault.name(), subject))
     }
 
-    /// The one answer to every token that is not good here; the class goes into the audit event.
-    pub(crate) fn refuse_token(&self, class: &str, subject: &Subject) -> Stop {
+    /// The one answer to every token that is not good here; the class goes into the audit event and is counted.
+    pub(crate) fn refuse_token(&self, class: &'static str, subject: &Subject) -> Stop {
+        self.shared.counters.token_fault(class);
         self.note(subject, "token.refused", class);
         Refusal::token_invalid().into()
     }
@@ -207,9 +233,7 @@ impl Call {
 
     /// Queues an effect.
     pub(crate) fn push(&self, effect: Effect) {
-        if !self.shared.effects.push(effect) {
-            self.shared.counters.dropped_effect();
-        }
+        self.shared.push(effect);
     }
 }
 

@@ -28,10 +28,20 @@ pub(crate) struct Caller {
 
 /// Why a call has no caller.
 pub(crate) enum NoCaller {
-    /// Refused.
+    /// There is no token, or its client may not call.
     Refused(Refusal),
+    /// Its token is not good.
+    Fault(CallerFault),
     /// The token may be good, but the snapshot does not know something.
     Unknown(Unknown),
+}
+
+/// What is wrong with a caller's token.
+pub(crate) struct CallerFault {
+    /// Tenant that the token names; `None`: none that there is. Whether the token is really of it is not known.
+    pub(crate) tenant_id: Option<String>,
+    /// Class of the fault.
+    pub(crate) class: &'static str,
 }
 
 /// Something of a known tenant that the snapshot does not know.
@@ -40,6 +50,21 @@ pub(crate) struct Unknown {
     pub(crate) tenant_id: String,
     /// A name for it.
     pub(crate) name: String,
+}
+
+impl Unknown {
+    /// What is wrong with the token if there is nothing to know.
+    pub(crate) fn into_fault(self) -> CallerFault {
+        let class = if self.name.starts_with("key/") {
+            "key"
+        } else {
+            "client"
+        };
+        CallerFault {
+            tenant_id: Some(self.tenant_id),
+            class,
+        }
+    }
 }
 
 impl Caller {
@@ -52,25 +77,30 @@ impl Caller {
         let token = authorization
             .and_then(bearer)
             .ok_or_else(|| NoCaller::Refused(Refusal::caller_unauthenticated()))?;
-        let invalid = || NoCaller::Refused(Refusal::caller_token_invalid());
         let source = Watched::new(snapshot, None);
-        let (tenant_id, claims) =
-            verify_access(token, &Expected::access(Audience::Issuer, now), &source)
-                .map_err(|_| source.unknown().map_or_else(invalid, NoCaller::Unknown))?;
-        let tenant = snapshot.tenant(&tenant_id).ok_or_else(invalid)?;
+        let invalid = |class| {
+            let tenant_id = source.named.borrow().clone();
+            NoCaller::Fault(CallerFault { tenant_id, class })
+        };
+        let expected = Expected::access(Audience::Issuer, now);
+        let (tenant_id, claims) = verify_access(token, &expected, &source).map_err(|fault| {
+            let unknown = source.unknown().map(NoCaller::Unknown);
+            unknown.unwrap_or_else(|| invalid(fault.name()))
+        })?;
+        let tenant = snapshot.tenant(&tenant_id).ok_or_else(|| invalid("iss"))?;
         // A bound token would need a proof, which callers can't send yet.
         if claims.session.is_some()
             || claims.subject != claims.client_id
             || claims.confirmation.is_some()
         {
-            return Err(invalid());
+            return Err(invalid("claims"));
         }
         let client = tenant.client(&claims.client_id).ok_or_else(|| {
             let name = format!("client/{}/{}", tenant.id, claims.client_id);
             NoCaller::Unknown(Unknown { tenant_id, name })
         })?;
         if claims.issued <= tenant.not_before.max(client.not_before) {
-            return Err(invalid());
+            return Err(invalid("not_before"));
         }
         if client.is_disabled {
             return Err(NoCaller::Refused(Refusal::caller_disabled(&client.id)));
@@ -126,11 +156,12 @@ fn held(claims: &AccessClaims, client: &Client) -> Vec<String> {
         .collect()
 }
 
-/// The keys of a snapshot, of one tenant or of all; remembers what it did not find.
+/// The keys of a snapshot, of one tenant or of all; remembers what was asked for and what it did not find.
 pub(crate) struct Watched<'a> {
     snapshot: &'a Snapshot,
     only: Option<&'a str>,
     missed: RefCell<Option<Unknown>>,
+    named: RefCell<Option<String>>,
 }
 
 impl<'a> Watched<'a> {
@@ -140,6 +171,7 @@ impl<'a> Watched<'a> {
             snapshot,
             only,
             missed: RefCell::new(None),
+            named: RefCell::new(None),
         }
     }
 
@@ -152,6 +184,7 @@ impl<'a> Watched<'a> {
 impl KeySource for Watched<'_> {
     fn tenant_id(&self, issuer: &str) -> Option<&str> {
         let found = self.snapshot.tenant_id(issuer);
+        *self.named.borrow_mut() = found.map(str::to_owned);
         found.filter(|id| self.only.is_none_or(|only| only == *id))
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use argus_core::rotation::{Adoption, Verdict};
+use argus_core::token::FaultClass;
 
 /// A count: its name and its labels, all from small fixed sets.
 type Key = (&'static str, &'static [&'static str], Vec<&'static str>);
@@ -50,7 +51,14 @@ impl Counters {
         let verdicts = Verdict::ALL.map(verdict_key);
         let adoptions = [Adoption::Explained, Adoption::Unexplained].map(adoption_key);
         let alarms = Alarm::ALL.map(alarm_key);
-        let keys = verdicts.into_iter().chain(adoptions).chain(alarms);
+        let token_faults = FaultClass::ALL.map(|class| token_fault_key(class.name()));
+        let caller_faults = FaultClass::ALL.map(|class| caller_fault_key(class.name()));
+        let faults = token_faults.into_iter().chain(caller_faults);
+        let keys = verdicts
+            .into_iter()
+            .chain(adoptions)
+            .chain(alarms)
+            .chain(faults);
         Self {
             counts: Mutex::new(keys.map(|key| (key, 0)).collect()),
         }
@@ -74,6 +82,16 @@ impl Counters {
     /// Somebody should be woken.
     pub(crate) fn alarm(&self, alarm: Alarm) {
         self.add(alarm_key(alarm));
+    }
+
+    /// A presented token was refused for a fault of this class.
+    pub(crate) fn token_fault(&self, class: &'static str) {
+        self.add(token_fault_key(class));
+    }
+
+    /// A caller's token was refused for a fault of this class.
+    pub(crate) fn caller_fault(&self, class: &'static str) {
+        self.add(caller_fault_key(class));
     }
 
     /// An effect was dropped because the queue was full.
@@ -113,6 +131,14 @@ fn adoption_key(adoption: Adoption) -> Key {
 
 fn alarm_key(alarm: Alarm) -> Key {
     ("alarms", &["kind"], vec![alarm.name()])
+}
+
+fn token_fault_key(class: &'static str) -> Key {
+    ("token_faults", &["class"], vec![class])
+}
+
+fn caller_fault_key(class: &'static str) -> Key {
+    ("caller_faults", &["class"], vec![class])
 }
 
 fn text((name, labels, values): &Key) -> String {

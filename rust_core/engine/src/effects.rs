@@ -4,32 +4,50 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::proto::internal::Effect;
+use crate::tally::Tally;
 
 /// The queue of effects, oldest first.
 #[derive(Debug)]
 pub(crate) struct EffectQueue {
-    effects: Mutex<VecDeque<Effect>>,
+    waiting: Mutex<Waiting>,
     capacity: usize,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    effects: VecDeque<Effect>,
+    tally: Tally,
 }
 
 impl EffectQueue {
     /// A queue that holds so many effects.
     pub(crate) fn new(capacity: usize) -> Self {
         Self {
-            effects: Mutex::new(VecDeque::new()),
+            waiting: Mutex::new(Waiting::default()),
             capacity,
         }
     }
 
-    /// Adds an effect; false if it was dropped because the queue is full. Bounds are never dropped: rotation stops
-    /// while the queue is full, so they are at most as many as there are calls under way.
+    /// Adds an effect, or counts it where so many like it came before ([`Tally`]); false if it was dropped because the
+    /// queue is full. Bounds are never dropped: rotation stops while the queue is full, so they are at most as many as
+    /// there are calls under way.
     pub(crate) fn push(&self, effect: Effect) -> bool {
-        let mut effects = self.lock();
-        let fits = effects.len() < self.capacity || effect.family != 0;
+        let mut waiting = self.lock();
+        if effect.family == 0 && !waiting.tally.tells(&effect) {
+            return true;
+        }
+        let fits = waiting.effects.len() < self.capacity || effect.family != 0;
         if fits {
-            effects.push_back(effect);
+            waiting.effects.push_back(effect);
         }
         fits
+    }
+
+    /// Adds the counts of the minutes that are over.
+    pub(crate) fn tell_counts(&self, now_ms: i64) {
+        let mut waiting = self.lock();
+        let counts = waiting.tally.close(now_ms);
+        waiting.effects.extend(counts);
     }
 
     /// Whether what a rotation must write would be written soon: the queue has room and its oldest effect has not
@@ -41,25 +59,26 @@ impl EffectQueue {
 
     /// How many effects wait, and for how long the oldest has.
     pub(crate) fn queued(&self, now_ms: i64) -> (usize, i64) {
-        let effects = self.lock();
-        let age = effects.front().map_or(0, |oldest| now_ms - oldest.time_ms);
-        (effects.len(), age.max(0))
+        let waiting = self.lock();
+        let oldest = waiting.effects.front();
+        let age = oldest.map_or(0, |oldest| now_ms - oldest.time_ms);
+        (waiting.effects.len(), age.max(0))
     }
 
     /// The oldest, which stay: while they are being written they are still waiting.
     pub(crate) fn peek(&self, limit: usize) -> Vec<Effect> {
-        self.lock().iter().take(limit).cloned().collect()
+        self.lock().effects.iter().take(limit).cloned().collect()
     }
 
     /// Forgets the oldest, which have been written.
     pub(crate) fn discard(&self, count: usize) {
-        let mut effects = self.lock();
+        let effects = &mut self.lock().effects;
         let count = count.min(effects.len());
         effects.drain(..count);
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Effect>> {
-        self.effects.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

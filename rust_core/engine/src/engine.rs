@@ -171,8 +171,16 @@ impl Engine {
         authorization: Option<&str>,
         scope: &str,
         system_tenant_only: bool,
+        request_id: &str,
     ) -> (u8, Vec<u8>) {
-        match authenticate(&self.shared, authorization, scope, system_tenant_only) {
+        let asked = authenticate(
+            &self.shared,
+            authorization,
+            scope,
+            system_tenant_only,
+            request_id,
+        );
+        match asked {
             Ok(caller) => (OK, caller),
             Err(refusal) => (STATUS, refusal.encode()),
         }
@@ -287,7 +295,9 @@ impl Engine {
     /// How many effects wait, and for how many milliseconds the oldest has.
     #[must_use]
     pub fn effects_queued(&self) -> (usize, i64) {
-        self.shared.effects.queued(self.shared.clock.now_ms())
+        let now_ms = self.shared.clock.now_ms();
+        self.shared.effects.tell_counts(now_ms);
+        self.shared.effects.queued(now_ms)
     }
 
     /// A tenant's published key set as JSON.

@@ -24,7 +24,7 @@ pub(crate) async fn introspect(
     let told = match token_type(&request.token) {
         Ok(TokenType::Access) => access(call, &request.token).await,
         Ok(TokenType::Refresh) => refresh_token(call, &request.token).await,
-        Err(_) => return Ok(IntrospectTokenResponse::default()),
+        Err(fault) => Err(call.refuse_token(fault.name(), &Subject::default())),
     };
     match told {
         Err(Stop::Refused(refusal)) if refusal.reason != ErrorReason::Unavailable => {

@@ -28,6 +28,7 @@ mod snapshot;
 mod state;
 mod status;
 mod store;
+mod tally;
 mod unknowns;
 mod verify;
 

@@ -94,17 +94,18 @@ impl Engine {
     }
 
     /// Authenticates the caller of an RPC that Python serves.
-    #[pyo3(signature = (authorization, *, scope, system_tenant_only))]
+    #[pyo3(signature = (authorization, *, scope, system_tenant_only, request_id = ""))]
     fn authenticate<'py>(
         &self,
         py: Python<'py>,
         authorization: Option<&str>,
         scope: &str,
         system_tenant_only: bool,
+        request_id: &str,
     ) -> (u8, Bound<'py, PyBytes>) {
         let (kind, bytes) = py.detach(|| {
             self.0
-                .authenticate(authorization, scope, system_tenant_only)
+                .authenticate(authorization, scope, system_tenant_only, request_id)
         });
         (kind, PyBytes::new(py, &bytes))
     }

@@ -373,6 +373,7 @@ class Effect(google.protobuf.message.Message):
     CALLER_FIELD_NUMBER: builtins.int
     IP_ADDRESS_FIELD_NUMBER: builtins.int
     GENERATION_MADE_FIELD_NUMBER: builtins.int
+    COUNT_FIELD_NUMBER: builtins.int
     tenant_id: builtins.str
     """Tenant."""
     user_id: builtins.str
@@ -405,6 +406,8 @@ class Effect(google.protobuf.message.Message):
     """Address of the user's device, where known."""
     generation_made: builtins.int
     """When `generation` was made. Seconds since 1970."""
+    count: builtins.int
+    """How many more like it there were than were told one by one; 0 = it is one of them."""
     def __init__(
         self,
         *,
@@ -424,8 +427,9 @@ class Effect(google.protobuf.message.Message):
         caller: builtins.str = ...,
         ip_address: builtins.str = ...,
         generation_made: builtins.int = ...,
+        count: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["caller", b"caller", "client_id", b"client_id", "event", b"event", "family", b"family", "generation", b"generation", "generation_made", b"generation_made", "idle_deadline", b"idle_deadline", "ip_address", b"ip_address", "last_active", b"last_active", "outcome", b"outcome", "reason", b"reason", "request_id", b"request_id", "session_id", b"session_id", "tenant_id", b"tenant_id", "time_ms", b"time_ms", "user_id", b"user_id"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["caller", b"caller", "client_id", b"client_id", "count", b"count", "event", b"event", "family", b"family", "generation", b"generation", "generation_made", b"generation_made", "idle_deadline", b"idle_deadline", "ip_address", b"ip_address", "last_active", b"last_active", "outcome", b"outcome", "reason", b"reason", "request_id", b"request_id", "session_id", b"session_id", "tenant_id", b"tenant_id", "time_ms", b"time_ms", "user_id", b"user_id"]) -> None: ...
 
 global___Effect = Effect
 

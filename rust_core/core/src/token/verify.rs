@@ -12,6 +12,12 @@ pub use super::read::Claims;
 /// How far ahead another process's clock may be, in seconds.
 pub const LEEWAY: u32 = 5;
 
+/// Longest life of an access token, in seconds: no policy allows a longer one.
+pub const MAX_ACCESS_LIFE: u32 = 3600;
+
+/// Longest life of a refresh token, in seconds: no policy lets a session last longer.
+pub const MAX_REFRESH_LIFE: u32 = 90 * 86_400;
+
 /// Where keys are found.
 pub trait KeySource {
     /// The tenant of exactly this issuer.
@@ -90,7 +96,7 @@ impl<'a> Expected<'a> {
             tenant_id: None,
             now,
             leeway: LEEWAY,
-            max_lifetime: None,
+            max_lifetime: Some(MAX_ACCESS_LIFE),
             expiry: Expiry::Refuse,
             revoked_keys: RevokedKeys::Refuse,
         }
@@ -103,6 +109,8 @@ impl<'a> Expected<'a> {
         Self {
             token_type: TokenType::Refresh,
             leeway: u32::MAX,
+            // The end is by the clock of the process that made the session, `iat` by that of Redis.
+            max_lifetime: Some(MAX_REFRESH_LIFE + LEEWAY),
             revoked_keys: RevokedKeys::Report,
             ..Self::access(Audience::Issuer, now)
         }

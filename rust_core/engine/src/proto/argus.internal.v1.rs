@@ -196,6 +196,9 @@ pub struct Effect {
     /// When `generation` was made. Seconds since 1970.
     #[prost(uint32, tag = "16")]
     pub generation_made: u32,
+    /// How many more like it there were than were told one by one; 0 = it is one of them.
+    #[prost(uint32, tag = "17")]
+    pub count: u32,
 }
 /// A batch of effects.
 #[derive(Clone, PartialEq, ::prost::Message)]

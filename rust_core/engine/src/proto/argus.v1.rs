@@ -642,7 +642,7 @@ impl TerminationState {
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct VerifyAccessTokenRequest {
-    /// The token, at most 8 KiB.
+    /// The token. A longer one than 8 KiB is none of Argus's: TOKEN_INVALID.
     #[prost(string, tag = "1")]
     pub access_token: ::prost::alloc::string::String,
     /// Resource that the token must be for (RFC 8707). Empty: the caller's own registered resource.

@@ -1,0 +1,97 @@
+"""Files of vectors, and the little of JOSE that their tests need beside Argus.
+
+They are read from the folder `ARGUS_VECTORS`, else from the usual one beside the project; a test is skipped, saying so,
+where there is none. Third parties' files are never committed.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+_USUAL: Final = Path(__file__).parents[3] / "shared/standards/vectors"
+
+
+@functools.cache
+def vectors(name: str) -> Any:
+    """A file of vectors; its test is skipped where no folder is named and none is at the usual place."""
+    named = os.environ.get("ARGUS_VECTORS")
+    path = (Path(named) if named else _USUAL) / name
+    if not named and not path.exists():
+        pytest.skip(f"no {name}: set ARGUS_VECTORS to the folder of vectors")
+    return json.loads(path.read_text("utf-8"))
+
+
+def encode(content: bytes) -> str:
+    """base64url without padding."""
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
+
+
+def decode(text: str) -> bytes:
+    """base64url, whatever is wrong with its form."""
+    bare = "".join(text.split()).rstrip("=\0").translate(str.maketrans("+/", "-_"))
+    return base64.urlsafe_b64decode(bare + "=" * (-len(bare) % 4))
+
+
+def number(text: str) -> int:
+    """A number of a JWK."""
+    return int.from_bytes(decode(text), "big")
+
+
+def private_key(jwk: dict[str, Any]) -> rsa.RSAPrivateKey | Ed25519PrivateKey:
+    """The private key of a JWK: RSA or Ed25519."""
+    if jwk["kty"] == "OKP":
+        return Ed25519PrivateKey.from_private_bytes(decode(jwk["d"]))
+    n, e, d, p, q = (number(jwk[name]) for name in ("n", "e", "d", "p", "q"))
+    halves = (rsa.rsa_crt_dmp1(d, p), rsa.rsa_crt_dmq1(d, q), rsa.rsa_crt_iqmp(p, q))
+    return rsa.RSAPrivateNumbers(p, q, d, *halves, rsa.RSAPublicNumbers(e, n)).private_key()
+
+
+def pkcs8(key: rsa.RSAPrivateKey | Ed25519PrivateKey) -> bytes:
+    """A private key as an administrator would bring it."""
+    return key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+
+
+@dataclass(frozen=True, slots=True)
+class Padding:
+    """What an RSA signature says once its public key is applied: right or wrong in the very way of a vector.
+
+    Attributes:
+        block: The block that was signed; None where the signature is no number of the modulus's length.
+        signature: The signature, as the vector has it.
+        turns: How often the modulus was added to the number.
+        digest: SHA-256 of what the vector's signature is over.
+    """
+
+    block: bytes | None
+    signature: bytes
+    turns: int
+    digest: bytes
+
+    @classmethod
+    def of(cls, signature: bytes, message: bytes, *, n: int, e: int) -> Padding:
+        """That of a vector."""
+        length = (n.bit_length() + 7) // 8
+        turns, value = divmod(int.from_bytes(signature, "big"), n)
+        block = pow(value, e, n).to_bytes(length, "big") if len(signature) == length else None
+        return cls(block=block, signature=signature, turns=turns, digest=hashlib.sha256(message).digest())
+
+    def over(self, message: bytes, key: rsa.RSAPrivateKey) -> bytes:
+        """A signature over another message by another key of the same size, right or wrong in the same way."""
+        if self.block is None:
+            return self.signature
+        block = self.block.replace(self.digest, hashlib.sha256(message).digest())
+        n, d = key.public_key().public_numbers().n, key.private_numbers().d
+        value = pow(int.from_bytes(block, "big") % n, d, n) + self.turns * n
+        return value.to_bytes(len(self.signature), "big")

@@ -1,0 +1,1 @@
+"""Other people's vectors, and our own attack cases, through every door."""
