@@ -87,11 +87,24 @@ class Padding:
         block = pow(value, e, n).to_bytes(length, "big") if len(signature) == length else None
         return cls(block=block, signature=signature, turns=turns, digest=hashlib.sha256(message).digest())
 
-    def over(self, message: bytes, key: rsa.RSAPrivateKey) -> bytes:
-        """A signature over another message by another key of the same size, right or wrong in the same way."""
+    def over(self, message: bytes, key: rsa.RSAPrivateKey) -> bytes | None:
+        """A signature over another message by another key of the same size, right or wrong in the same way.
+
+        None: with the modulus added as often it would be longer; another message may do.
+        """
         if self.block is None:
             return self.signature
         block = self.block.replace(self.digest, hashlib.sha256(message).digest())
-        n, d = key.public_key().public_numbers().n, key.private_numbers().d
-        value = pow(int.from_bytes(block, "big") % n, d, n) + self.turns * n
-        return value.to_bytes(len(self.signature), "big")
+        modulus = key.public_key().public_numbers().n
+        value = _apply(int.from_bytes(block, "big") % modulus, key) + self.turns * modulus
+        beyond = 256 ** len(self.signature)
+        if value >= beyond and self.digest not in self.block:  # another message makes no other number
+            value = modulus + value % (beyond - modulus)
+        return value.to_bytes(len(self.signature), "big") if value < beyond else None
+
+
+def _apply(value: int, key: rsa.RSAPrivateKey) -> int:
+    """The bare operation of a private key, by its two primes: a quarter of the work."""
+    numbers = key.private_numbers()
+    of_p, of_q = pow(value, numbers.dmp1, numbers.p), pow(value, numbers.dmq1, numbers.q)
+    return of_q + (of_p - of_q) * numbers.iqmp % numbers.p * numbers.q
