@@ -27,7 +27,8 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help dev test smoke check check-python check-proto check-generated check-rust format generate baseline build \
-        twin model mutants property storm key-rotation timing bench-rotation bench-hot faults soak fuzz bench-micro instructions install clean
+        twin model differential mutants property storm key-rotation timing bench-rotation bench-hot bench-micro instructions \
+        faults soak fuzz install clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -96,6 +97,9 @@ build: $(UV) ## Build the wheel into dist/
 
 twin: install ## A million random (record, token, time) through the Lua function and its Rust twin
 	@ARGUS_TWIN_CASES=1000000 $(BIN)/python -m pytest tests/stores -k twin -p no:randomly --timeout 3600 $(ARGS)
+
+differential: install ## A million mutated tokens before Argus, jsonwebtoken and joserfc (ARGS="--seed 7" repeats, --first 5 --tokens 1: one)
+	@$(BIN)/python -m tests.differential $(ARGS)
 
 mutants: install ## Break the code on purpose, once for each rule: every break must turn its tests red (ARGS="--only no-grace")
 	@$(BIN)/python -m tests.mutants $(ARGS)

@@ -1,4 +1,4 @@
-"""The examples of RFC 7515, 7520, 7638 and 8037 through the engine and the gRPC call, with their own keys brought in."""
+"""The examples of RFC 7515, 7520, 7638 and 8037 through the engine and the gRPC call, their own keys brought in."""
 
 import hashlib
 import json
@@ -33,10 +33,14 @@ EXAMPLES = {
 def examples() -> dict[str, str]:
     """Every signed example, by the name in `EXAMPLES`."""
     found = [one["jws"] for one in vectors("jose/rfc7515_appendix_a.json")]
-    for name in ("4_1.rsa_v15", "4_2.rsa-pss", "4_3.ecdsa"):
-        found.append(vectors(f"jose/rfc7520/{name}_signature.json")["output"]["compact"])
-    found.append(vectors("jose/rfc7520/4_4.hmac-sha2_integrity_protection.json")["output"]["compact"])
-    found.append(vectors("jose/rfc8037_ed25519_jws.json")["output"]["compact"])
+    others = (
+        "rfc7520/4_1.rsa_v15_signature",
+        "rfc7520/4_2.rsa-pss_signature",
+        "rfc7520/4_3.ecdsa_signature",
+        "rfc7520/4_4.hmac-sha2_integrity_protection",
+        "rfc8037_ed25519_jws",
+    )
+    found += [vectors(f"jose/{name}.json")["output"]["compact"] for name in others]
     return dict(zip(EXAMPLES, found, strict=True))
 
 

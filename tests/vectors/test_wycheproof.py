@@ -26,7 +26,7 @@ def jws_groups() -> list[dict[str, Any]]:
 
 def is_ours(jwk: dict[str, Any]) -> bool:
     """A key that an administrator can bring: RSA for RS256."""
-    return jwk["kty"] == "RSA" and jwk["alg"] == "RS256"
+    return (jwk["kty"], jwk["alg"]) == ("RSA", "RS256")
 
 
 def signing_input(target: Target, attempt: int) -> bytes:

@@ -15,6 +15,9 @@ const MAX_KID_LEN: usize = 64;
 /// Header members that bring or point to a key. They are never used, never fetched.
 const FOREIGN_KEYS: [&str; 6] = ["jku", "jwk", "x5u", "x5c", "x5t", "x5t#S256"];
 
+/// Header members of RFC 8555: what is signed for an ACME server is no token.
+const OF_OTHER_PROTOCOLS: [&str; 2] = ["nonce", "url"];
+
 /// What a token is for: its media type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TokenType {
@@ -141,7 +144,8 @@ impl Header {
     /// # Errors
     ///
     /// `Json`; `Key` where it brings a key of its own or `kid` is missing or malformed; `Crit` for `crit` or `b64`;
-    /// `Claims` for nested or compressed content; `Alg`, `Typ` where those are missing or unknown.
+    /// `Claims` for nested or compressed content; `Alg`, `Typ` where those are missing or unknown; `Typ` for a header of
+    /// another protocol.
     pub fn read(bytes: &[u8]) -> Result<Self, FaultClass> {
         let object = json::parse_object(bytes).map_err(|_| FaultClass::Json)?;
         let has = |name: &&str| object.contains_key(*name);
@@ -149,6 +153,9 @@ impl Header {
             return Err(FaultClass::Key);
         }
         check_extensions(&object)?;
+        if OF_OTHER_PROTOCOLS.iter().any(has) {
+            return Err(FaultClass::Typ);
+        }
         Ok(Self {
             algorithm: text(&object, "alg")
                 .and_then(Algorithm::from_name)
@@ -266,6 +273,7 @@ mod tests {
             (r#","b64":true"#, FaultClass::Crit),
             (r#","cty":"JWT""#, FaultClass::Claims),
             (r#","zip":"DEF""#, FaultClass::Claims),
+            (r#","nonce":"n""#, FaultClass::Typ),
             (r#","alg":"RS256""#, FaultClass::Json),
         ] {
             assert_eq!(header(more), Err(class), "{more}");

@@ -14,8 +14,11 @@ pub type Object = Map<String, Value>;
 /// Deepest nesting of objects and arrays.
 pub const MAX_DEPTH: usize = 16;
 
-/// Most digits of a number, those of fraction and exponent included.
+/// Most digits of a number, those of fraction and exponent included. A whole number fits 64 bits, too.
 pub const MAX_DIGITS: usize = 20;
+
+/// Whole numbers with fewer digits always fit.
+const MAX_WHOLE_DIGITS: usize = 19;
 
 /// The text is not strict JSON with an object at the top.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -27,7 +30,8 @@ pub struct NotStrictJson;
 /// # Errors
 ///
 /// [`NotStrictJson`] for bytes that are not UTF-8, a byte order mark, anything but an object at the top or anything
-/// after it, a member named twice at any level, NaN or infinity, or more than [`MAX_DEPTH`] or [`MAX_DIGITS`].
+/// after it, a member named twice at any level, NaN or infinity, a whole number beyond 64 bits, or more than
+/// [`MAX_DEPTH`] or [`MAX_DIGITS`].
 pub fn parse_object(bytes: &[u8]) -> Result<Object, NotStrictJson> {
     let text = std::str::from_utf8(bytes).map_err(|_| NotStrictJson)?;
     if !is_within_limits(text) {
@@ -39,12 +43,12 @@ pub fn parse_object(bytes: &[u8]) -> Result<Object, NotStrictJson> {
     }
 }
 
-/// Whether depth and digits are within limits. Right for valid JSON; of other text it may say either, and the parser
+/// Whether depth and numbers are within limits. Right for valid JSON; of other text it may say either, and the parser
 /// refuses that.
 fn is_within_limits(text: &str) -> bool {
-    let (mut depth, mut digits) = (0_usize, 0_usize);
+    let (mut depth, mut number) = (0_usize, 0..0);
     let (mut in_string, mut is_escaped) = (false, false);
-    for byte in text.bytes() {
+    for (at, byte) in text.bytes().enumerate() {
         if in_string {
             in_string = is_escaped || byte != b'"';
             is_escaped = !is_escaped && byte == b'\\';
@@ -56,16 +60,28 @@ fn is_within_limits(text: &str) -> bool {
             b'}' | b']' => depth = depth.saturating_sub(1),
             _ => {}
         }
-        match byte {
-            b'0'..=b'9' => digits += 1,
-            b'.' | b'e' | b'E' | b'+' | b'-' => {}
-            _ => digits = 0,
+        if matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-') {
+            number = number.start..at + 1;
+            continue;
         }
-        if depth > MAX_DEPTH || digits > MAX_DIGITS {
+        // Inside an object every number is followed by something.
+        if depth > MAX_DEPTH || !is_short_number(&text.as_bytes()[number]) {
             return false;
         }
+        number = at + 1..at + 1;
     }
     true
+}
+
+/// Whether a number has few digits, and if it is whole fits 64 bits: as a float it would be another one.
+fn is_short_number(bytes: &[u8]) -> bool {
+    if bytes.len() < MAX_WHOLE_DIGITS {
+        return true;
+    }
+    let is_whole = !bytes.iter().any(|byte| b".eE".contains(byte));
+    let fits = |text: &str| text.parse::<u64>().is_ok() || text.parse::<i64>().is_ok();
+    let digits = bytes.iter().filter(|byte| byte.is_ascii_digit()).count();
+    digits <= MAX_DIGITS && (!is_whole || std::str::from_utf8(bytes).is_ok_and(fits))
 }
 
 /// A value without members named twice.
@@ -188,11 +204,13 @@ mod tests {
     #[test]
     fn numbers_are_finite_and_short() {
         assert!(is_strict(
-            r#"{"a":18446744073709551615,"b":[12345678901234567890,12345678901234567890],"c":1.7e308}"#
+            r#"{"a":18446744073709551615,"b":[12345678901234567890,-9223372036854775808],"c":1.7e308}"#
         ));
         assert!(is_strict(r#"{"a":"123456789012345678901234567890"}"#));
         for text in [
             r#"{"a":123456789012345678901}"#,
+            r#"{"a":18446744073709551616}"#,
+            r#"{"a":[-9223372036854775809]}"#,
             r#"{"a":0.12345678901234567890}"#,
             r#"{"a":1e999}"#,
             r#"{"a":NaN}"#,

@@ -106,12 +106,15 @@ impl Claims {
         })
     }
 
-    /// As a refresh token of Argus's own. Whether its id is the computed one is not said here.
+    /// As a refresh token of Argus's own, which is for nobody else. Whether its id is the computed one is not said here.
     ///
     /// # Errors
     ///
-    /// `Claims`.
+    /// `Aud`, `Claims`.
     pub fn into_refresh(self) -> Result<RefreshClaims, FaultClass> {
+        if self.audience != [self.issuer.as_str()] {
+            return Err(FaultClass::Aud);
+        }
         let of = Members(&self.payload);
         Ok(RefreshClaims {
             session: self.session()?,
