@@ -301,6 +301,8 @@ class Engine:
         """
     def peek_effects(self, limit: int) -> bytes:
         """Up to `limit` effects, the oldest, which stay in the queue: encoded argus.internal.v1.Effects."""
+    def end_counts(self) -> None:
+        """Queues the counts of refusals that were not told yet: before the end of the process."""
     def discard_effects(self, count: int) -> None:
         """Takes the oldest effects out of the queue: they have been written."""
     def queue_effects(self, effects: bytes) -> None:

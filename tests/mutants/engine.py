@@ -5,6 +5,9 @@ from typing import Final
 from tests.mutants.model import Mutant
 
 _REFRESH: Final = "tests/rpc/engine/test_refresh.py::"
+_REFUSALS: Final = "tests/rpc/engine/test_refusals.py::"
+_ATTACKS: Final = "tests/vectors/test_jwt_attacks.py::"
+_DIFFERENTIAL: Final = "tests/interop/test_differential.py::"
 _OUTAGES: Final = "tests/rpc/engine/test_outages.py::"
 
 
@@ -70,6 +73,57 @@ ENGINE: Final = (
         'Refusal::unavailable("redis").into()',
         "Refusal::token_invalid().into()",
         _OUTAGES + "test_redis_away_is_unavailable_and_nothing_else",
+    ),
+    _rust(
+        "engine/src/tally.rs",
+        "bad-tokens-flood-the-audit",
+        "Whoever presents rubbish as fast as it can fills PostgreSQL, and the queue that rotation waits for.",
+        "let tells = window.told < most;",
+        "let tells = window.told < most || most > 0;",
+        _REFUSALS + "test_asvs_16_2_1_a_flood_of_bad_tokens_is_some_rows_and_a_count",
+        _REFUSALS + "test_a_flood_drowns_neither_other_faults_nor_sessions",
+        _REFUSALS + "test_a_flood_does_not_stop_rotation",
+    ),
+    _rust(
+        "engine/src/limits.rs",
+        "long-tokens-are-told-apart",
+        "A token that is too long gets another answer than one that is forged, and no audit event.",
+        """        return Err(Refusal::field(field, "is missing; send the token"));
+    }
+    Ok(())""",
+        """        return Err(Refusal::field(field, "is missing; send the token"));
+    }
+    longest(field, value, 8192)""",
+        _REFUSALS + "test_a_token_that_is_too_long_is_refused_as_any_other",
+        _ATTACKS + "test_rfc_8725_attacks",
+    ),
+    _rust(
+        "core/src/token/verify.rs",
+        "tokens-live-for-ever",
+        "A token is good for as long as it says.",
+        "            max_lifetime: Some(MAX_ACCESS_LIFE),",
+        "            max_lifetime: None,",
+        _REFUSALS + "test_j10_no_token_lives_longer_than_a_policy_allows",
+        _ATTACKS + "test_rfc_8725_attacks",
+        _ATTACKS + "test_asvs_16_3_1_every_attack_is_in_the_audit_with_its_class",
+    ),
+    _rust(
+        "core/src/token/compact.rs",
+        "foreign-keys-are-passed-over",
+        "A header that brings a key of its own is not refused before its signature is looked at.",
+        "        if FOREIGN_KEYS.iter().any(has) {",
+        "        if FOREIGN_KEYS[..1].iter().any(has) {",
+        _ATTACKS + "test_rfc_8725_attacks",
+        _DIFFERENTIAL + "test_where_argus_accepts_all_do_and_where_others_alone_do_a_rule_says_why",
+    ),
+    _rust(
+        "core/src/token/json.rs",
+        "large-numbers-are-rounded",
+        "A whole number beyond 64 bits is read as another one.",
+        "digits <= MAX_DIGITS && (!is_whole || std::str::from_utf8(bytes).is_ok_and(fits))",
+        "digits <= MAX_DIGITS && (!is_whole || std::str::from_utf8(bytes).is_ok_and(fits) || digits > 0)",
+        "tests/vectors/test_limits.py::test_depth_and_numbers",
+        _DIFFERENTIAL + "test_where_argus_accepts_all_do_and_where_others_alone_do_a_rule_says_why",
     ),
 )
 """Few, because each is compiled."""

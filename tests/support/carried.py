@@ -74,6 +74,14 @@ class Attacks:
             return self._carry(f"{signed}.{encode(self._sign(signed.encode(), _RS256))}", target)
         return self._carry(case["token"], target)
 
+    def sign(self, target: Target, more: str) -> str:
+        """The good token with one claim more, of any text."""
+        header, payload, _ = self._carry(self._basic, target).split(".")
+        claims = decode(payload).decode().removesuffix("}")
+        text = claims + ',"more":' + more + "}"
+        signed = f"{header}.{encode(text.encode())}"
+        return f"{signed}.{encode(self._sign(signed.encode(), _RS256))}"
+
     @cached_property
     def _basic(self) -> str:
         return str(self.cases[0]["token"])

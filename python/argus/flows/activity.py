@@ -73,6 +73,15 @@ class Effects:
             await self._deliver(deliveries)
         return written
 
+    async def finish(self) -> None:
+        """Writes all that is queued, and what is still being counted.
+
+        Raises:
+            UnavailableError: PostgreSQL is away.
+        """
+        self._engine.end_counts()
+        await self.flush()
+
     @property
     def queued(self) -> int:
         """How many effects wait."""

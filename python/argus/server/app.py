@@ -177,7 +177,7 @@ async def open_argus(settings: Settings, *, clock: Clock) -> AsyncIterator[Argus
 async def _flush(effects: Effects) -> None:
     """Writes what hot calls did in the last moment; what can't be written now is bounds, activity and events."""
     try:
-        await effects.flush()
+        await effects.finish()
     except UnavailableError as error:
         log.warning("effects.lost", count=effects.queued, component=error.component)
 

@@ -4,12 +4,16 @@
 mod support;
 
 use argus_core::token::{
-    AccessClaims, Audience, Expected, Expiry, FaultClass, issue_access, issue_refresh, verify,
+    AccessClaims, Audience, Expected, Expiry, FaultClass, RefreshClaims, issue_access,
+    issue_refresh, verify,
+    verify::{LEEWAY, MAX_ACCESS_LIFE, MAX_REFRESH_LIFE},
     verify_access, verify_refresh,
 };
 use serde_json::{Value, json};
 use support::sign;
-use support::world::{NOW, WORLD, access_claims, client_claims, for_api, refresh_claims};
+use support::world::{
+    API, ISSUER, NOW, WORLD, access_claims, client_claims, for_api, refresh_claims,
+};
 
 /// Verdict on an access token whose good payload had members changed (`null` takes one out).
 fn with(changes: &Value) -> Result<AccessClaims, FaultClass> {
@@ -234,4 +238,42 @@ fn a_client_token_is_of_the_client_itself() {
         verify_access(&token, &expected, &WORLD.tenants),
         Err(FaultClass::Claims)
     );
+}
+
+#[test]
+fn no_token_lives_longer_than_a_policy_allows() {
+    let exp = |lifetime: u32| with(&json!({"exp": NOW + lifetime})).map(|_| ());
+    assert_eq!(exp(MAX_ACCESS_LIFE), Ok(()));
+    assert_eq!(exp(MAX_ACCESS_LIFE + 1), Err(FaultClass::Lifetime));
+    let refresh = |lifetime: u32| {
+        let claims = RefreshClaims {
+            expires: NOW + lifetime,
+            issued: NOW,
+            ..refresh_claims()
+        };
+        let token = issue_refresh(&WORLD.refresh, &claims).unwrap();
+        verify_refresh(&token, &Expected::refresh(NOW), &WORLD.tenants).map(|_| ())
+    };
+    assert_eq!(refresh(MAX_REFRESH_LIFE), Ok(()));
+    assert_eq!(
+        refresh(MAX_REFRESH_LIFE + LEEWAY + 1),
+        Err(FaultClass::Lifetime)
+    );
+}
+
+#[test]
+fn a_refresh_token_is_for_its_issuer_alone() {
+    let mut payload = serde_json::to_value(refresh_claims()).unwrap();
+    let kid = WORLD.refresh.kid();
+    let header = format!(r#"{{"alg":"EdDSA","typ":"rt+jwt","kid":"{kid}"}}"#);
+    for (audience, verdict) in [
+        (json!([ISSUER]), Ok(())),
+        (json!([ISSUER, API]), Err(FaultClass::Aud)),
+        (json!([API]), Err(FaultClass::Aud)),
+    ] {
+        payload["aud"] = audience;
+        let token = sign(&WORLD.refresh, &header, &payload.to_string());
+        let read = verify_refresh(&token, &Expected::refresh(NOW), &WORLD.tenants);
+        assert_eq!(read.map(|_| ()), verdict, "{payload}");
+    }
 }

@@ -292,6 +292,11 @@ impl Engine {
         Ok(())
     }
 
+    /// Adds the counts of refusals of the minutes that are under way: before an end.
+    pub fn end_counts(&self) {
+        self.shared.effects.tell_counts(i64::MAX);
+    }
+
     /// How many effects wait, and for how many milliseconds the oldest has.
     #[must_use]
     pub fn effects_queued(&self) -> (usize, i64) {

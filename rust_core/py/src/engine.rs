@@ -179,6 +179,11 @@ impl Engine {
         queued.map_err(|_| PyValueError::new_err("the bytes are not encoded Effects"))
     }
 
+    /// Queues the counts of refusals that were not told yet.
+    fn end_counts(&self) {
+        self.0.end_counts();
+    }
+
     /// How many effects wait, and for how many milliseconds the oldest has.
     fn effects_queued(&self) -> (usize, i64) {
         self.0.effects_queued()

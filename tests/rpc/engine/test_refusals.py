@@ -99,3 +99,12 @@ def test_j10_no_token_lives_longer_than_a_policy_allows(bench: Bench) -> None:
         session = bench.sign_in()
         kind, _ = bench.answer("VerifyAccessToken", verify_request(session.tokens.access_token))
         assert (kind, told(bench)) == (int(bool(fault)), fault)
+
+
+def test_what_is_still_counted_is_told_before_the_end(bench: Bench) -> None:
+    """Nothing is lost with the minute that a process does not finish."""
+    for _ in range(30):
+        bench.refused("VerifyAccessToken", verify_request("x"))
+    told(bench)
+    bench.engine.end_counts()
+    assert told(bench) == [("token.refused", "structure", 30 - TOLD)]
