@@ -187,7 +187,7 @@ async def import_key(stack: Stack, tenant_id: str, use: KeyUse, private_key: byt
     origin = Origin(tenant_id=tenant_id, actor="system:test", request_id=new_id())
     async with argus.db.transaction(origin, now=now) as tx:
         await store.lock_tenant(tx, tenant_id)
-        await Ring(tx, argus.signing_keys._kek, tenant_id, use, now=now).add(material, active_time=now)
+        await Ring(tx, argus.signing_keys._keks, tenant_id, use, now=now).add(material, active_time=now)
     await argus.snapshot.refresh()
 
 
