@@ -105,7 +105,7 @@ impl World {
     pub(crate) fn judge(&self, token_type: TokenType, token: &str) -> Result<Value, FaultClass> {
         match token_type {
             TokenType::Access => {
-                let expected = Expected::access(Audience::Resource(API), NOW);
+                let expected = Expected::access(Audience::Resource(API), NOW).of_tenant(TENANT);
                 let (_, claims) = verify_access(token, &expected, self)?;
                 Ok(serde_json::to_value(claims).unwrap())
             }
@@ -114,7 +114,7 @@ impl World {
                 let expected = Expected {
                     leeway: LEEWAY,
                     revoked_keys: RevokedKeys::Refuse,
-                    ..Expected::refresh(NOW)
+                    ..Expected::refresh(NOW).of_tenant(TENANT)
                 };
                 let verified = verify_refresh(token, &expected, self)?;
                 Ok(serde_json::to_value(verified.claims).unwrap())

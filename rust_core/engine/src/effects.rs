@@ -19,6 +19,14 @@ struct Waiting {
     tally: Tally,
 }
 
+impl Waiting {
+    fn queued(&self, now_ms: i64) -> (usize, i64) {
+        let oldest = self.effects.front();
+        let age = oldest.map_or(0, |oldest| now_ms - oldest.time_ms);
+        (self.effects.len(), age.max(0))
+    }
+}
+
 impl EffectQueue {
     /// A queue that holds so many effects.
     pub(crate) fn new(capacity: usize) -> Self {
@@ -53,16 +61,14 @@ impl EffectQueue {
     /// Whether what a rotation must write would be written soon: the queue has room and its oldest effect has not
     /// waited for longer than a grace.
     pub(crate) fn is_flowing(&self, now_ms: i64, grace_seconds: u32) -> bool {
-        let (queued, age_ms) = self.queued(now_ms);
+        let (queued, age_ms) = self.lock().queued(now_ms);
         queued < self.capacity && age_ms <= i64::from(grace_seconds) * 1000
     }
 
-    /// How many effects wait, and for how long the oldest has.
+    /// How many effects wait, and for how long the oldest has; the counts of the minutes that are over are among them.
     pub(crate) fn queued(&self, now_ms: i64) -> (usize, i64) {
-        let waiting = self.lock();
-        let oldest = waiting.effects.front();
-        let age = oldest.map_or(0, |oldest| now_ms - oldest.time_ms);
-        (waiting.effects.len(), age.max(0))
+        self.tell_counts(now_ms);
+        self.lock().queued(now_ms)
     }
 
     /// The oldest, which stay: while they are being written they are still waiting.

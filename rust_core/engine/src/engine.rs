@@ -192,7 +192,8 @@ impl Engine {
     ///
     /// [`IssueFailure`].
     pub fn issue(&self, request: &[u8]) -> Result<Vec<u8>, IssueFailure> {
-        let request = IssueRequest::decode(request).map_err(|_| undecodable("IssueRequest"))?;
+        let request =
+            IssueRequest::decode(request).map_err(|_| IssueFailure::undecodable("IssueRequest"))?;
         Ok(issue::session(&*self.snapshot()?, &request)?.encode_to_vec())
     }
 
@@ -203,7 +204,7 @@ impl Engine {
     /// [`IssueFailure`].
     pub fn issue_client_token(&self, request: &[u8]) -> Result<Vec<u8>, IssueFailure> {
         let request = IssueClientTokenInput::decode(request)
-            .map_err(|_| undecodable("IssueClientTokenInput"))?;
+            .map_err(|_| IssueFailure::undecodable("IssueClientTokenInput"))?;
         Ok(issue::client_token(&*self.snapshot()?, &request)?.encode_to_vec())
     }
 
@@ -300,9 +301,7 @@ impl Engine {
     /// How many effects wait, and for how many milliseconds the oldest has.
     #[must_use]
     pub fn effects_queued(&self) -> (usize, i64) {
-        let now_ms = self.shared.clock.now_ms();
-        self.shared.effects.tell_counts(now_ms);
-        self.shared.effects.queued(now_ms)
+        self.shared.effects.queued(self.shared.clock.now_ms())
     }
 
     /// A tenant's published key set as JSON.
@@ -347,8 +346,4 @@ impl Drop for Engine {
     fn drop(&mut self) {
         self.close();
     }
-}
-
-fn undecodable(message: &str) -> IssueFailure {
-    IssueFailure::Invalid(format!("the bytes are not an encoded {message}"))
 }

@@ -30,6 +30,13 @@ pub enum IssueFailure {
     Failed(String),
 }
 
+impl IssueFailure {
+    /// What was asked for can't be read.
+    pub(crate) fn undecodable(message: &str) -> Self {
+        Self::Invalid(format!("the bytes are not an encoded {message}"))
+    }
+}
+
 /// Whose tokens are made, and how long they live. Times in seconds since 1970.
 pub(crate) struct Grant<'a> {
     /// Tenant.
