@@ -228,7 +228,7 @@ fn authorization(bytes: &[u8], tokens: &Tokens) -> bool {
     let (kind, content) = within(memory(text.len()), || {
         WORLD
             .engine
-            .authenticate(Some(&text), "tokens.verify", false)
+            .authenticate(Some(&text), "tokens.verify", false, "")
     });
     if kind == OK {
         assert!(text.contains(&tokens.client), "a caller without a token");

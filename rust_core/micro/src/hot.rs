@@ -50,7 +50,7 @@ pub(crate) fn works() -> Vec<Work> {
     let (good, garbage) = (call(good), call(garbage));
     vec![
         Work::new("engine, authenticate a caller", move || {
-            engine.authenticate(Some(&bearer), SCOPE, false)
+            engine.authenticate(Some(&bearer), SCOPE, false, "")
         }),
         Work::new("engine, verify a good token without Redis", good),
         Work::new("engine, verify garbage", garbage),
