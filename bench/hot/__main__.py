@@ -59,10 +59,9 @@ async def _play(options: argparse.Namespace) -> tuple[list[Turns], dict[str, Any
     # What signs refresh tokens makes no difference to a verification.
     refreshes = Plan(sessions=options.sessions, verifications=0, in_flight=options.in_flight)
     plans = {ARGUS_RS256: whole, NAIVE_RS256: whole, ARGUS_EDDSA: refreshes, NAIVE_EDDSA: refreshes}
-    times = options.rounds + (_PROFILED_ROUNDS if profile.is_there() else 0)
     async with AsyncExitStack() as stack:
         progress = stack.enter_context(calls_bar())
-        task = progress.add_task("calls", total=times * sum(plan.calls for plan in plans.values()))
+        task = progress.add_task("calls", total=_total(plans, options.rounds))
         contenders: dict[str, Contender] = {}
         tenants = await stack.enter_async_context(private_argus("RS256", "EdDSA"))
         contenders[ARGUS_RS256], contenders[ARGUS_EDDSA] = tenants
@@ -75,6 +74,11 @@ async def _play(options: argparse.Namespace) -> tuple[list[Turns], dict[str, Any
         rounds = [await play_round(_in_turn(entrants, number)) for number in range(options.rounds)]
         profiles = await _profiles(contenders, entrants) if profile.is_there() else {}
     return rounds, profiles
+
+
+def _total(plans: Mapping[str, Plan], rounds: int) -> int:
+    profiled = _PROFILED_ROUNDS * sum(2 * plan.sessions + plan.verifications for plan in plans.values())
+    return rounds * sum(plan.calls for plan in plans.values()) + (profiled if profile.is_there() else 0)
 
 
 def _in_turn(entrants: Mapping[str, Entrant], number: int) -> dict[str, Entrant]:
