@@ -17,8 +17,9 @@ ROOT: Final = Path(__file__).parents[2]
 _TIMES: Final = 10
 _TOTAL: Final = re.compile(r"^summary: (\d+)$", re.MULTILINE)
 
-# Runs of one program differ by less than .4 % (hash maps have random seeds); another compiler is another matter.
-SAME_TOOLS_PERCENT: Final = 2.0
+# Runs of one program differ by less than .4 % (hash maps have random seeds), and a change elsewhere moved works by up
+# to 1.4 % (the compiler divides the code another way); another compiler is another matter.
+SAME_TOOLS_PERCENT: Final = 3.0
 OTHER_TOOLS_PERCENT: Final = 15.0
 
 # What aws-lc chooses its code by; valgrind shows a program nothing newer than these.

@@ -1,6 +1,7 @@
 """Fuzzes for a while, prints what came of it, and ends with 1 if a law was broken."""
 
 import argparse
+import json
 import os
 import signal
 import subprocess
@@ -12,10 +13,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from bench.rows import Row, write_results
+from bench.rows import RESULTS, Row, commit, write_results
 from tests.fuzz.targets import CRATE, LENGTHS, FuzzError, Run, build, side_by_side, write_vectors
 
 _HALF_AN_HOUR: Final = 1800
+_RESULT: Final = RESULTS / "fuzz.json"
 
 
 def main() -> int:
@@ -42,9 +44,19 @@ def main() -> int:
     rows = [row for run in runs for row in _rows(run)]
     _show(runs, console)
     if options.publish:
-        measured = {run.name: run.figures() for run in runs} | {"sanitizer": options.sanitizer, "jobs": options.jobs}
-        console.print(f"written to {write_results('fuzz', rows, measured)}")
+        console.print(f"written to {_publish(runs, rows, options.sanitizer, options.jobs)}")
     return _say_what_to_do(runs, console)
+
+
+def _publish(runs: list[Run], rows: list[Row], sanitizer: str, jobs: int) -> Path:
+    """Writes the figures; those of targets that did not run now stay what they were, with the commit they are of."""
+    how = {"commit": commit(), "sanitizer": sanitizer, "jobs": jobs}
+    measured = {run.name: run.figures() | how for run in runs}
+    if _RESULT.exists():
+        before = json.loads(_RESULT.read_text(encoding="utf-8"))
+        rows = [Row(**row) for row in before["rows"] if row["name"].split(":")[0] not in measured] + rows
+        measured = before["measured"] | measured
+    return write_results("fuzz", rows, measured)
 
 
 def _watch(programs: dict[str, Path], seconds: int, jobs: int, console: Console) -> list[Run]:
@@ -66,7 +78,7 @@ def _watch(programs: dict[str, Path], seconds: int, jobs: int, console: Console)
 
 
 def _rows(run: Run) -> list[Row]:
-    found = len(run.findings()) + (run.status != 0)
+    found = max(len(run.findings()), int(run.status != 0))
     return [
         Row(name=f"{run.name}: findings", value=found, unit="inputs", goal="0", met=not found),
         Row(
