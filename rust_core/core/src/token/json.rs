@@ -46,38 +46,42 @@ pub fn parse_object(bytes: &[u8]) -> Result<Object, NotStrictJson> {
 /// Whether depth and numbers are within limits. Right for valid JSON; of other text it may say either, and the parser
 /// refuses that.
 fn is_within_limits(text: &str) -> bool {
-    let (mut depth, mut number) = (0_usize, 0..0);
-    let (mut in_string, mut is_escaped) = (false, false);
-    for (at, byte) in text.bytes().enumerate() {
-        if in_string {
-            in_string = is_escaped || byte != b'"';
-            is_escaped = !is_escaped && byte == b'\\';
-            continue;
-        }
+    let (mut depth, mut length_of_number) = (0_usize, 0_usize);
+    let mut bytes = text.bytes().enumerate();
+    while let Some((at, byte)) = bytes.next() {
         match byte {
-            b'"' => in_string = true,
+            b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-' => {
+                length_of_number += 1;
+                continue;
+            }
+            b'"' => skip_string(&mut bytes),
             b'{' | b'[' => depth += 1,
             b'}' | b']' => depth = depth.saturating_sub(1),
             _ => {}
         }
-        if matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-') {
-            number = number.start..at + 1;
-            continue;
-        }
         // Inside an object every number is followed by something.
-        if depth > MAX_DEPTH || !is_short_number(&text.as_bytes()[number]) {
+        let is_long = length_of_number >= MAX_WHOLE_DIGITS;
+        let number = at - length_of_number..at;
+        if depth > MAX_DEPTH || (is_long && !is_short_number(&text.as_bytes()[number])) {
             return false;
         }
-        number = at + 1..at + 1;
+        length_of_number = 0;
     }
     true
 }
 
+fn skip_string(bytes: &mut impl Iterator<Item = (usize, u8)>) {
+    while let Some((_, byte)) = bytes.next() {
+        match byte {
+            b'"' => return,
+            b'\\' => _ = bytes.next(),
+            _ => {}
+        }
+    }
+}
+
 /// Whether a number has few digits, and if it is whole fits 64 bits: as a float it would be another one.
 fn is_short_number(bytes: &[u8]) -> bool {
-    if bytes.len() < MAX_WHOLE_DIGITS {
-        return true;
-    }
     let is_whole = !bytes.iter().any(|byte| b".eE".contains(byte));
     let fits = |text: &str| text.parse::<u64>().is_ok() || text.parse::<i64>().is_ok();
     let digits = bytes.iter().filter(|byte| byte.is_ascii_digit()).count();
