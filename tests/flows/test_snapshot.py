@@ -125,3 +125,29 @@ async def test_a_policy_change_is_known_everywhere(stack: Stack, api: Api, other
     )
     await becomes(lambda: other.engine.snapshot_version() > before)
     await becomes(lambda: stack.argus.engine.snapshot_version() > before)
+
+
+async def test_a_tenant_whose_keys_are_damaged_keeps_no_other_from_its_changes(stack: Stack, other: Argus) -> None:
+    """The process is not ready meanwhile, and goes on with what it has read last."""
+    damaged, api = await stack.new_tenant(), await stack.new_tenant()
+    await becomes(lambda: bool(published(other, damaged.tenant_id) and published(other, api.tenant_id)))
+    kept, (old,) = published(other, damaged.tenant_id), published(other, api.tenant_id)
+    where = "WHERE tenant_id = %s AND use = 'access'"
+    row = await stack.argus.db.fetch_one(f"SELECT private_ciphertext FROM signing_keys {where}", (damaged.tenant_id,))
+    assert row is not None
+    for ciphertext, fault in ((b"damaged", "can't decrypt keys"), (bytes(row["private_ciphertext"]), "")):
+        async with stack.argus.db.transaction() as tx:
+            await tx.execute(
+                f"UPDATE signing_keys SET private_ciphertext = %s, state = state {where}",
+                (ciphertext, damaged.tenant_id),
+            )
+        await _eventually(lambda expected=fault: other.snapshot.fault == expected)  # type: ignore[misc]
+        assert published(other, damaged.tenant_id) == kept
+        await stack.argus.signing_keys.revoke(api.tenant_id, old, origin(api.tenant_id))
+        await _eventually(lambda: old not in published(other, api.tenant_id))
+
+
+async def _eventually(is_so: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not is_so():  # noqa: ASYNC110 - the engine has no event to wait for
+            await asyncio.sleep(0.01)

@@ -8,10 +8,19 @@ import pytest
 from argus.base.errors import InvalidFieldError, RequestAlreadyDoneError
 from argus.base.limits import CLOCK_LEEWAY, LONGEST_ACCESS_LIFE, LONGEST_SESSION
 from argus.tenants.model import TenantFields
-from argus.tokens.model import KEY_USES, KeyNotFoundError, KeyStateInvalidError, KeyUse
+from argus.tokens.model import (
+    EMERGENCY_REFRESH_ID_KEYS,
+    KEY_USES,
+    MOST_REFRESH_ID_KEYS,
+    KeyNotFoundError,
+    KeyStateInvalidError,
+    KeyUse,
+)
 from argus.tokens.service import InstallationSecrets, SigningKeys
 from tests.support.features import Features, origin
 
+# After so many rotations the ids that are not left for emergencies are taken.
+_ROTATIONS = MOST_REFRESH_ID_KEYS - EMERGENCY_REFRESH_ID_KEYS - 1
 JWKS_MAX_AGE = timedelta(minutes=10)
 
 
@@ -175,7 +184,7 @@ async def test_a_tenant_may_have_a_schedule_of_its_own_or_none(features: Feature
 async def test_a_ring_that_is_full_keeps_no_other_from_its_next_key(features: Features) -> None:
     """Its own schedule goes on as soon as an id is free."""
     full, other = sorted([await new_ring(features), await new_ring(features)])
-    for _ in range(255):
+    for _ in range(_ROTATIONS):
         await features.signing_keys.rotate(full, "refresh_id", immediate=True, origin=origin(full))
     # So that its turn comes, and before it is the turn of the other.
     async with features.db.transaction() as tx:
@@ -214,6 +223,18 @@ async def test_a_revoked_key_is_known_by_name_as_long_as_it_matters(features: Fe
     assert revoked.kid not in {one.key.kid for one in await features.signing_keys.usable(tenant)}
 
 
+async def test_a_retired_key_can_be_pulled_and_stays_what_it_is(features: Features) -> None:
+    """Its private half is gone: whoever reads the ring must not look for it."""
+    tenant = await new_ring(features)
+    (old,) = [one for one in (await features.signing_keys.list(tenant, page_size=10))[0] if one.use == "access"]
+    await features.signing_keys.rotate(tenant, "access", immediate=True, origin=origin(tenant))
+    features.advance(LONGEST_ACCESS_LIFE + CLOCK_LEEWAY)
+    await features.signing_keys.advance_due()
+    assert (await features.signing_keys.revoke(tenant, old.kid, origin(tenant))).state == "retired"
+    assert old.kid not in {one.key.kid for one in await features.signing_keys.usable(tenant)}
+    assert await states(features, tenant, "access") == ["retired", "active"]
+
+
 async def test_a_pending_key_can_be_pulled_without_a_successor(features: Features) -> None:
     """The active one goes on."""
     tenant = await new_ring(features)
@@ -226,14 +247,20 @@ async def test_a_pending_key_can_be_pulled_without_a_successor(features: Feature
 
 
 async def test_ids_of_refresh_id_keys_wrap_and_are_never_in_use_twice(features: Features) -> None:
-    """A byte's worth; then the oldest that no token can name any more, else the rotation is refused."""
+    """A byte's worth; then the oldest that no token can name any more, else the rotation is refused.
+
+    Some are left for emergencies: a key that has leaked can be pulled whatever was rotated before.
+    """
     tenant = await new_ring(features)
-    for number in range(1, 256):
+    for number in range(1, _ROTATIONS + 1):
         key = await features.signing_keys.rotate(tenant, "refresh_id", immediate=True, origin=origin(tenant))
         assert key.kid == str(number)
         features.advance(timedelta(milliseconds=1))
     with pytest.raises(KeyStateInvalidError):
         await features.signing_keys.rotate(tenant, "refresh_id", immediate=True, origin=origin(tenant))
+    leaked = await features.signing_keys.active_refresh_id_key(tenant)
+    await features.signing_keys.revoke(tenant, str(leaked), origin(tenant))
+    assert await features.signing_keys.active_refresh_id_key(tenant) == leaked + 1
     features.advance(LONGEST_SESSION + CLOCK_LEEWAY)
     # The schedule takes the first freed id for the next key, the command the second.
     await features.signing_keys.advance_due()

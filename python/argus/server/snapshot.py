@@ -24,6 +24,7 @@ from argus.tokens.service import InstallationSecrets, SigningKeys
 log = structlog.get_logger(__name__)
 
 _CHANNEL: Final = "argus_configuration"
+_CAN_NOT_DECRYPT: Final = "can't decrypt keys"
 _POLL: Final = timedelta(milliseconds=500)
 _USES: Final[dict[KeyUse, engine_pb2.SnapshotKeyUse.ValueType]] = {
     "access": engine_pb2.SNAPSHOT_KEY_USE_ACCESS,
@@ -39,12 +40,14 @@ class _Reading:
     Attributes:
         version: The version that PostgreSQL had before; what changed later is in a higher one.
         server_start: Of that PostgreSQL. Another one may be restored from a backup: its versions say nothing here.
-        tenants: By id.
+        tenants: By id; of those that can't be read now what was read last.
+        unread: What kept tenants from being read, by id.
     """
 
     version: int
     server_start: datetime
     tenants: Mapping[str, engine_pb2.TenantSnapshot]
+    unread: Mapping[str, UnreadableSecretError | KeyEncryptionUnavailableError]
 
 
 class SnapshotKeeper:
@@ -75,42 +78,43 @@ class SnapshotKeeper:
         self._secrets = secrets
         self._lock = asyncio.Lock()
         self._loaded: _Reading | None = None
-        self._reads_keys = True
+        self._fault = "not loaded"
+        self._can_encrypt = True
 
     @property
     def fault(self) -> str:
-        """What keeps the engine from having what PostgreSQL says; empty: nothing."""
-        if self._loaded is None:
-            return "not loaded"
-        return "" if self._reads_keys else "can't decrypt keys"
+        """What keeps the engine from having what PostgreSQL says, now or after the next change; empty: nothing."""
+        return self._fault or ("" if self._can_encrypt else _CAN_NOT_DECRYPT)
 
     async def refresh(self) -> None:
         """Gives the engine the state of now.
 
+        A tenant whose keys can't be read keeps no other from its changes.
+
         Raises:
             UnavailableError: PostgreSQL is away; the engine keeps what it has.
-            UnreadableSecretError: Keys are encrypted with another key-encryption key, or damaged; it keeps what it has,
-                and this process is not ready until it can read them: it would not learn of a key that is pulled.
+            UnreadableSecretError: Keys are encrypted with another key-encryption key, or damaged; of their tenants the
+                engine keeps what it has, and this process is not ready until it can read them: it would not learn of a
+                key that is pulled.
+            ValueError: The engine does not take what stands in PostgreSQL, and keeps what it has.
         """
         async with self._lock:
-            try:
-                await self._refresh()
-            except (UnreadableSecretError, KeyEncryptionUnavailableError):
-                self._reads_keys = False
-                raise
-            self._reads_keys = True
-
-    async def _refresh(self) -> None:
-        reading = await self._read()
-        if reading is self._loaded:
-            return
-        snapshot = engine_pb2.Snapshot(
-            version=reading.version,
-            bucket_key=await self._secrets.get("bucket"),
-            tenants=reading.tenants.values(),
-        )
-        self._engine.load(snapshot.SerializeToString())
-        self._loaded = reading
+            reading = await self._read()
+            if reading is not self._loaded:
+                snapshot = engine_pb2.Snapshot(
+                    version=reading.version,
+                    bucket_key=await self._secrets.get("bucket"),
+                    tenants=reading.tenants.values(),
+                )
+                try:
+                    self._engine.load(snapshot.SerializeToString())
+                except ValueError:
+                    self._fault = "can't be loaded"
+                    raise
+                self._loaded = reading
+            self._fault = _CAN_NOT_DECRYPT if reading.unread else ""
+            for error in reading.unread.values():
+                raise error
 
     async def run(self) -> None:
         """Follows the changes until it is cancelled; a PostgreSQL that is away is waited for."""
@@ -121,19 +125,29 @@ class SnapshotKeeper:
             except UnavailableError as error:
                 log.warning("snapshot.unavailable", component=error.component)
                 await asyncio.sleep(_POLL.total_seconds())
-            except UnreadableSecretError as error:
+            except (UnreadableSecretError, ValueError) as error:
                 log.error("snapshot.unreadable", cause=str(error))  # noqa: TRY400 - where it came from says nothing
                 await asyncio.sleep(_POLL.total_seconds())
 
     async def _follow(self, woken: asyncio.Event) -> None:
         while True:
             await self.refresh()
+            await self._look_at_encryption()
             try:
                 async with asyncio.timeout(_POLL.total_seconds()):
                     await woken.wait()
             except TimeoutError:
                 continue
             woken.clear()
+
+    async def _look_at_encryption(self) -> None:
+        """What is changed next will be under the key that encrypts now."""
+        try:
+            await self._signing_keys.require_encryption()
+        except (UnreadableSecretError, KeyEncryptionUnavailableError):
+            self._can_encrypt = False
+            raise
+        self._can_encrypt = True
 
     async def _read(self) -> _Reading:
         # Read first: what changes while the rest is read makes the version rise again.
@@ -145,15 +159,25 @@ class SnapshotKeeper:
         version, server_start, before = int(row["version"]), row["server_start"], self._loaded
         if before is None or before.server_start != server_start or before.version > version:
             known: Mapping[str, engine_pb2.TenantSnapshot] = {}
-        elif before.version == version:
+        elif before.version == version and not before.unread:
             return before
         else:
-            known = {one: before.tenants[one] for one in before.tenants.keys() - await self._changed(before.version)}
-        tenants = {}
+            stale = await self._changed(before.version) | before.unread.keys()
+            known = {one: before.tenants[one] for one in before.tenants.keys() - stale}
+        tenants, unread = {}, {}
         for tenant in await self._tenants.all():
-            if not tenant.disabled:
-                tenants[tenant.tenant_id] = known.get(tenant.tenant_id) or await self._tenant(tenant)
-        return _Reading(version=version, server_start=server_start, tenants=tenants)
+            if tenant.disabled:
+                continue
+            tenant_id = tenant.tenant_id
+            try:
+                tenants[tenant_id] = known.get(tenant_id) or await self._tenant(tenant)
+            except (UnreadableSecretError, KeyEncryptionUnavailableError) as error:
+                if before is None:
+                    raise  # a server does not start with a wrong key-encryption key
+                unread[tenant_id] = error
+                if tenant_id in before.tenants:
+                    tenants[tenant_id] = before.tenants[tenant_id]
+        return _Reading(version=version, server_start=server_start, tenants=tenants, unread=unread)
 
     async def _changed(self, since: int) -> set[str]:
         """Tenants that changed after a version."""

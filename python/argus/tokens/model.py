@@ -15,6 +15,8 @@ RefreshAlgorithm = Literal["EdDSA", "RS256"]
 KEY_USES: Final[tuple[KeyUse, ...]] = get_args(KeyUse)
 MOST_REFRESH_ID_KEYS: Final = 256
 """Ids of refresh-id keys (claim `jk`) fit a byte."""
+EMERGENCY_REFRESH_ID_KEYS: Final = 16
+"""So many of them are left for keys that take the place of one that was pulled."""
 
 
 class KeyNotFoundError(ArgusError):

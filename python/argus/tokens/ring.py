@@ -14,6 +14,7 @@ from argus.storage.postgres import Transaction
 from argus.tokens import store
 from argus.tokens.kek.service import KeyEncryptionKeys
 from argus.tokens.model import (
+    EMERGENCY_REFRESH_ID_KEYS,
     MOST_REFRESH_ID_KEYS,
     Algorithm,
     KeyMaterial,
@@ -68,9 +69,15 @@ class Ring:
         self._use = use
         self._now = now
 
-    async def add(self, material: KeyMaterial, *, active_time: datetime) -> SigningKey:
-        """Adds a new key: pending until `active_time`, active at once if that has come."""
-        kid = await self._free_id() if self._use == "refresh_id" else material.kid
+    async def add(self, material: KeyMaterial, *, active_time: datetime, is_emergency: bool = False) -> SigningKey:
+        """Adds a new key: pending until `active_time`, active at once if that has come.
+
+        Args:
+            material: The key.
+            active_time: When it signs from.
+            is_emergency: It takes the place of one that was pulled.
+        """
+        kid = await self._free_id(is_emergency=is_emergency) if self._use == "refresh_id" else material.kid
         key = SigningKey(
             tenant_id=self._tenant_id,
             kid=kid,
@@ -126,15 +133,14 @@ class Ring:
         keys = [key for key in await store.of_use(self._tx, self._tenant_id, self._use) if key.state == state]
         return sorted(keys, key=lambda key: (key.active_time, key.create_time, key.kid))
 
-    async def _free_id(self) -> str:
+    async def _free_id(self, *, is_emergency: bool) -> str:
         """The id after the newest one's; where all were given, the oldest that no token can name any more."""
         keys = await store.of_use(self._tx, self._tenant_id, self._use)
         taken = {int(key.kid) for key in keys}
         newest = int(keys[-1].kid) if keys else -1
-        for step in range(1, MOST_REFRESH_ID_KEYS + 1):
-            candidate = (newest + step) % MOST_REFRESH_ID_KEYS
-            if candidate not in taken:
-                return str(candidate)
+        if len(taken) < MOST_REFRESH_ID_KEYS - (0 if is_emergency else EMERGENCY_REFRESH_ID_KEYS):
+            following = ((newest + step) % MOST_REFRESH_ID_KEYS for step in range(1, MOST_REFRESH_ID_KEYS + 1))
+            return str(next(one for one in following if one not in taken))
         for key in keys:
             if key.end_time is not None and (key.retire_time or key.end_time) + RETENTION[self._use] <= self._now:
                 await store.delete(self._tx, key)

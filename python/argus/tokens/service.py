@@ -68,6 +68,7 @@ class SigningKeys:
 
     async def generate_ring(self, *, rsa_bits: int = 2048) -> Sequence[KeyMaterial]:
         """A key for each use; made before a transaction, so that none waits for it."""
+        await self._keks.ensure()
         return [await self._generate(use, rsa_bits=rsa_bits) for use in KEY_USES]
 
     async def create_ring(
@@ -114,12 +115,16 @@ class SigningKeys:
     async def revoke(self, tenant_id: str, kid: str, origin: Origin, *, comment: str = "") -> SigningKey:
         """Pulls a key in an emergency; where it was the active one, a new one takes its place at once.
 
+        One that has retired stays as it is: nothing that it signed can be good any more.
+
         Raises:
             KeyNotFoundError: The tenant has no such key.
             RequestAlreadyDoneError: The request was carried out before.
         """
         use = (await self.get(tenant_id, kid)).use
         successor = await self._generate(use, rsa_bits=await self._bits(tenant_id))
+        # A provider may be slow to unwrap what encrypts the successor: not while others wait for this transaction.
+        await self._keks.ensure()
         now = self._now()
         async with self._db.transaction(origin, now=now) as tx:
             await tx.claim(ids.key_name(tenant_id, kid), now=now)
@@ -127,12 +132,12 @@ class SigningKeys:
             key = await store.find(tx, tenant_id, kid)
             if key is None:
                 raise KeyNotFoundError(kid)
-            if key.state == "revoked":
+            if key.state in {"revoked", "retired"}:
                 return key
             ring = Ring(tx, self._keks, tenant_id, use, now=now)
             revoked = await ring.revoke(key, comment=comment)
             if not await ring.has("active"):
-                await ring.add(successor, active_time=now)
+                await ring.add(successor, active_time=now, is_emergency=True)
         return revoked
 
     async def advance_due(self) -> int:
@@ -149,6 +154,15 @@ class SigningKeys:
                 await self._lock(tx, tenant_id)
                 await Ring(tx, self._keks, tenant_id, use, now=now).advance()
         return len(due) + await self._renew(now)
+
+    async def require_encryption(self) -> None:
+        """Makes sure that this process knows the key-encryption key that encrypts now.
+
+        Raises:
+            WrongKeyEncryptionKeyError: It is not among those of the settings.
+            KeyEncryptionUnavailableError: The provider that wraps it is away, or refuses.
+        """
+        await self._keks.ensure()
 
     async def usable(self, tenant_id: str) -> Sequence[UsableKey]:
         """Keys that sign, verify or must be refused by name, with their private halves.

@@ -59,7 +59,7 @@ async def usable(db: Database, tenant_id: str) -> list[tuple[SigningKey, bytes, 
     """Keys that sign, verify or must be refused by name: with ciphertext and the id of the key it is under."""
     rows = await db.fetch_all(
         f"""SELECT {_COLUMNS}, private_ciphertext, kek_id FROM signing_keys
-             WHERE tenant_id = %s AND state <> 'retired' ORDER BY use, create_time, kid""",
+             WHERE tenant_id = %s AND state <> 'retired' AND kek_id <> '' ORDER BY use, create_time, kid""",
         (tenant_id,),
     )
     found = []

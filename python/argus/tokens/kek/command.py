@@ -5,6 +5,7 @@ import base64
 import binascii
 import contextlib
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -22,6 +23,7 @@ MAX_WRAPPED: Final = 16 * 1024
 """Longest wrapped key, in characters."""
 
 _SAID: Final = 400
+_LIKE_A_KEY: Final = re.compile(r"[A-Za-z0-9+/=_:-]{40,}")
 _WITHHELD: Final = "(what it said holds key material and is not repeated)"
 
 Operation = Literal["wrap", "unwrap"]
@@ -143,5 +145,6 @@ def _kill(process: subprocess.Popen[str]) -> None:
 
 
 def _shown(said: str) -> str:
-    """The end of what a program said, on one line."""
-    return " ".join("".join(one if one.isprintable() else " " for one in said).split())[-_SAID:]
+    """The end of what a program said, on one line; nothing in it that is long enough to be a key in any writing."""
+    line = " ".join("".join(one if one.isprintable() else " " for one in said).split())
+    return _LIKE_A_KEY.sub(_WITHHELD, line)[-_SAID:]
