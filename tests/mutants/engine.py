@@ -123,7 +123,6 @@ ENGINE: Final = (
         "digits <= MAX_DIGITS && (!is_whole || std::str::from_utf8(bytes).is_ok_and(fits))",
         "digits <= MAX_DIGITS && (!is_whole || std::str::from_utf8(bytes).is_ok_and(fits) || digits > 0)",
         "tests/vectors/test_limits.py::test_depth_and_numbers",
-        _DIFFERENTIAL + "test_where_argus_accepts_all_do_and_where_others_alone_do_a_rule_says_why",
     ),
 )
 """Few, because each is compiled."""
