@@ -28,9 +28,9 @@ def main() -> int:
         if sys.stderr.isatty():
             sys.stderr.write(f"\r{report.tokens} of {asked.tokens}")
     _say(table(report))
-    _say(
-        f"{report.tokens} tokens in {time.monotonic() - started:.0f} s, {report.accepted} accepted by Argus, {len(report.findings)} findings"
-    )
+    took = time.monotonic() - started
+    accepted, found = report.accepted, len(report.findings)
+    _say(f"{report.tokens} tokens in {took:.0f} s, {accepted} accepted by Argus, {found} findings")
     for finding in report.findings:
         _say(f"FINDING {finding}")
     return 1 if report.findings else 0

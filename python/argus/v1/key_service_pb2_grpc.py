@@ -75,7 +75,7 @@ class KeyServiceServicer(object):
 
     def RevokeKey(self, request, context):
         """Pulls a key in an emergency: nothing signed by it is accepted any more, in every process within a second. If it
-        was the active one, a new one takes its place at once.
+        was the active one, a new one takes its place at once; one that has retired stays so: what it signed is over.
 
         Idempotent. Errors: KEY_NOT_FOUND.
         """

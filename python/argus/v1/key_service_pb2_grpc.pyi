@@ -42,7 +42,7 @@ class KeyServiceStub:
         argus.v1.key_service_pb2.RevokeKeyResponse,
     ]
     """Pulls a key in an emergency: nothing signed by it is accepted any more, in every process within a second. If it
-    was the active one, a new one takes its place at once.
+    was the active one, a new one takes its place at once; one that has retired stays so: what it signed is over.
 
     Idempotent. Errors: KEY_NOT_FOUND.
     """
@@ -71,7 +71,7 @@ class KeyServiceAsyncStub:
         argus.v1.key_service_pb2.RevokeKeyResponse,
     ]
     """Pulls a key in an emergency: nothing signed by it is accepted any more, in every process within a second. If it
-    was the active one, a new one takes its place at once.
+    was the active one, a new one takes its place at once; one that has retired stays so: what it signed is over.
 
     Idempotent. Errors: KEY_NOT_FOUND.
     """
@@ -106,7 +106,7 @@ class KeyServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[argus.v1.key_service_pb2.RevokeKeyResponse, collections.abc.Awaitable[argus.v1.key_service_pb2.RevokeKeyResponse]]:
         """Pulls a key in an emergency: nothing signed by it is accepted any more, in every process within a second. If it
-        was the active one, a new one takes its place at once.
+        was the active one, a new one takes its place at once; one that has retired stays so: what it signed is over.
 
         Idempotent. Errors: KEY_NOT_FOUND.
         """
