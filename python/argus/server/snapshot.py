@@ -41,13 +41,13 @@ class _Reading:
         version: The version that PostgreSQL had before; what changed later is in a higher one.
         server_start: Of that PostgreSQL. Another one may be restored from a backup: its versions say nothing here.
         tenants: By id; of those that can't be read now what was read last.
-        unread: What kept tenants from being read, by id.
+        unread: Ids of those.
     """
 
     version: int
     server_start: datetime
     tenants: Mapping[str, engine_pb2.TenantSnapshot]
-    unread: Mapping[str, UnreadableSecretError | KeyEncryptionUnavailableError]
+    unread: frozenset[str]
 
 
 class SnapshotKeeper:
@@ -89,13 +89,12 @@ class SnapshotKeeper:
     async def refresh(self) -> None:
         """Gives the engine the state of now.
 
-        A tenant whose keys can't be read keeps no other from its changes.
+        A tenant whose keys can't be read keeps no other from its changes: the engine keeps what it has of it, and this
+        process is not ready until it can read them, as it would not learn of a key that is pulled.
 
         Raises:
             UnavailableError: PostgreSQL is away; the engine keeps what it has.
-            UnreadableSecretError: Keys are encrypted with another key-encryption key, or damaged; of their tenants the
-                engine keeps what it has, and this process is not ready until it can read them: it would not learn of a
-                key that is pulled.
+            UnreadableSecretError: At the start: keys are encrypted with another key-encryption key, or damaged.
             ValueError: The engine does not take what stands in PostgreSQL, and keeps what it has.
         """
         async with self._lock:
@@ -113,8 +112,6 @@ class SnapshotKeeper:
                     raise
                 self._loaded = reading
             self._fault = _CAN_NOT_DECRYPT if reading.unread else ""
-            for error in reading.unread.values():
-                raise error
 
     async def run(self) -> None:
         """Follows the changes until it is cancelled; a PostgreSQL that is away is waited for."""
@@ -162,9 +159,9 @@ class SnapshotKeeper:
         elif before.version == version and not before.unread:
             return before
         else:
-            stale = await self._changed(before.version) | before.unread.keys()
+            stale = await self._changed(before.version) | before.unread
             known = {one: before.tenants[one] for one in before.tenants.keys() - stale}
-        tenants, unread = {}, {}
+        tenants, unread = {}, set()
         for tenant in await self._tenants.all():
             if tenant.disabled:
                 continue
@@ -174,10 +171,12 @@ class SnapshotKeeper:
             except (UnreadableSecretError, KeyEncryptionUnavailableError) as error:
                 if before is None:
                     raise  # a server does not start with a wrong key-encryption key
-                unread[tenant_id] = error
+                unread.add(tenant_id)
+                if tenant_id not in before.unread:
+                    log.error("snapshot.unreadable", tenant_id=tenant_id, cause=str(error))  # noqa: TRY400 - as above
                 if tenant_id in before.tenants:
                     tenants[tenant_id] = before.tenants[tenant_id]
-        return _Reading(version=version, server_start=server_start, tenants=tenants, unread=unread)
+        return _Reading(version=version, server_start=server_start, tenants=tenants, unread=frozenset(unread))
 
     async def _changed(self, since: int) -> set[str]:
         """Tenants that changed after a version."""
