@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -33,6 +33,7 @@ def main() -> int:
     # Ended in any way, it leaves no program behind.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     names = options.only or list(LENGTHS)
+    built_of = commit()
     try:
         programs = build(names, options.sanitizer)
         write_vectors()
@@ -44,13 +45,13 @@ def main() -> int:
     rows = [row for run in runs for row in _rows(run)]
     _show(runs, console)
     if options.publish:
-        console.print(f"written to {_publish(runs, rows, options.sanitizer, options.jobs)}")
+        how = {"commit": built_of, "sanitizer": options.sanitizer, "jobs": options.jobs}
+        console.print(f"written to {_publish(runs, rows, how)}")
     return _say_what_to_do(runs, console)
 
 
-def _publish(runs: list[Run], rows: list[Row], sanitizer: str, jobs: int) -> Path:
+def _publish(runs: list[Run], rows: list[Row], how: dict[str, Any]) -> Path:
     """Writes the figures; those of targets that did not run now stay what they were, with the commit they are of."""
-    how = {"commit": commit(), "sanitizer": sanitizer, "jobs": jobs}
     measured = {run.name: run.figures() | how for run in runs}
     if _RESULT.exists():
         before = json.loads(_RESULT.read_text(encoding="utf-8"))
