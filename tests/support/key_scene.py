@@ -77,19 +77,19 @@ class Scene:
         """Keys that can't be read, and one that the engine refuses: what is said about it, with all of its trace."""
         argus, tenant = self.private.server.argus, self.api.tenant_id
         async with argus.db.transaction() as tx:
-            await tx.execute("UPDATE signing_keys SET private_ciphertext = private_ciphertext || 'x'")
-        for call in (argus.snapshot.refresh(), argus.signing_keys.usable(tenant)):
-            try:
-                await call
-            except DamagedSecretError as error:
-                self.answers += [repr(error), "".join(traceback.format_exception(error))]
-            else:
-                raise AssertionError
+            await tx.execute("UPDATE signing_keys SET private_ciphertext = private_ciphertext || 'x', state = state")
+        await argus.snapshot.refresh()
+        assert argus.snapshot.fault
+        with pytest.raises(DamagedSecretError) as damaged:
+            await argus.signing_keys.usable(tenant)
+        self.answers += [repr(damaged.value), "".join(traceback.format_exception(damaged.value))]
         async with argus.db.transaction() as tx:
             await tx.execute(
                 "UPDATE signing_keys"
-                " SET private_ciphertext = substr(private_ciphertext, 1, length(private_ciphertext) - 1)"
+                " SET private_ciphertext = substr(private_ciphertext, 1, length(private_ciphertext) - 1), state = state"
             )
+        await argus.snapshot.refresh()
+        assert not argus.snapshot.fault
         with pytest.raises(ValueError, match="cannot be used") as refused:
             argus.engine.load(await self._spoilt_snapshot())
         self.answers.append("".join(traceback.format_exception(refused.value)))
