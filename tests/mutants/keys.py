@@ -100,10 +100,26 @@ KEYS: Final = (
         "server/snapshot.py",
         "unreadable-keys-are-no-fault",
         "A server that can't follow the keys stays in the load balancer.",
-        "                self._reads_keys = False\n",
-        "                pass\n",
+        "            self._can_encrypt = False\n",
+        "            pass\n",
         "tests/faults/test_key_encryption.py::"
         "test_a_server_that_can_not_read_the_new_key_says_so_and_goes_on_with_what_it_has",
+    ),
+    _python(
+        "server/snapshot.py",
+        "one-damaged-ring-stops-all",
+        "A tenant whose keys can't be read holds up the changes of all others.",
+        "                if before is None:\n                    raise",
+        "                if True:\n                    raise",
+        "tests/flows/test_snapshot.py::test_a_tenant_whose_keys_are_damaged_keeps_no_other_from_its_changes",
+    ),
+    _python(
+        "tokens/service.py",
+        "retired-keys-are-revoked",
+        "A key whose private half is gone is pulled, and said to be so.",
+        '            if key.state in {"revoked", "retired"}:\n',
+        '            if key.state == "revoked":\n',
+        "tests/stores/test_keys.py::test_a_retired_key_can_be_pulled_and_stays_what_it_is",
     ),
     _python(
         "tokens/ring.py",
