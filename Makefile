@@ -26,9 +26,10 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 # Without it every start compiles every module anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help dev test smoke check check-python check-proto check-generated check-rust format generate baseline build \
-        twin model differential mutants property storm key-rotation timing bench-rotation bench-hot bench-micro instructions \
-        faults soak fuzz install clean
+.PHONY: help dev test browser pictures smoke check check-python check-proto check-generated check-rust format generate baseline build \
+        twin model differential mutants property storm key-rotation timing bench bench-hot bench-cold bench-create \
+        bench-memory bench-latency bench-storm bench-pages bench-peers bench-plots bench-rotation bench-micro instructions \
+        faults soak fuzz abuse install clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -38,6 +39,15 @@ dev: install ## Start Argus with stores of its own and print lines to try it wit
 
 test: install ## Run every test (ARGS="tests/unit -k settings" goes to pytest)
 	@$(BIN)/python -m pytest $(ARGS)
+
+browser: install ## Use the pages in Chromium as people do: by pointing and by keys, looked at by axe (pictures in .browser)
+	@command -v chromium >/dev/null || { echo 'chromium is missing (Debian: apt install chromium)'; exit 1; }
+	@ARGUS_BROWSER=1 ARGUS_BROWSER_HEADED=$(HEADED) $(BIN)/python -m pytest tests/browser $(ARGS)
+
+pictures: browser ## Take the pictures of the pages that the docs show
+	@cp .browser/page-sign-in-phone-light.png docs/pictures/pages-sign-in.png
+	@cp .browser/devices-desktop-light.png docs/pictures/pages-devices.png
+	@cp .browser/security-passkey-phone-dark.png docs/pictures/pages-security.png
 
 smoke: install ## Walk through the main job on a private stack, one line a step
 	@$(BIN)/argus smoke $(ARGS)
@@ -76,7 +86,7 @@ check-rust: install ## Format, lint and tests of the Rust code
 	$(RUN) 'cargo clippy'
 	@cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
 	$(RUN) 'cargo test'
-	@cargo test --quiet --locked -p argus-core -p argus-engine -p argus-fuzz -p argus-load
+	@cargo test --quiet --locked -p argus-core -p argus-door -p argus-engine -p argus-fuzz -p argus-load
 
 format: install ## Format the Python and the Rust code
 	@$(BIN)/ruff format .
@@ -125,17 +135,47 @@ fuzz: install ## Fuzz all readers of strangers' bytes, two hours each (SECONDS=1
 timing: install ## Do known and unknown users take the same time? (ARGS=--without-dummy-work must be red)
 	@$(BIN)/python -m bench.timing $(ARGS)
 
+bench-peers: install ## What issuing, refreshing and checking cost Keycloak and oidc-provider (gets them by mvn and npm; ARGS="--only keycloak")
+	@$(BIN)/python -m bench.peers $(ARGS)
+
+bench-plots: install ## Draw bench/results/*.svg out of the result files (ARGS="--format png" to look at them)
+	@$(BIN)/python -m bench.plots $(ARGS)
+
 bench-rotation: install ## What a rotation costs in CPU, beside a plain compare-and-set (ARGUS_TEST_REDIS=/path/to/redis-server: there too)
 	@$(BIN)/python -m bench.rotation $(ARGS)
 
-bench-hot: install ## What the hot calls cost, Argus beside a naive server in one run (writes bench/results/hot.json)
+bench: install ## Every row of the goal table in one run, with its goal (ARGS="--only hot cold"; --table shows the last results)
+	@$(BIN)/python -m bench $(ARGS)
+
+bench-hot: install ## What the hot calls cost through the front door, beside a naive server (ARGS="--front-door off": by grpcio)
 	@$(BIN)/python -m bench.hot $(ARGS)
+
+bench-create: install ## What beginning a session costs, in turn with plain inserts (writes bench/results/create.json)
+	@$(BIN)/python -m bench.create $(ARGS)
+
+bench-memory: install ## What a million sessions take in Valkey and Redis (ARGS="--sessions 100000"; bench/results/memory.json)
+	@$(BIN)/python -m bench.memory $(ARGS)
+
+bench-cold: install ## What the front door adds to calls that it passes on, beside grpcio alone
+	@$(BIN)/python -m bench.cold $(ARGS)
+
+bench-latency: install ## How long a verification takes: one caller, and an open loop at rising rates
+	@$(BIN)/python -m bench.latency $(ARGS)
+
+bench-storm: install ## What verifications feel of a storm of logins
+	@$(BIN)/python -m bench.storm $(ARGS)
+
+bench-pages: install ## A late page of one user's sessions beside the first, in a tenant of a million (ARGS="--sessions 100000 --page 1000")
+	@$(BIN)/python -m bench.pages $(ARGS)
 
 bench-micro: install ## What small pieces of work cost: the crates (criterion), the binding (pytest-benchmark)
 	@$(BIN)/python -m bench.micro $(ARGS)
 
 instructions: install ## Count instructions under valgrind: is something slower than its baseline? (ARGS=--renew makes it anew)
 	@$(BIN)/python -m bench.instructions $(ARGS)
+
+abuse: install ## What honest callers notice while others do harm (ARGS="--only reset_spaced"; writes bench/results/abuse.json)
+	@$(BIN)/python -m bench.abuse $(ARGS)
 
 faults: install ## Break everything while clients go on, 10 times each (ARGS="--only redis.killed --runs 2" for a part)
 	@$(BIN)/python -m drills faults --publish $(ARGS)
@@ -145,7 +185,7 @@ soak: install ## Random drills until stopped (ARGS="--only redis --json")
 
 install: $(UV) ## Make the environment from the lock files, and build the extension if its sources have changed
 	@command -v cargo >/dev/null || { echo 'Rust is missing: install 1.88 or newer from https://rustup.rs'; exit 1; }
-	@$(UV) sync --frozen --quiet
+	@$(UV) sync --frozen --quiet --extra server
 
 .venv-uv/bin/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -3,10 +3,12 @@
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from pydantic import SecretStr
 
 from argus.base.logging import configure_logging
 from argus.server.private_stack import stack_over
 from argus.storage.embedded import EmbeddedStores, StoreUrls
+from tests.support.mails import MailServer, mail_server
 from tests.support.stack import Stack
 from tests.support.wire import Wire
 
@@ -32,12 +34,20 @@ def stores(embedded_stores: EmbeddedStores) -> StoreUrls:
 
 
 @pytest.fixture(scope="session")
-async def stack(stores: StoreUrls) -> AsyncIterator[Stack]:
+async def mails() -> AsyncIterator[MailServer]:
+    """The mail server that `stack` hands its mails to."""
+    async with mail_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+async def stack(stores: StoreUrls, mails: MailServer) -> AsyncIterator[Stack]:
     """A server on free ports over the stores of this run, with a clock that moves: `stack.advance(timedelta(…))`.
 
     Tests share it; each makes a tenant of its own.
     """
-    async with stack_over(stores) as private:
+    mail_url = SecretStr(f"smtp+plain://127.0.0.1:{mails.port}")
+    async with stack_over(stores, mail_url=mail_url, mail_from="accounts@argus.example") as private:
         stack = Stack(private)
         yield stack
         await stack.close()

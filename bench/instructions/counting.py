@@ -21,6 +21,8 @@ _TOTAL: Final = re.compile(r"^summary: (\d+)$", re.MULTILINE)
 # to 1.4 % (the compiler divides the code another way); another compiler is another matter.
 SAME_TOOLS_PERCENT: Final = 3.0
 OTHER_TOOLS_PERCENT: Final = 15.0
+# A work of a hundred instructions changes by some with whatever stands around it.
+FEW: Final = 50
 
 # What aws-lc chooses its code by; valgrind shows a program nothing newer than these.
 _CPU_FLAGS: Final = ("avx2", "bmi2", "adx")
@@ -56,6 +58,8 @@ class Change:
             return "NEW"
         if self.now is None:
             return "GONE"
+        if abs(self.now - self.before) < FEW:
+            return ""
         if self.percent > self.tolerance:
             return "SLOWER"
         return "faster" if self.percent < -self.tolerance else ""

@@ -74,9 +74,9 @@ async def naive(refresh: RefreshAlgorithm) -> AsyncIterator[Naive]:
         redis = f"redis://127.0.0.1:{valkey.port}"
         command = [sys.executable, "-m", "bench.peers.naive", "--redis", redis, "--refresh", refresh]
         process.launch(command, cwd=_ROOT)
-        process.wait_until(lambda: _address(process.log) is not None)
+        process.wait_until(lambda: address_in(process.log) is not None)
         api = Api(
-            _address(process.log) or "",
+            address_in(process.log) or "",
             tenant_id="naive",
             client_id=CLIENT_ID,
             client_secret=CLIENT_SECRET,
@@ -86,7 +86,8 @@ async def naive(refresh: RefreshAlgorithm) -> AsyncIterator[Naive]:
         yield Naive(api, valkey, process)
 
 
-def _address(log: Path) -> str | None:
+def address_in(log: Path) -> str | None:
+    """Where the server of a log listens; None: it has not said so yet."""
     for line in log.read_text("utf-8", "replace").splitlines():
         with suppress(ValueError):
             return str(json.loads(line)["grpc"])

@@ -17,13 +17,12 @@ from rich.console import Console
 from argus.base.clock import Clock
 from argus.base.cpu import cpu_seconds
 from argus.base.logging import configure_logging
-from argus.server.api import Api
 from argus.server.private_stack import stack_over
+from argus.server.served import Served
 from argus.storage.embedded import EmbeddedStores
 from bench.rebuild.crowd import make_crowd
 from bench.rebuild.storm import Storm, storm
 from bench.rows import Row, rows_table, write_results
-from tests.support.served import Served
 
 
 def main() -> int:
@@ -60,13 +59,7 @@ async def _measure(stores: EmbeddedStores, sessions: int, clients: int) -> tuple
         tokens = await make_crowd(stack.server.argus, made, sessions)
         await made.close()
     with tempfile.TemporaryDirectory() as folder, Served(stack.settings, Path(folder)).running() as served:
-        api = Api(
-            served.grpc_address,
-            tenant_id=made.tenant_id,
-            client_id=made.client_id,
-            client_secret=made._secret,  # noqa: SLF001 - the same client, of another server
-            clock=Clock(),
-        )
+        api = made.at(served.grpc_address, clock=Clock())
         await api.token()
         redis.Redis.from_url(stores.urls.redis).flushall()
         with psycopg.connect(stores.urls.database, autocommit=True) as connection:
@@ -86,7 +79,7 @@ async def _measure(stores: EmbeddedStores, sessions: int, clients: int) -> tuple
         "sessions": sessions,
         "clients": clients,
         "seconds": outcome.seconds,
-        "servercpu_seconds": after - before,
+        "server_processor_seconds": after - before,
         "answers": dict(outcome.answers),
         "call_ms": {str(p): 1000 * ordered[int(len(ordered) * p / 100)] for p in (50, 90, 99)},
         "reads_of_postgresql": sum(calls for _, calls, _, _ in statements),

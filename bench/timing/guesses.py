@@ -11,6 +11,7 @@ from argus.server.api import Api, failure_of
 from argus.v1 import authentication_service_pb2 as authentication
 from argus.v1 import types_pb2 as types
 from argus.v1 import user_service_pb2 as users
+from tests.support.passkeys import authenticator_of, enrol_passkey
 
 Kind = Literal["known", "unknown"]
 
@@ -34,21 +35,23 @@ class Timed:
 
 
 async def create_users(api: Api, number: int, *, created: Callable[[], None]) -> list[str]:
-    """Identifiers of so many new users with a password.
+    """Identifiers of so many new users with a password and a passkey.
 
     Args:
         api: Client of their tenant.
         number: How many.
         created: Called for each.
     """
-    identifiers = [_new_identifier() for _ in range(number)]
+    identifiers = [new_identifier() for _ in range(number)]
     waiting = iter(identifiers)
+    authenticator = await authenticator_of(api)
 
     async def work() -> None:
         for identifier in waiting:
             one = users.Identifier(kind=users.IDENTIFIER_KIND_EMAIL, value=identifier)
             user = users.User(identifiers=[one])
-            await api.users.CreateUser(users.CreateUserRequest(parent=api.parent, user=user, password=_PASSWORD))
+            request = users.CreateUserRequest(parent=api.parent, user=user, password=_PASSWORD)
+            await enrol_passkey(api, (await api.users.CreateUser(request)).user.name, authenticator)
             created()
 
     await asyncio.gather(*(work() for _ in range(_CREATED_AT_A_TIME)))
@@ -65,12 +68,12 @@ async def guess_in_pairs(api: Api, identifiers: list[str]) -> AsyncIterator[tupl
     Raises:
         UnexpectedAnswerError: A guess was not just refused.
     """
-    addresses = _addresses()
+    networks = addresses()
     coin = secrets.SystemRandom()
     for identifier in identifiers:
-        kinds: list[tuple[Kind, str]] = [("known", identifier), ("unknown", _new_identifier())]
+        kinds: list[tuple[Kind, str]] = [("known", identifier), ("unknown", new_identifier())]
         coin.shuffle(kinds)
-        first, second = [await _guess(api, kind, who, next(addresses)) for kind, who in kinds]
+        first, second = [await _guess(api, kind, who, next(networks)) for kind, who in kinds]
         yield first, second
 
 
@@ -92,12 +95,12 @@ async def _guess(api: Api, kind: Kind, identifier: str, address: str) -> Timed:
     return Timed(kind=kind, start_login=(between - before) * 1000, submit_factor=(after - submitted) * 1000)
 
 
-def _new_identifier() -> str:
+def new_identifier() -> str:
     """One that nobody has, of the length that all have."""
     return f"u{secrets.token_hex(8)}@example.com"
 
 
-def _addresses() -> Iterator[str]:
+def addresses() -> Iterator[str]:
     """Each in a network of its own, so that none comes near the budget of an address."""
     for number in range(1 << 32):
         yield f"2001:db8:{number >> 16:x}:{number & 0xFFFF:x}::1"

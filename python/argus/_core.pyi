@@ -1,12 +1,18 @@
 """Types of the Rust extension (checked against it by mypy.stubtest)."""
 
 from collections.abc import Sequence
+from os import PathLike
 from typing import final
 
 __all__ = [
     "HOT_METHODS",
     "SOURCE_DIGEST",
     "Clock",
+    "Door",
+    "DoorCertificate",
+    "DoorCounts",
+    "DoorLimits",
+    "Echo",
     "Engine",
     "Keyspace",
     "Lease",
@@ -14,6 +20,7 @@ __all__ = [
     "LoadReport",
     "PublicKey",
     "SessionRecord",
+    "check_dpop_proof",
     "expire_twin",
     "function_library",
     "function_library_name",
@@ -24,7 +31,9 @@ __all__ = [
     "read_key_set",
     "rebuild_twin",
     "rotation_twin",
+    "signature_costs",
     "touch_twin",
+    "verify_access_token",
 ]
 
 SOURCE_DIGEST: str
@@ -42,6 +51,129 @@ class Clock:
     @property
     def offset_ms(self) -> int:
         """Distance from the system's clock."""
+
+@final
+class Door:
+    """One port for gRPC and HTTP: hot calls are answered in place, all else is passed on over unix sockets."""
+
+    def __new__(
+        cls,
+        engine: Engine,
+        address: str,
+        *,
+        grpc_socket: PathLike[str] | str,
+        http_socket: PathLike[str] | str,
+        certificate: DoorCertificate | None = None,
+        limits: DoorLimits | None = None,
+    ) -> Door:
+        """Listens and serves, on the engine's threads.
+
+        Args:
+            engine: Answers the hot calls.
+            address: IP address and port; port 0: any free one.
+            grpc_socket: Unix socket of the gRPC server behind the door.
+            http_socket: Unix socket of the HTTP edge.
+            certificate: None: without TLS.
+            limits: What strangers may use up.
+
+        Raises:
+            ValueError: The address or the certificate can't be used.
+            OSError: Nobody can listen there.
+        """
+    @property
+    def port(self) -> int:
+        """Port that it listens on."""
+    def counted(self) -> DoorCounts:
+        """What it has counted since it was opened."""
+    def use_certificate(self, certificate: DoorCertificate) -> None:
+        """Has new connections use another certificate. Raises ValueError; the one before stays."""
+    def close(self, grace: float) -> bool:
+        """Takes no further connections and lets calls finish, so many seconds at most; whether all have."""
+
+@final
+class DoorCertificate:
+    """A certificate chain with its key, and whose clients' certificates are asked for."""
+
+    def __new__(
+        cls, chain: bytes, key: bytes, *, client_authorities: bytes | None = None, requires_client: bool = False
+    ) -> DoorCertificate:
+        """All PEM. With `requires_client` a connection without a client's certificate is refused."""
+
+@final
+class DoorCounts:
+    """What a door has counted."""
+
+    BUCKETS: Sequence[float]
+    """Upper bounds of the histogram of times, in seconds; the last bucket has none."""
+
+    @property
+    def connections(self) -> int:
+        """Connections that are open now."""
+    @property
+    def totals(self) -> dict[str, int]:
+        """Connections "mute" in their handshake or "cut" for giving up calls; requests "passed", "shed", and "late".
+
+        Passed on; turned away for want of a place; not there in time.
+        """
+    @property
+    def handled(self) -> list[tuple[str, int, str, int]]:
+        """Hot calls that were answered in place: method, gRPC code, reason, how many."""
+    @property
+    def timed(self) -> list[tuple[str, float, list[int]]]:
+        """How long that took: method, seconds together, how many in each bucket and in none."""
+
+@final
+class DoorLimits:
+    """What strangers may use up; what is not given has its default."""
+
+    def __new__(
+        cls,
+        *,
+        grpc: bool = True,
+        connections: int | None = None,
+        streams: int | None = None,
+        waiting: int | None = None,
+        passed: int | None = None,
+        aborts_per_second: int | None = None,
+        handshake: float | None = None,
+        request: float | None = None,
+    ) -> DoorLimits:
+        """Takes bounds.
+
+        Args:
+            grpc: Whether gRPC is answered; without it such calls are HTTP requests like all others.
+            connections: Connections at a time; further ones wait in the system's queue. Default 10,000.
+            streams: Streams of a connection at a time. Default 1,000.
+            waiting: Bytes of all requests that have begun and not yet come whole; more are turned away. One connection
+                has an eighth of it. Default 128 MiB.
+            passed: Calls that wait for a server behind the door at a time; more are turned away. Default 4,000.
+            aborts_per_second: Calls a second that a connection may give up; beyond it is closed. Default 200.
+            handshake: Seconds until a new connection has said what it speaks, with TLS has shaken hands. Default 5.
+            request: Seconds that a hot call's message may take, the head of an HTTP/1.1 request, the beginning of any
+                other request, and a silence after it before it is answered. Default 10.
+
+        Raises:
+            ValueError: A time is none.
+        """
+
+@final
+class Echo:
+    """A gRPC server that answers every unary call with the same bytes: what nothing costs. For benchmarks alone."""
+
+    def __new__(cls, address: str, answer: bytes) -> Echo:
+        """Listens and serves until it is dropped.
+
+        Args:
+            address: IP address and port; port 0: any free one.
+            answer: Encoded message.
+
+        Raises:
+            ValueError: The address can't be used.
+            OSError: Nobody can listen there.
+        """
+    @property
+    def port(self) -> int:
+        """Port that it listens on."""
 
 @final
 class Keyspace:
@@ -122,6 +254,8 @@ class LoadReport:
         """Of each call, in their order, its code, and the encoded response or what the server said."""
     def latency(self, percent: float) -> float:
         """Seconds within which so many percent of the calls were answered; in an open loop from when they were due."""
+    def response(self, percent: float) -> float:
+        """Seconds within which so many percent of the calls were answered, from when they were made."""
     def lateness(self, percent: float) -> float:
         """Seconds by which so many percent of the calls of an open loop were late at most.
 
@@ -227,13 +361,40 @@ class Engine:
         effect_capacity: int = 100_000,
         redis_ca_pem: bytes | None = None,
         lease: Lease | None = None,
-    ) -> Engine: ...
+        caller_cache: int = 0,
+        signature_cache: int = 0,
+        state_cache: int = 0,
+        activity_queue: int = 0,
+        quotas: tuple[int, int] | None = None,
+    ) -> Engine:
+        """Connects at the first call.
+
+        Args:
+            redis_url: Of Redis; None: `use_primary` says it.
+            clock: What decisions go by.
+            redis_timeout_ms: Longest wait for an answer of Redis.
+            effect_capacity: Most effects that wait.
+            redis_ca_pem: Certificates to trust; None: the system's.
+            lease: What may be believed of Redis.
+            caller_cache: About how many bytes of verified tokens of callers are kept; 0: none.
+            signature_cache: About how many bytes of verified tokens that callers ask about are kept; 0: none.
+            state_cache: About how many bytes of states of sessions are kept; 0: none.
+            activity_queue: Most uses of sessions that may wait to be written together; 0: each is written in place.
+            quotas: Calls a second of one client, and of all clients of one tenant together; 0: any number.
+
+        Raises:
+            ValueError: The URL or the authorities can't be used.
+        """
     def use_primary(self, url: str) -> None:
         """Speaks to the Redis at this URL from now on. Raises ValueError."""
     def ping(self) -> str | None:
         """Asks Redis over the engine's own connection, as a call does; why it can't be used, or None."""
-    def load(self, snapshot: bytes) -> None:
-        """Takes an encoded argus.internal.v1.Snapshot in the place of the one before. Raises ValueError."""
+    def load(self, snapshot: bytes) -> list[str]:
+        """Takes an encoded argus.internal.v1.Snapshot in the place of the one before. Raises ValueError.
+
+        Returns:
+            What is wrong with keys of it that can't be used; all others can.
+        """
     def snapshot_version(self) -> int: ...
     def answer(
         self,
@@ -244,7 +405,10 @@ class Engine:
         request_id: str,
         deadline_ms: int,
         postgresql_answers: bool = False,
+        snapshot_confirmed: bool = False,
+        is_repeat: bool = False,
         call_id: str = "",
+        scope: str = "",
     ) -> tuple[int, bytes]:
         """Answers one of HOT_METHODS.
 
@@ -255,16 +419,31 @@ class Engine:
             request_id: Request id.
             deadline_ms: Time left for the call.
             postgresql_answers: The need FLOW_NEED_POSTGRESQL of this very call was met.
+            snapshot_confirmed: The need FLOW_NEED_SNAPSHOT of this very call was met.
+            is_repeat: It was asked about this very call before, which was charged to its caller's quota then.
             call_id: The same for all questions about one call, and known to nobody else: a proof that was used for it
                 may be used for it again. Empty: there will be but this one.
+            scope: Scope that the caller must hold in the place of the method's: it called another RPC, which asks this
+                one. Empty: the method's own.
 
         Returns:
             (0, encoded response), (1, encoded google.rpc.Status) or (2, encoded argus.internal.v1.NeedsFlow).
         """
     def authenticate(
-        self, authorization: str | None, *, scope: str, system_tenant_only: bool, request_id: str = ""
+        self,
+        authorization: str | None,
+        *,
+        scope: str,
+        system_tenant_only: bool,
+        request_id: str = "",
+        snapshot_confirmed: bool = False,
     ) -> tuple[int, bytes]:
-        """(0, encoded argus.internal.v1.Caller) or (1, encoded google.rpc.Status). Never touches Redis."""
+        """Who calls; never touches Redis.
+
+        Returns:
+            (0, encoded argus.internal.v1.Caller), (1, encoded google.rpc.Status) or (2, encoded
+            argus.internal.v1.NeedsFlow): ask again once the need was met.
+        """
     def check_proof(self, proof: bytes, *, tenant_id: str, caller: str, attempt: bytes | None) -> tuple[int, bytes]:
         """Checks an encoded argus.v1.Proof that binds a session.
 
@@ -282,22 +461,22 @@ class Engine:
         """Encoded argus.v1.TokenSet for an encoded argus.internal.v1.IssueRequest. Raises ValueError, KeyError."""
     def issue_client_token(self, request: bytes) -> bytes:
         """Encoded argus.v1.TokenSet for an encoded argus.internal.v1.IssueClientTokenInput."""
-    def read_token(self, token: str) -> tuple[int, bytes]:
+    def read_token(self, token: str, *, snapshot_confirmed: bool = False) -> tuple[int, bytes]:
         """Reads an access or refresh token whose signature, type, issuer and times are good.
 
         Expired ones too, for revocation: see TokenClaims.expire_time.
 
         Returns:
-            (0, encoded argus.internal.v1.TokenClaims) or (1, class of the fault as UTF-8).
+            (0, encoded argus.internal.v1.TokenClaims); (1, class of the fault as UTF-8); (2, nothing) where the
+            snapshot may be behind, to be asked again once it was read anew; or (3, part of Argus that is away).
         """
-    def read_refresh_token(self, token: str, *, tenant_id: str, request_id: str) -> tuple[int, bytes]:
+    def read_refresh_token(self, token: str, *, tenant_id: str, snapshot_confirmed: bool = False) -> tuple[int, bytes]:
         """Reads a refresh token of a tenant that stands for its session now, if only for a step-up.
 
         Good in everything, but that its signing key may have been pulled (TokenClaims.key_revoked).
 
         Returns:
-            (0, encoded argus.internal.v1.TokenClaims), (1, class of the fault as UTF-8), or (2, nothing) where the
-            snapshot may be behind: to be asked again once it was read anew.
+            As `read_token`.
         """
     def peek_effects(self, limit: int) -> bytes:
         """Up to `limit` effects, the oldest, which stay in the queue: encoded argus.internal.v1.Effects."""
@@ -310,9 +489,17 @@ class Engine:
     def effects_queued(self) -> tuple[int, int]:
         """(how many, age of the oldest in ms)."""
     def jwks(self, tenant_id: str) -> bytes | None:
-        """The tenant's published key set as JSON (RFC 7517)."""
+        """The tenant's published key set as JSON (RFC 7517); None: there is no such tenant.
+
+        Raises:
+            KeyError: It would not be whole: a key of it can't be read here.
+        """
     def counters(self) -> dict[str, int]:
         """Counts since the start, by "name{label=value}"."""
+    def gauges(self) -> dict[str, int]:
+        """Figures of now: of the caches, the tracking connection (its age; -1: there is none), waiting activity."""
+    def write_activity(self, wait_ms: int) -> int:
+        """Writes the uses of sessions that wait: before the end of the process. Returns how many still do."""
     def close(self) -> None: ...
 
 HOT_METHODS: frozenset[str]
@@ -324,6 +511,17 @@ def function_library(*, offset_ms: int = 0) -> str:
 def function_library_name() -> str: ...
 def function_name(name: str) -> str:
     """Full name of a function ("rotate"); carries the version of its source."""
+
+def signature_costs(count: int) -> dict[str, float]:
+    """CPU seconds of one bare signature: the mean of so many, made on the calling thread. For benchmarks alone.
+
+    Returns:
+        By "RSA-2048 sign", "RSA-2048 verify", "Ed25519 sign" and "Ed25519 verify".
+
+    Raises:
+        ValueError: The count is 0.
+        OSError: There is no randomness.
+    """
 
 def generate_rsa_key(bits: int) -> bytes:
     """PKCS#8 DER."""
@@ -343,6 +541,33 @@ def read_key_set(data: bytes) -> tuple[dict[str, PublicKey], list[tuple[str, str
 
     Raises:
         ValueError: It is no key set: more than 64 KiB, not strict JSON, no list `keys`.
+    """
+
+def verify_access_token(
+    token: str, key: PublicKey | None, *, issuer: str, tenant_id: str, audience: str, now: int
+) -> tuple[int, bytes]:
+    """Verifies an access token as the engine does, by a key that was found elsewhere.
+
+    Args:
+        token: As presented.
+        key: The issuer's key of the name that the token wants; None: not known yet.
+        issuer: Whose tokens are good.
+        tenant_id: Tenant of the issuer.
+        audience: Resource that it must be for.
+        now: Seconds since 1970.
+
+    Returns:
+        (0, claims as JSON); (1, class of the fault); or, with no key, (2, name of the key that it wants as UTF-8).
+    """
+
+def check_dpop_proof(proof: str, *, method: str, uri: str, access_token: str, now: int) -> tuple[str, str]:
+    """Checks a DPoP proof in itself, and as one of this request with this token, as the engine does.
+
+    Returns:
+        RFC 7638 thumbprint of its key, and its `jti`: whether that was used before is left to the caller.
+
+    Raises:
+        ValueError: The class of its fault; "uri" where that of the request is none.
     """
 
 def rotation_twin(

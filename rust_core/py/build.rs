@@ -1,12 +1,12 @@
 //! Puts a digest of the sources into the extension, so that a stale build is noticed.
 //!
 //! The digest is the SHA-256 (hex) of one line a file, `<SHA-256 of the file in hex>  <path>\n`, over all files of
-//! `rust_core/core`, `rust_core/engine`, `rust_core/load` and `rust_core/py` whose names end in `.rs` or `.lua` or are
+//! `rust_core/core`, `rust_core/door`, `rust_core/engine`, `rust_core/load` and `rust_core/py` whose names end in `.rs` or `.lua` or are
 //! `Cargo.toml`, in the order of their paths' bytes; paths are relative to `rust_core`, with `/`. So a shell in
 //! `rust_core` gets it by
 //!
 //! ```sh
-//! find core engine load py \( -name '*.rs' -o -name '*.lua' -o -name Cargo.toml \) -type f |
+//! find core door engine load py \( -name '*.rs' -o -name '*.lua' -o -name Cargo.toml \) -type f |
 //!     LC_ALL=C sort | xargs sha256sum | sha256sum
 //! ```
 
@@ -16,7 +16,7 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
-const CRATES: [&str; 4] = ["core", "engine", "load", "py"];
+const CRATES: [&str; 5] = ["core", "door", "engine", "load", "py"];
 
 fn main() -> io::Result<()> {
     let root = Path::new("..");

@@ -2,74 +2,22 @@
 
 import asyncio
 import getpass
-import json
 import os
-import re
 import subprocess
 import sys
-from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final
 
 import pytest
-from typer.testing import CliRunner
 
 from argus.base.errors import InvalidFieldError
-from argus.cli.main import app
 from argus.server.api import Api
 from argus.server.smoke.walk import OWNER
 from argus.tenants.model import TenantNotFoundError
 from argus.v1 import authentication_service_pb2 as authentication
 from argus.v1 import token_service_pb2 as tokens
-from tests.support.logs import kept_logging
+from tests.support.shell import Shell
 from tests.support.stack import Stack
 from tests.support.world import NEW_PASSWORD, PASSWORD
-
-_ID: Final = re.compile("-[A-Za-z0-9_-]{21,}")
-
-
-def _ids_last(words: Sequence[str]) -> list[str]:
-    """An id may begin with "-": then it goes after "--", as the help says."""
-    ids = [one for before, one in pairwise(words) if _ID.fullmatch(one) and not before.startswith("--")]
-    return [*(one for one in words if one not in ids), *(["--", *ids] if ids else [])]
-
-
-class Shell:
-    """Runs commands against the stores of the stack."""
-
-    def __init__(self, stack: Stack, api: Api, folder: Path) -> None:
-        settings = stack.private.settings
-        self._environment = {
-            "ARGUS_REDIS_URL": settings.redis_url.get_secret_value(),
-            "ARGUS_DATABASE_URL": settings.database_url.get_secret_value(),
-            "ARGUS_KEY_ENCRYPTION_KEY": settings.key_encryption_key.get_secret_value(),
-            "ARGUS_TENANT": api.tenant_id,
-        }
-        self.folder = folder
-        self._stack = stack
-
-    async def run(self, *words: str, typed: str = "", code: int = 0) -> str:
-        """What a command says; it must end with `code`."""
-        # In a thread, because a command has an event loop of its own.
-        with kept_logging():
-            result = await asyncio.to_thread(
-                CliRunner().invoke, app, _ids_last(words), input=typed, env=self._environment, catch_exceptions=False
-            )
-        # The command has loaded the functions with the time of the machine.
-        await self._stack.argus.redis.load_functions()
-        assert result.exit_code == code, (words, result.output)
-        return result.stdout
-
-    async def json(self, *words: str, typed: str = "") -> Any:
-        """The same with `--json`."""
-        return json.loads(await self.run(*words, "--json", typed=typed))
-
-    def file(self, text: str) -> str:
-        """A file with a secret in it."""
-        path = self.folder / "secret"
-        path.write_text(text + "\n")
-        return str(path)
 
 
 @pytest.fixture
@@ -137,7 +85,7 @@ async def test_a_clients_life(shell: Shell, stack: Stack, api: Api) -> None:
     await _issue(api, "reader", rotated["client_secret"])
     assert (await shell.json("clients", "disable", "reader"))["disabled"] is True
     names = [client["client"] for client in await shell.json("clients", "list")]
-    assert names == ["backend", "reader"]
+    assert names == ["account", "backend", "reader"]
     assert "client_secret" not in await shell.run("clients", "list", "--json")
 
 

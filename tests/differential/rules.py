@@ -115,6 +115,14 @@ def _depth(value: Any) -> int:
     return 0
 
 
+def _values(value: Any) -> int:
+    """Members and elements at all levels; an empty object or list counts once more."""
+    if not isinstance(value, dict | list):
+        return 0
+    inner = value.values() if isinstance(value, dict) else value
+    return (len(value) or 1) + sum(map(_values, inner))
+
+
 def _numbers(content: bytes) -> Iterator[str]:
     found = _NUMBER.findall(content.decode("utf-8", "replace"))
     return (text for text in found if not text.startswith('"'))
@@ -271,6 +279,7 @@ RULES: Final = (
     Rule("J05 no NaN, no Infinity", ("json",), _any_text(lambda content: _has(content, _is_nan))),
     Rule("J05 Unicode text", ("json",), _any_text(lambda content: _has(content, _is_lone_surrogate))),
     Rule("J04 depth at most 16", ("json",), lambda token: max(_depth(token.header), _depth(token.claims)) > 16),
+    Rule("J04 at most 256 values", ("json",), lambda token: max(_values(token.header), _values(token.claims)) > 256),
     Rule("J04 short numbers", ("json",), _any_text(lambda content: any(map(_is_number_refused, _numbers(content))))),
     Rule("J07 no key in the header", ("key",), _has_header("jku", "jwk", "x5u", "x5c", "x5t", "x5t#S256")),
     Rule("J08 no extension", ("crit",), _has_header("crit", "b64")),

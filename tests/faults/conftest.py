@@ -1,7 +1,8 @@
-"""Accounts that Argus is run as, and an Argus over stores that may be broken."""
+"""Accounts that Argus is run as, stores and networks that may be broken, and an Argus over them."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pwd
 import sys
@@ -13,9 +14,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from argus import _core
 from argus.storage.embedded import EmbeddedStores
 from argus.storage.home import can_enter
 from argus.storage.processes import Account
+from drills.field.network import Network, find_toxiproxy
+from tests.support.engine import Bench
+from tests.support.valkey import Valkey
 
 if TYPE_CHECKING:
     from argus.server.api import Api
@@ -82,3 +87,37 @@ async def person(api: Api) -> Person:
     from tests.support.people import new_person
 
     return await new_person(api)
+
+
+@pytest.fixture
+async def network(tmp_path: Path) -> AsyncIterator[Network]:
+    """A network that can be broken."""
+    program = await asyncio.to_thread(find_toxiproxy)
+    if program is None:
+        pytest.skip("needs toxiproxy, or Go to build it")
+    made = Network(tmp_path, program)
+    made.launch()
+    try:
+        await made.answering()
+        yield made
+    finally:
+        await made.close()
+        made.kill()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+    """A Valkey of a file's own."""
+    with Valkey(tmp_path_factory.mktemp("valkey")).running() as started:
+        yield started
+
+
+@pytest.fixture
+def bench(server: Valkey) -> Iterator[Bench]:
+    """What makes sessions, and ends them; by no way that breaks."""
+    server.client.flushall()
+    server.load()
+    clock = _core.Clock()
+    engine = _core.Engine(redis_url=server.url, clock=clock)
+    yield Bench(server, engine, clock)
+    engine.close()

@@ -8,22 +8,24 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 import httpx
 import pytest
+from google.rpc import status_pb2
 from pydantic import SecretStr
 
 from argus.server.api import Api
+from argus.server.served import Served
 from argus.tokens.encryption import kek_id_of
 from argus.tokens.reencryption_store import count_by_kek
 from argus.v1 import session_service_pb2 as sessions
 from tests.support.kms import Kms
 from tests.support.own_stores import until
-from tests.support.people import Person, new_person, refresh, terminate, verify
-from tests.support.served import Served
+from tests.support.people import Person, new_person, reason_of, refresh, terminate, verify
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 _PATIENCE: Final = 60.0
 _KEYS: Final = 150
+_PROMISED: Final = 1.0
 
 
 def as_setting(*keys: bytes) -> str:
@@ -93,13 +96,7 @@ class Place:
     @asynccontextmanager
     async def calling(self, served: Served) -> AsyncIterator[Api]:
         """The client, calling a process."""
-        its = Api(
-            served.grpc_address,
-            tenant_id=self.api.tenant_id,
-            client_id=self.api.client_id,
-            client_secret=self.api._secret,
-            clock=self.api.clock,
-        )
+        its = self.api.at(served.grpc_address)
         yield its
         await its.close()
 
@@ -205,6 +202,70 @@ async def test_a_server_that_can_not_read_the_new_key_says_so_and_goes_on_with_w
         answer = await http.get(f"{place.private.server.admin_url}/readyz")
     assert (answer.status_code, answer.json()["faults"]) == (503, {"snapshot": "can't decrypt keys"})
     assert (await verify(place.api, done.tokens.access_token)).sub == person.user_id
+
+
+async def test_a_server_that_can_not_read_the_new_keys_stops_using_a_pulled_one(place: Place) -> None:
+    """The name of a key is enough to refuse it; for what is signed with a key that it can't read others are asked."""
+    new, argus, tenant = {"key_encryption_key": as_setting(os.urandom(32))}, place.private.server.argus, place.api
+    person = await new_person(tenant)
+    token = (await person.sign_in()).tokens.access_token
+    (old,) = [key for key in (await argus.signing_keys.list(tenant.tenant_id, page_size=9))[0] if key.use == "access"]
+    code, said = await place.run("keys", "reencrypt", **new, key_encryption_key_previous=as_setting(place.first))
+    assert code == 0, said
+    code, said = await place.run("keys", "revoke", "--tenant", tenant.tenant_id, "--", old.kid, **new)
+    assert code == 0, said
+
+    # The key set without the new key would be an answer; that it can't be told is none.
+    async with httpx.AsyncClient() as http:
+
+        async def has_stopped() -> bool:
+            answer = await http.get(f"{place.private.server.http_url}/t/{tenant.tenant_id}/.well-known/jwks.json")
+            return (answer.status_code, answer.headers["cache-control"]) == (503, "no-store")
+
+        await until(has_stopped)
+    # The caller's own token is under the pulled key, too.
+    assert await reason_of(verify(tenant, token)) == "CALLER_TOKEN_INVALID"
+    assert await reason_of(tenant.at(tenant.address).token()) == "UNAVAILABLE"
+    with place.served(**new).running() as healthy:
+        fresh = await tenant.at(healthy.grpc_address).token()
+    kind, content = argus.engine.authenticate(
+        f"Bearer {fresh}", scope="users.read", system_tenant_only=False, snapshot_confirmed=True
+    )
+    assert kind == 1
+    assert status_pb2.Status.FromString(content).code == grpc.StatusCode.UNAVAILABLE.value[0]
+
+
+async def test_a_pulled_key_waits_for_no_provider_that_hangs(tmp_path: Path) -> None:
+    """A server whose way to its provider is cut misses a change of the key; what is pulled is refused all the same."""
+    from argus.server.private_stack import stack_over
+    from argus.storage.embedded import EmbeddedStores
+
+    kms = Kms(tmp_path / "kms")
+    by_command: dict[str, Any] = {"key_encryption_key": SecretStr(""), "key_encryption_command": kms.command}
+    cut, program = tmp_path / "cut", tmp_path / "program"
+    program.write_text(f'#!/bin/sh\n[ -e {cut} ] && exec sleep 600\nexec {kms.command} "$1"\n')
+    program.chmod(0o700)
+    with EmbeddedStores(tmp_path / "stores") as own:
+        async with stack_over(own.urls, **by_command) as private, private.fresh_tenant() as api:
+            place = Place(own, private, api, tmp_path)
+            token = (await (await new_person(api)).sign_in()).tokens.access_token
+            with place.served(key_encryption_command=str(program)).running() as served:
+                async with place.calling(served) as its:
+                    await verify(its, token)
+                    cut.touch()
+                    code, said = await place.run("keys", "reencrypt", key_encryption_command=kms.command)
+                    assert code == 0, said
+                    signing_keys, tenant = private.server.argus.signing_keys, api.tenant_id
+                    (old,) = [key for key in (await signing_keys.list(tenant, page_size=9))[0] if key.use == "access"]
+                    await signing_keys.revoke(tenant, old.kid, _origin(tenant))
+                    begun = time.monotonic()
+
+                    async def is_refused() -> bool:
+                        return await reason_of(verify(its, token)) == "CALLER_TOKEN_INVALID"
+
+                    await until(is_refused)
+                    assert time.monotonic() - begun < _PROMISED
+        own.delete()
 
 
 async def test_a_running_server_has_a_new_key_before_it_needs_it(tmp_path: Path) -> None:

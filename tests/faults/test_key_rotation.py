@@ -20,6 +20,7 @@ from argus.v1 import token_service_pb2 as tokens
 from argus.v1 import types_pb2 as types
 from tests.support.breakable import POSTGRESQL, Breakable, breakable_servers
 from tests.support.people import Person, new_person, reason_of, refresh, verify
+from tests.support.processes import frozen_postgresql
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 ACCESS, REFRESH, REFRESH_ID = keys.KEY_USE_ACCESS, keys.KEY_USE_REFRESH, keys.KEY_USE_REFRESH_ID
 KEY_SET_AGE = timedelta(minutes=10)
 PROMISED_SECONDS = 1.0
+PATIENCE_SECONDS = 5.0
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +56,20 @@ def part(token: str, number: int) -> dict[str, Any]:
     text = token.split(".")[number]
     said: dict[str, Any] = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
     return said
+
+
+def under_another_kid(token: str) -> str:
+    """The token with the name of a key that there is not."""
+    header = json.dumps(part(token, 0) | {"kid": "A" * 43}).encode()
+    return base64.urlsafe_b64encode(header).rstrip(b"=").decode() + "." + token.partition(".")[2]
+
+
+async def decided(api: Api, token: str) -> str:
+    """What a token is refused with once its server has seen PostgreSQL again."""
+    async with asyncio.timeout(30):
+        while (reason := await reason_of(verify(api, token))) == "UNAVAILABLE":
+            pass
+    return reason
 
 
 async def begin(person: Person) -> types.TokenSet:
@@ -251,11 +267,47 @@ async def test_a_pulled_key_is_out_even_while_redis_is_lost(
             assert await reason_of(refresh(api, done.refresh_token)) == "STEP_UP_REQUIRED"
 
 
+async def test_without_postgresql_a_name_that_nobody_knows_is_no_refusal(
+    breakable: Breakable, apis: tuple[Api, Api], person: Person
+) -> None:
+    """The key may be new. What is signed with a known one goes on, and is refused as ever where it is not good."""
+    api, _ = apis
+    done = await begin(person)
+    unknown = under_another_kid(done.access_token)
+    assert await reason_of(verify(api, unknown)) == "TOKEN_INVALID"
+    async with breakable.without(POSTGRESQL):
+        assert await reason_of(verify(api, unknown)) == "UNAVAILABLE"
+        assert (await verify(api, done.access_token)).sub == person.user_id
+        assert await reason_of(verify(api, done.access_token[:-8] + "AAAAAAAA")) == "TOKEN_INVALID"
+    await breakable.carried_out()
+    assert await decided(api, unknown) == "TOKEN_INVALID"
+
+
+async def test_while_postgresql_hangs_names_that_nobody_knows_keep_no_other_call_out(
+    breakable: Breakable, apis: tuple[Api, Api], person: Person
+) -> None:
+    """One call has waited in vain; those after it are told at once, so that they hold no place."""
+    api, _ = apis
+    done = await begin(person)
+    unknown = under_another_kid(done.access_token)
+    with frozen_postgresql(breakable.stores):
+        assert await reason_of(verify(api, unknown)) == "UNAVAILABLE"
+        begun = time.monotonic()
+        for _ in range(20):
+            assert await reason_of(verify(api, unknown)) == "UNAVAILABLE"
+            assert (await verify(api, done.access_token)).sub == person.user_id
+        assert time.monotonic() - begun < PATIENCE_SECONDS
+    await breakable.carried_out()
+    assert await decided(api, unknown) == "TOKEN_INVALID"
+
+
 async def test_a_postgresql_that_came_back_is_read_whole(breakable: Breakable, apis: tuple[Api, Api]) -> None:
     """Restored from a backup it may hold other things under versions that were seen before."""
     one, other = apis
     for api in apis:
         await api.keys.ListKeys(keys.ListKeysRequest(parent=api.parent))
+    for _ in range(2):  # a reading may number policies, which is a change
+        await follow(breakable)
     async with breakable.first.server.argus.db.transaction() as tx:
         # As a restore does, it tells nobody.
         await tx.execute("SET LOCAL session_replication_role = replica")

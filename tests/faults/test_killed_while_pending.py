@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from argus.server.api import Api
+from argus.server.served import Served
 from argus.v1 import session_service_pb2 as sessions
 from argus.v1 import types_pb2 as types
 from tests.support.breakable import PATIENCE_SECONDS, POSTGRESQL, REDIS, Breakable, breakable_servers
 from tests.support.people import new_person, reason_of, refresh, terminate, verify
-from tests.support.served import Served
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -32,13 +32,7 @@ async def breakable(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[B
 @asynccontextmanager
 async def _calling(served: Served, api: Api) -> AsyncIterator[Api]:
     """The client of `api`, calling a process."""
-    its = Api(
-        served.grpc_address,
-        tenant_id=api.tenant_id,
-        client_id=api.client_id,
-        client_secret=api._secret,
-        clock=api.clock,
-    )
+    its = api.at(served.grpc_address)
     await its.token()
     yield its
     await its.close()

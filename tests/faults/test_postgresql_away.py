@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
-import psutil
 import psycopg
 import pytest
 
@@ -17,7 +16,7 @@ from argus.storage.embedded import EmbeddedStores
 from argus.storage.postgres import Database
 from argus.storage.requirements import inspect_stores
 from tests.faults.test_unfit_stores import run_argus
-from tests.support.processes import kill_postgresql
+from tests.support.processes import frozen_postgresql, kill_postgresql
 
 POOL = 8
 SOON_SECONDS = 2.0
@@ -54,20 +53,6 @@ def killed(stores: EmbeddedStores) -> Iterator[None]:
     finally:
         stores.launch_postgresql()
         stores.wait()
-
-
-@contextmanager
-def paused(stores: EmbeddedStores) -> Iterator[None]:
-    """PostgreSQL is there and says nothing, in the block."""
-    postmaster = psutil.Process(stores.postgresql.pid)
-    everyone = [postmaster, *postmaster.children(recursive=True)]
-    for process in everyone:
-        process.suspend()
-    try:
-        yield
-    finally:
-        for process in everyone:
-            process.resume()
 
 
 async def ask(db: Database) -> float | None:
@@ -135,7 +120,7 @@ async def test_a_long_outage_is_over_when_it_is_over(own: EmbeddedStores, patien
 async def test_a_server_that_hangs_costs_one_wait_and_no_connection(own: EmbeddedStores, db: Database) -> None:
     """More calls than there are connections hang; all are told, and afterwards all connections are there."""
     await fill(db)
-    with paused(own):
+    with frozen_postgresql(own):
         begun = time.monotonic()
         assert await asyncio.gather(*(ask(db) for _ in range(2 * POOL))) == [None] * (2 * POOL)
         assert time.monotonic() - begun < ANSWER.total_seconds() + SOON_SECONDS
@@ -148,7 +133,7 @@ async def test_a_call_that_is_given_up_while_the_server_hangs_keeps_no_connectio
 ) -> None:
     """As at the deadline of a request."""
     await fill(db)
-    with paused(own):
+    with frozen_postgresql(own):
         tasks = [asyncio.create_task(ask(db)) for _ in range(POOL)]
         await asyncio.wait(tasks, timeout=0.2)
         for task in tasks:

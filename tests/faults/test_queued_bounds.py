@@ -6,16 +6,15 @@ import statistics
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-import psutil
 import psycopg
 
 from argus.server.api import Api
 from argus.server.private_stack import stack_over
+from argus.server.served import Served
 from argus.storage.embedded import EmbeddedStores
 from tests.support.own_stores import lose_everything, until, without_postgresql, without_redis
 from tests.support.people import Person, new_person, reason_of, refresh, verify
-from tests.support.processes import kill_postgresql
-from tests.support.served import Served
+from tests.support.processes import frozen_postgresql, kill_postgresql
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,20 +99,13 @@ async def test_what_is_being_written_to_a_postgresql_that_hangs_still_waits(
     async def is_being_written() -> bool:
         return argus.effects._turn.locked()
 
-    postmaster = psutil.Process(breakable.postgresql.pid)
-    everyone = [postmaster, *postmaster.children(recursive=True)]
-    for process in everyone:
-        process.suspend()
-    try:
+    with frozen_postgresql(breakable):
         await refresh(api, first.tokens.refresh_token)
         await until(is_being_written)
         await pass_time(private, 2 * GRACE)
         assert argus.engine.effects_queued()[1] >= 1000 * GRACE.total_seconds()
         held = (await refresh(api, second.tokens.refresh_token)).tokens
         assert held.refresh_token == second.tokens.refresh_token
-    finally:
-        for process in everyone:
-            process.resume()
     await until_bound(private, first.session.name, 2)
 
 
@@ -143,13 +135,7 @@ async def test_a_killed_process_takes_a_bound_along_and_the_token_itself_says_it
 async def _rotate_and_die(served: Served, stores: EmbeddedStores, api: Api, name: str, token: str) -> str:
     """Another process gives out the next token, and is killed before the bound can be written."""
     with served.running():
-        there = Api(
-            served.grpc_address,
-            tenant_id=api.tenant_id,
-            client_id=api.client_id,
-            client_secret=api._secret,
-            clock=api.clock,
-        )
+        there = api.at(served.grpc_address)
         async with await psycopg.AsyncConnection.connect(stores.urls.database) as holder:
             # Nobody can write the bound while this is held.
             held = "SELECT 1 FROM sessions WHERE session_id = %s FOR SHARE"
@@ -170,13 +156,7 @@ async def test_what_waits_is_written_when_a_process_stops(breakable: EmbeddedSto
     for person, is_there in zip(people, (True, False), strict=True):
         session = await person.sign_in()
         async with stack_over(breakable.urls, clock=private.clock, key_encryption_key=key) as other:
-            there = Api(
-                other.server.grpc_address,
-                tenant_id=api.tenant_id,
-                client_id=api.client_id,
-                client_secret=api._secret,
-                clock=private.clock,
-            )
+            there = api.at(other.server.grpc_address)
             await there.token()
             if not is_there:
                 kill_postgresql(breakable)

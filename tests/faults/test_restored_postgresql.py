@@ -65,9 +65,7 @@ class Backup:
 async def renewed(private: PrivateStack, api: Api) -> Api:
     """The same client with a token of after the recovery; the server has read its configuration anew."""
     await private.server.argus.snapshot.refresh()
-    return Api(
-        api.address, tenant_id=api.tenant_id, client_id=api.client_id, client_secret=api._secret, clock=api.clock
-    )
+    return api.at(api.address)
 
 
 async def test_nobody_who_was_ended_comes_back_and_everybody_can_sign_in(

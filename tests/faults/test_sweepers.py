@@ -10,11 +10,11 @@ from pathlib import Path
 from argus.base.clock import Clock
 from argus.base.settings import Settings
 from argus.server.private_stack import stack_over
+from argus.server.served import Served
 from argus.storage.embedded import EmbeddedStores
 from argus.storage.postgres import Database
 from tests.support.crowd import copy_session
 from tests.support.people import new_person
-from tests.support.served import Served
 
 SESSIONS = 10_000
 SERVERS = 3

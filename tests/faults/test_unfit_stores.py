@@ -49,6 +49,17 @@ def test_an_open_listener_without_tls_stops_the_start(stores: StoreUrls) -> None
     assert "ARGUS_GRPC_TLS_CERTIFICATE" in refused.stderr
 
 
+def test_codes_by_mail_without_mail_stop_the_start(tmp_path: Path) -> None:
+    """Nobody would ever get one; `argus dev` keeps mails in a folder."""
+    with EmbeddedStores(tmp_path / "stores") as own:
+        settings = private_settings(own.urls)
+        assert run_argus("migrate", settings).returncode == 0
+        refused = run_argus("serve", settings, ARGUS_EMAIL_CODES="true")
+    assert refused.returncode == 2
+    assert "ARGUS_MAIL_URL" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
 def test_a_store_that_is_away_stops_the_start_with_its_name(stores: StoreUrls) -> None:
     refused = run_argus("serve", private_settings(stores), ARGUS_REDIS_URL="redis://127.0.0.1:1/0")
     assert refused.returncode != 0

@@ -132,7 +132,7 @@ async def test_a_request_repeated_at_once_is_one_session(api: Api) -> None:
 
 async def test_validate_only_makes_nothing(stack: Stack, api: Api) -> None:
     person = await new_person(api)
-    async with stack.nothing_written():
+    async with stack.nothing_written(api.parent):
         checked = await _create(person, validate_only=True)
     assert checked.session.name
     assert not checked.HasField("tokens")
@@ -199,6 +199,21 @@ async def test_a_creation_cut_short_leaves_nothing(stack: Stack, api: Api) -> No
     assert await reason_of(person.api.sessions.GetSession(sessions.GetSessionRequest(name=made.session.name))) == (
         "SESSION_NOT_FOUND"
     )
+
+
+async def test_a_request_whose_session_was_removed_may_be_made_again(stack: Stack, api: Api) -> None:
+    """Its creation was cut short and nobody has its tokens; the caller, who was told nothing, asks once more."""
+    person = await new_person(api)
+    made = await _create(person, request_id="cut-short")
+    async with stack.argus.db.transaction() as tx:
+        await tx.execute(
+            "DELETE FROM sessions WHERE tenant_id = %s AND session_id = %s",
+            (api.tenant_id, made.session.name.rpartition("/")[2]),
+        )
+    again = await _create(person, request_id="cut-short")
+    assert again.session.name != made.session.name
+    assert (await _create(person, request_id="cut-short")).session.name == again.session.name
+    assert await person.count() == 1
 
 
 async def test_a_session_that_redis_lost_is_not_taken_for_one_cut_short(stack: Stack, api: Api) -> None:

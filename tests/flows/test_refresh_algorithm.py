@@ -36,13 +36,7 @@ async def apis(stack: Stack, rsa: PrivateStack) -> AsyncIterator[tuple[Api, Api]
     """One client of a tenant of its own: through the EdDSA server, and through the RS256 one."""
     one = await stack.new_tenant()
     await rsa.server.argus.snapshot.refresh()
-    other = Api(
-        rsa.server.grpc_address,
-        tenant_id=one.tenant_id,
-        client_id=one.client_id,
-        client_secret=one._secret,
-        clock=rsa.clock,
-    )
+    other = one.at(rsa.server.grpc_address, clock=rsa.clock)
     yield one, other
     await other.close()
 

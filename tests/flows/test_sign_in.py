@@ -110,10 +110,11 @@ async def test_known_and_unknown_cost_the_same_work(stack: Stack, api: Api, pers
     """As many hashes, and as many audit rows; what a clock would show is the business of `make timing`."""
     nobody = Person(api=api, name="", identifier="nobody-at-all@example.com")
     costs = []
-    for one in (person, nobody):
-        hashes, rows = stack.argus.passwords.hashes_done, await _audit_rows(stack, api)
-        await one.try_password()
-        costs.append((stack.argus.passwords.hashes_done - hashes, await _audit_rows(stack, api) - rows))
+    async with stack.server.background.held():
+        for one in (person, nobody):
+            hashes, rows = stack.argus.passwords.hashes_done, await _audit_rows(stack, api)
+            await one.try_password()
+            costs.append((stack.argus.passwords.hashes_done - hashes, await _audit_rows(stack, api) - rows))
     assert costs[0] == costs[1]
     assert costs[0][0] == 1
 
@@ -182,8 +183,6 @@ async def test_a_login_of_another_tenant_is_no_login_here(stack: Stack, person: 
 @pytest.mark.parametrize(
     ("request_fields", "field"),
     [
-        ({"identifier": ""}, "identifier"),
-        ({"identifier": "   "}, "identifier"),
         ({"scope": "not.held"}, "scope"),
         ({"acr_values": ["urn:argus:acr:3"]}, "acr_values"),
         ({"acr_values": ["high"]}, "acr_values[0]"),

@@ -95,7 +95,10 @@ async def test_the_answer_to_whoever_holds_the_token_names_nobody(stack: Stack, 
     read = await api.authentication.GetLogin(authentication.GetLoginRequest(name=begun.login.name))
     assert read.login == begun.login
     assert begun.login.state == authentication.LOGIN_STATE_FACTOR_REQUIRED
-    assert [one.kind for one in begun.login.challenges] == [authentication.FACTOR_KIND_PASSWORD]
+    assert [one.kind for one in begun.login.challenges] == [
+        authentication.FACTOR_KIND_PASSWORD,
+        authentication.FACTOR_KIND_WEBAUTHN,
+    ]
     shown = str(begun)
     for secret in (person.identifier, person.user_id, theft.session.rpartition("/")[2]):
         assert secret not in shown

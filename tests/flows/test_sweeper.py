@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tests.support.stack import Stack
 
 MANY = 10_000
+FORGOTTEN = 1000
 PROCESSES = 3
 IN_TIME = timedelta(seconds=60)
 IDLE = timedelta(hours=8)
@@ -96,6 +97,27 @@ async def test_ten_thousand_overdue_sessions_are_each_ended_once(stack: Stack, s
     ]
     # From the sweep that finds them; a sweep comes every ten seconds.
     assert took + stack.argus.settings.sweep_interval < IN_TIME
+
+
+async def test_a_user_whose_sessions_redis_forgot_does_not_overflow_its_own_places(
+    stack: Stack, api: Api, sweepers: list[Argus]
+) -> None:
+    """A process rebuilds few sessions of one user at a time: sweeps that meet must leave places for the user."""
+    person = await new_person(api)
+    await person.sign_in()
+    await copy_session(stack.argus, person, FORGOTTEN - 1)
+    await stack.argus.redis.client.flushall()
+    await stack.advance(IDLE + timedelta(hours=1))
+    await _at_the_same_time(stack, sweepers)
+    one = sweepers[0].sweeper
+
+    async def sweep_all() -> None:
+        while await _unended(stack, person):
+            await one.sweep()
+
+    # A sweep leaves the rows that another one holds; what meets is the work on sessions that both found before.
+    await asyncio.gather(*(sweep_all() for _ in range(4)))
+    assert await _unended(stack, person) == 0
 
 
 async def test_the_absolute_deadline_has_its_own_reason(stack: Stack, api: Api, sweepers: list[Argus]) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from argus.base.clock import now
+from argus.sdk.offline.feed import FeedTimes
 from argus.server.api import failure_of
 from argus.v1 import client_service_pb2 as clients
 from argus.v1 import session_service_pb2 as sessions
@@ -16,6 +17,7 @@ from argus.v1 import tenant_service_pb2 as tenants
 from argus.v1 import token_service_pb2 as tokens
 from argus.v1 import types_pb2 as types
 from argus.v1 import user_service_pb2 as users
+from tests.support.own_stores import until
 from tests.support.people import Person, new_person, reason_of, refresh, terminate, verify
 
 if TYPE_CHECKING:
@@ -56,7 +58,9 @@ async def test_an_ended_session_is_refused_at_once_and_says_why(api: Api) -> Non
     assert not ended.operation
     assert ended.session.state == types.SESSION_STATE_ENDED
     assert ended.online_bound.ToTimedelta() == timedelta(milliseconds=500)
-    assert ended.offline_bound.ToTimedelta() == timedelta(minutes=5)
+    assert ended.offline_bound.ToTimedelta() == FeedTimes().bound == timedelta(seconds=5)
+    # The policy's, and the clocks' leeway.
+    assert ended.offline_bound_without_stream.ToTimedelta() == timedelta(minutes=5, seconds=5)
     await _refused(api, done, "ENDED_BY_USER")
     events = (await api.sessions.ListSessionEvents(sessions.ListSessionEventsRequest(parent=done.session.name))).events
     assert [(one.reason, one.data["comment"]) for one in events if one.type == "session.ended"] == [
@@ -140,7 +144,7 @@ async def test_all_of_a_user_and_none_that_begins_after(api: Api) -> None:
 async def test_validate_only_counts_and_ends_nothing(stack: Stack, api: Api) -> None:
     person = await new_person(api)
     done = await person.sign_in()
-    async with stack.nothing_written():
+    async with stack.nothing_written(api.parent):
         assert (await _all(person, validate_only=True)).ended_count == 1
         request = sessions.TerminateSessionRequest(name=done.session.name, validate_only=True)
         assert (await api.sessions.TerminateSession(request)).session.state == types.SESSION_STATE_ENDED
@@ -198,14 +202,15 @@ async def test_a_client_wide_end_spares_other_clients_sessions(stack: Stack) -> 
     assert await reason_of(refresh(api, of_second.tokens.refresh_token)) == "SESSION_ENDED"
     assert (await verify(api, of_backend.tokens.access_token)).session == of_backend.session.name
     assert [one.name for one in await person.list()] == [of_backend.session.name]
-    await stack.argus.outbox.run_due()
-    await stack.advance(timedelta(minutes=2))
-    await stack.argus.outbox.run_due()
-    row = await stack.argus.db.fetch_one(
-        "SELECT state, end_reason FROM sessions WHERE tenant_id = %s AND session_id = %s",
-        (api.tenant_id, of_second.session.name.rpartition("/")[2]),
-    )
-    assert row == {"state": "ended", "end_reason": "CLIENT_WIDE"}
+
+    async def is_ended() -> bool:
+        row = await stack.argus.db.fetch_one(
+            "SELECT state, end_reason FROM sessions WHERE tenant_id = %s AND session_id = %s",
+            (api.tenant_id, of_second.session.name.rpartition("/")[2]),
+        )
+        return row == {"state": "ended", "end_reason": "CLIENT_WIDE"}
+
+    await until(is_ended)
 
 
 async def test_a_tenant_wide_end_ends_all_and_each_is_in_the_audit(stack: Stack) -> None:
@@ -215,12 +220,14 @@ async def test_a_tenant_wide_end_ends_all_and_each_is_in_the_audit(stack: Stack)
     await admin.tenants.TerminateTenantSessions(tenants.TerminateTenantSessionsRequest(name=api.parent))
     listed = await stack.argus.sessions.page(api.tenant_id, people[0].user_id, size=10)
     assert not listed.sessions
-    await stack.advance(timedelta(seconds=10))
-    await stack.argus.outbox.run_due()
-    rows = await stack.argus.db.fetch_all(
-        "SELECT reason FROM audit_events WHERE tenant_id = %s AND type = 'session.ended'", (api.tenant_id,)
-    )
-    assert [row["reason"] for row in rows] == ["TENANT_WIDE"] * 3
+
+    async def are_in_the_audit() -> bool:
+        rows = await stack.argus.db.fetch_all(
+            "SELECT reason FROM audit_events WHERE tenant_id = %s AND type = 'session.ended'", (api.tenant_id,)
+        )
+        return [row["reason"] for row in rows] == ["TENANT_WIDE"] * 3
+
+    await until(are_in_the_audit)
     # The caller's own client token was the tenant's too: a new one is needed to ask.
     api._renew_at = None
     for one in done:

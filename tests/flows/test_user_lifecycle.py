@@ -112,7 +112,7 @@ async def test_a_refused_first_password_leaves_no_user(api: Api, stack: Stack) -
     request = users.CreateUserRequest(
         parent=api.parent, user=users.User(identifiers=[one]), password=f"{identifier}2026"
     )
-    async with stack.nothing_written():
+    async with stack.nothing_written(api.parent):
         failure = await failure_of(api.users.CreateUser(request))
     assert failure is not None
     assert (failure.reason, failure.field, failure.metadata["rule"]) == (

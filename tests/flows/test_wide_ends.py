@@ -9,26 +9,8 @@ from argus.v1 import client_service_pb2 as clients
 from argus.v1 import session_service_pb2 as sessions
 from argus.v1 import tenant_service_pb2 as tenants
 from argus.v1 import user_service_pb2 as users
-from tests.support.people import Person, new_person, reason_of, refresh, verify
+from tests.support.people import Person, new_client, new_person, reason_of, refresh, verify
 from tests.support.stack import Stack
-
-
-async def new_client(api: Api, stack: Stack) -> Api:
-    """A further client of the tenant, with all its scopes."""
-    client_id = f"c{secrets.token_hex(4)}"
-    own = (await api.clients.GetClient(clients.GetClientRequest(name=f"{api.parent}/clients/backend"))).client
-    client = clients.Client(scopes=own.scopes, resource=own.resource)
-    made = await api.clients.CreateClient(
-        clients.CreateClientRequest(parent=api.parent, client_id=client_id, client=client)
-    )
-    await stack.argus.snapshot.refresh()
-    return Api(
-        stack.server.grpc_address,
-        tenant_id=api.tenant_id,
-        client_id=client_id,
-        client_secret=made.client_secret,
-        clock=stack.private.clock,
-    )
 
 
 async def begin(api: Api, user: str) -> sessions.CreateSessionResponse:
@@ -39,7 +21,7 @@ async def begin(api: Api, user: str) -> sessions.CreateSessionResponse:
 async def test_a_deleted_client_takes_its_sessions_and_tokens_along(stack: Stack) -> None:
     """Those of other clients go on."""
     api = await stack.new_tenant()
-    person, other = await new_person(api), await new_client(api, stack)
+    person, other = await new_person(api), await new_client(api, stack.private)
     theirs, ours = await begin(other, person.name), await begin(api, person.name)
     delete = clients.DeleteClientRequest(
         name=f"{api.parent}/clients/{other.client_id}", request_id=secrets.token_hex(8)
@@ -59,7 +41,7 @@ async def test_a_deleted_client_takes_its_sessions_and_tokens_along(stack: Stack
 async def test_a_client_wide_end_is_for_what_began_before(stack: Stack) -> None:
     """Sessions and client tokens up to the instant that is answered; what begins later is good."""
     api = await stack.new_tenant()
-    person, other = await new_person(api), await new_client(api, stack)
+    person, other = await new_person(api), await new_client(api, stack.private)
     theirs, ours = await begin(other, person.name), await begin(api, person.name)
     request = clients.TerminateClientSessionsRequest(
         name=f"{api.parent}/clients/{other.client_id}", comment="leak", request_id=secrets.token_hex(8)
@@ -97,13 +79,7 @@ async def test_a_tenant_wide_end_is_for_all(stack: Stack) -> None:
     assert row is not None
     assert row["data"]["comment"] == "restored from a backup"
     # Within the very second of the end: what is issued now is good for its whole life.
-    anew = Api(
-        stack.server.grpc_address,
-        tenant_id=api.tenant_id,
-        client_id=api.client_id,
-        client_secret=api._secret,
-        clock=stack.private.clock,
-    )
+    anew = api.at(stack.server.grpc_address)
     assert await reason_of(verify(anew, done.tokens.access_token)) == "SESSION_ENDED"
     assert await reason_of(refresh(anew, done.tokens.refresh_token)) == "SESSION_ENDED"
     again = await Person(api=anew, name=person.name, identifier=person.identifier).sign_in()

@@ -24,14 +24,14 @@ from rich.progress import track
 from argus.sdk.jwks import KeySetTimes
 from argus.storage.embedded import EmbeddedStores, StoreUrls
 from argus.v1 import key_service_pb2 as keys
-from tests.support.offline_verifiers import AbsentError, Module, OfflineVerifier, go_oidc, jose
+from tests.support.offline_verifiers import Module, OfflineVerifier, go_oidc, jose
 from tests.support.servers import free_ports
+from tests.support.toolchains import AbsentError
 
 if TYPE_CHECKING:
-    from argus.server.api import Api
     from argus.server.private_stack import PrivateStack
+    from argus.server.served import Served
     from tests.interop.key_load import KeyLoad, Record
-    from tests.support.served import Served
 
 ROUNDS: Final = int(os.environ.get("ARGUS_KEY_ROTATION_ROUNDS", "1"))
 SERVERS: Final = 3
@@ -83,7 +83,7 @@ async def play(stores: StoreUrls, folder: Path, stack: AsyncExitStack) -> Outcom
     )
     served = [serve(private, folder / str(number), port if number == 0 else 0, stack) for number in range(SERVERS)]
     api = await private.new_tenant()
-    apis = [through(api, server.grpc_address) for server in served]
+    apis = [api.at(server.grpc_address) for server in served]
     for one in (api, *apis):
         stack.push_async_callback(one.close)
     offline, absent = await verifiers(api.tenant_id, [server.http_url for server in served])
@@ -104,7 +104,7 @@ async def play(stores: StoreUrls, folder: Path, stack: AsyncExitStack) -> Outcom
 
 def serve(private: PrivateStack, folder: Path, http_port: int, stack: AsyncExitStack) -> Served:
     """A server in a process of its own; that of the port given is the issuer's address."""
-    from tests.support.served import Served
+    from argus.server.served import Served
 
     server = Served(
         private.settings,
@@ -114,13 +114,6 @@ def serve(private: PrivateStack, folder: Path, http_port: int, stack: AsyncExitS
         drain_time="0s",
     )
     return stack.enter_context(server.running())
-
-
-def through(api: Api, address: str) -> Api:
-    """The same client, calling another server."""
-    return type(api)(
-        address, tenant_id=api.tenant_id, client_id=api.client_id, client_secret=api._secret, clock=api.clock
-    )
 
 
 async def verifiers(tenant_id: str, urls: Sequence[str]) -> tuple[dict[str, OfflineVerifier], dict[str, str]]:

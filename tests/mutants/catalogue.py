@@ -2,10 +2,14 @@
 
 from typing import Final
 
+from tests.mutants.browser import BROWSER
 from tests.mutants.engine import ENGINE
+from tests.mutants.factors import FACTORS
 from tests.mutants.flows import FLOWS
 from tests.mutants.keys import KEYS
+from tests.mutants.revocations import REVOCATIONS
+from tests.mutants.sdk import SDK
 from tests.mutants.stores import STORES
 from tests.mutants.table import TABLE
 
-MUTANTS: Final = (*TABLE, *STORES, *FLOWS, *KEYS, *ENGINE)
+MUTANTS: Final = (*TABLE, *STORES, *FLOWS, *KEYS, *REVOCATIONS, *SDK, *BROWSER, *FACTORS, *ENGINE)

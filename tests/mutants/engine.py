@@ -9,6 +9,10 @@ _REFUSALS: Final = "tests/rpc/engine/test_refusals.py::"
 _ATTACKS: Final = "tests/vectors/test_jwt_attacks.py::"
 _DIFFERENTIAL: Final = "tests/interop/test_differential.py::"
 _OUTAGES: Final = "tests/rpc/engine/test_outages.py::"
+_FAMILIES: Final = "tests/rpc/engine/test_families.py::"
+_CALLERS: Final = "tests/rpc/engine/test_callers.py::"
+_CACHED: Final = "tests/faults/test_cached_states.py::"
+_TRACKING: Final = "tests/faults/test_tracking_connection.py::"
 
 
 def _rust(file: str, name: str, breaks: str, text: str, replacement: str, *tests: str) -> Mutant:
@@ -75,6 +79,30 @@ ENGINE: Final = (
         _OUTAGES + "test_redis_away_is_unavailable_and_nothing_else",
     ),
     _rust(
+        "engine/src/ring.rs",
+        "a-pulled-key-signs-on",
+        "A process that can't read the new key goes on signing with the one that was pulled.",
+        "&& let Some(Key::Good(_)) = self.keys.get(pair.kid())",
+        "&& self.keys.contains_key(pair.kid())",
+        _FAMILIES + "test_who_can_not_read_the_new_key_signs_with_the_one_before_until_that_is_pulled",
+    ),
+    _rust(
+        "engine/src/call.rs",
+        "an-unreadable-key-is-a-refusal",
+        "A good token is refused by a process that can't read its key.",
+        'Lack::Unread => Refusal::unavailable("keys").into(),',
+        "Lack::Unread => self.refuse_token(class, subject),",
+        _FAMILIES + "test_a_key_that_can_not_be_read_here_is_no_refusal",
+    ),
+    _rust(
+        "engine/src/caller.rs",
+        "a-new-tenant-is-refused",
+        "The first caller of a tenant is refused by a process that has not heard of it.",
+        "if found.is_none() && self.only.is_none() {",
+        "if false {",
+        _CALLERS + "test_what_the_snapshot_does_not_know_has_it_read_before_a_token_is_refused",
+    ),
+    _rust(
         "engine/src/tally.rs",
         "bad-tokens-flood-the-audit",
         "Whoever presents rubbish as fast as it can fills PostgreSQL, and the queue that rotation waits for.",
@@ -122,7 +150,17 @@ ENGINE: Final = (
         "A whole number beyond 64 bits is read as another one.",
         "digits <= MAX_DIGITS && (!is_whole || std::str::from_utf8(bytes).is_ok_and(fits))",
         "digits <= MAX_DIGITS && (!is_whole || std::str::from_utf8(bytes).is_ok_and(fits) || digits > 0)",
-        "tests/vectors/test_limits.py::test_depth_and_numbers",
+        "tests/vectors/test_limits.py::test_depth_width_and_numbers",
+    ),
+    _rust(
+        "engine/src/store/ledger.rs",
+        "a-silent-redis-counts-on",
+        "A cached state goes on counting while nothing is heard of Redis: a stopped process accepts what has ended.",
+        "pub(crate) const FRESH_MS: i64 = 250;",
+        "pub(crate) const FRESH_MS: i64 = 2500;",
+        _TRACKING + "test_an_end_is_never_missed_beyond_the_bound",
+        _CACHED + "test_a_stopped_process_that_nobody_tells_anything_goes_by_its_clock",
+        _CACHED + "test_a_broken_network_is_never_a_yes",
     ),
 )
 """Few, because each is compiled."""

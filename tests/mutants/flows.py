@@ -4,6 +4,7 @@ from typing import Final
 
 from tests.mutants.model import Mutant
 
+_COMMITS: Final = "tests/flows/test_commit_sessions.py::"
 _ENDS: Final = "tests/faults/test_ends.py::"
 _ORDERS: Final = "tests/flows/test_write_orders.py::"
 _RACES: Final = "tests/faults/test_rebuild_races.py::"
@@ -17,6 +18,30 @@ def _python(file: str, name: str, breaks: str, text: str, replacement: str, *tes
 
 
 FLOWS: Final = (
+    _python(
+        "storage/together.py",
+        "one-refusal-refuses-all",
+        "What PostgreSQL does not take of one fails all others of its batch.",
+        "if self._splits and len(batch) > 1 and not isinstance(error, UnavailableError):",
+        "if False:",
+        _COMMITS + "test_a_row_that_postgresql_does_not_take_is_nobody_elses_fault",
+    ),
+    _python(
+        "flows/commit_sessions.py",
+        "a-batch-waits-for-a-stranger",
+        "A batch waits for whoever is changing one of its users.",
+        "outcomes = await self._write(list(first.values()), waits=False)",
+        "outcomes = await self._write(list(first.values()), waits=True)",
+        _COMMITS + "test_nobody_waits_for_a_strangers_change",
+    ),
+    _python(
+        "flows/create_session.py",
+        "a-late-cancel-frees-the-place",
+        "Whoever gives up while the session is written gives its place to others, though it may stand.",
+        "if isinstance(error, Exception) or not creation.is_begun:",
+        "if True:",
+        _COMMITS + "test_who_gives_up_too_late_keeps_the_place",
+    ),
     _python(
         "flows/delivery.py",
         "a-repeated-end-asks-nobody",

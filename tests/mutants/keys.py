@@ -7,6 +7,7 @@ from tests.mutants.model import Mutant
 _KEK: Final = "tests/stores/test_key_encryption.py::"
 _COMMAND: Final = "tests/unit/tokens/test_wrapping_command.py::"
 _LIFE: Final = "tests/stores/test_keys.py::"
+_BEHIND: Final = "tests/flows/test_snapshot_behind.py::"
 _SEARCH: Final = "tests/security/test_private_keys.py::"
 
 
@@ -107,10 +108,35 @@ KEYS: Final = (
     ),
     _python(
         "server/snapshot.py",
+        "a-reading-under-way-will-do",
+        "A name that nobody knew when the reading began is refused though it came into being meanwhile.",
+        "            self._following = None\n            try:",
+        "            try:",
+        _BEHIND + "test_a_reading_that_began_before_the_question_does_not_answer_it",
+    ),
+    _python(
+        "flows/snapshot.py",
+        "a-new-name-is-refused-unseen",
+        "A caller or a token whose key is new is refused by a process that is behind.",
+        "        await snapshot.confirm()\n        outcome, content = ask(True)",
+        "        outcome, content = ask(True)",
+        _BEHIND + "test_callers_with_tokens_of_a_new_key_client_or_tenant_are_known",
+        _BEHIND + "test_tokens_of_a_new_key_are_good_at_once",
+    ),
+    _python(
+        "tokens/ring.py",
+        "pulled-keys-are-kept",
+        "The private half of a key that was pulled stays where it can be stolen once more.",
+        "        if self._is_useless(revoked):\n",
+        "        if False:\n",
+        _LIFE + "test_of_a_pulled_key_that_only_verifies_nothing_but_its_name_is_kept",
+    ),
+    _python(
+        "server/snapshot.py",
         "one-damaged-ring-stops-all",
         "A tenant whose keys can't be read holds up the changes of all others.",
-        "                if before is None:\n                    raise",
-        "                if True:\n                    raise",
+        "            if before is None:\n                raise fault",
+        "            if True:\n                raise fault",
         "tests/flows/test_snapshot.py::test_a_tenant_whose_keys_are_damaged_keeps_no_other_from_its_changes",
     ),
     _python(
@@ -123,11 +149,35 @@ KEYS: Final = (
     ),
     _python(
         "tokens/ring.py",
+        "a-key-set-without-bound",
+        "A ring publishes more keys than consumers take: none of them is found any more.",
+        "if len(kept) >= MOST_KEYS[self._use]:",
+        "if len(kept) > MOST_KEYS[self._use]:",
+        _LIFE + "test_a_ring_publishes_no_more_keys_than_consumers_take",
+    ),
+    _python(
+        "tokens/ring.py",
+        "a-full-ring-keeps-what-leaked",
+        "An emergency is refused because there are many keys.",
+        "        if not is_emergency:\n            await",
+        "        if True:\n            await",
+        _LIFE + "test_a_ring_publishes_no_more_keys_than_consumers_take",
+    ),
+    _python(
+        "tokens/ring.py",
         "retired-keys-are-kept",
         "The private half of a key that is over stays in PostgreSQL and its backups.",
-        "                await store.erase_private(self._tx, key)\n",
-        "",
+        "what is not there can't be stolen.\n                await store.erase_private(self._tx, key)\n",
+        "what is not there can't be stolen.\n",
         _LIFE + "test_a_key_is_published_before_it_signs_and_kept_after",
+    ),
+    _python(
+        "tokens/reencryption.py",
+        "every-run-has-its-own-key",
+        "Runs beside each other each have a key wrapped, and each says that everything is under its own.",
+        "            if await self._is_chosen(before):\n",
+        "            if not await self._keks.is_replaceable():\n",
+        "tests/stores/test_key_encryption.py::test_a_change_that_was_not_finished_is_gone_on_with",
     ),
     _python(
         "tokens/store.py",
@@ -141,7 +191,7 @@ KEYS: Final = (
         "tokens/service.py",
         "a-full-ring-stops-the-schedule",
         "One ring without a free id keeps all others from their next keys.",
-        "except KeyStateInvalidError as error:",
+        "except KeyRingFullError as error:",
         "except LookupError as error:",
         _LIFE + "test_a_ring_that_is_full_keeps_no_other_from_its_next_key",
     ),

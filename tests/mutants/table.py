@@ -67,6 +67,8 @@ TABLE: Final = (
         "elseif age >= 0 then",
         _ROWS + "test_one_behind_inside_the_grace_gets_the_current_token",
         _REFRESH + "test_a_retry_gets_the_same_successor_and_a_second_tab_too",
+        "tests/property/test_cookie_jars.py::test_one_jar_whose_answers_arrive_is_never_refused",
+        "tests/web/browser/test_tabs.py::test_ten_tabs_over_one_jar_never_meet_a_refusal",
     ),
     _rotate(
         "prints-not-compared",

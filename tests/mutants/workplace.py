@@ -15,7 +15,18 @@ from typing import Final
 
 from tests.mutants.model import ROOT, Mutant
 
-_COPIED: Final = ("python", "tests", "bench", "proto", "rust_core", "pyproject.toml", "Cargo.toml", "Cargo.lock")
+_COPIED: Final = (
+    "python",
+    "tests",
+    "bench",
+    "drills",
+    "proto",
+    "rust_core",
+    "pyproject.toml",
+    "Cargo.toml",
+    "Cargo.lock",
+)
+_TOOLS: Final = ".tools"
 _IGNORED: Final = shutil.ignore_patterns("__pycache__", "target", "*.pyc", ".hypothesis")
 _EXTENSION: Final = "python/argus/_core.abi3.so"
 # With the packages that no mutant touches already built, an extension is made in a quarter of a minute.
@@ -79,6 +90,8 @@ class Workplace:
                     shutil.copytree(source, copy, ignore=_IGNORED)
                 else:
                     shutil.copy2(source, copy)
+            # Other people's programs that tests have built, which no mutant touches.
+            (self._tree / _TOOLS).symlink_to(ROOT / _TOOLS)
             try:
                 yield
             finally:

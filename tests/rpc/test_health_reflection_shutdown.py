@@ -1,6 +1,7 @@
 """Health, reflection, request ids, deadlines, and a stop that drops nothing."""
 
 import asyncio
+import time
 from datetime import timedelta
 
 import grpc
@@ -18,6 +19,8 @@ from tests.support.world import World, make_world
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+SERVICE_UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
+GRACE = timedelta(seconds=60)
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +141,34 @@ async def test_a_stop_finishes_what_is_under_way(stores: StoreUrls, stack: Stack
         failure = await failure_of(update(request.SerializeToString(), metadata=metadata))
         assert failure is not None
         assert failure.code == "UNAVAILABLE"
+
+
+@pytest.mark.parametrize("door", ["on", "off"])
+async def test_who_watches_health_holds_up_no_stop(stores: StoreUrls, stack: Stack, door: str) -> None:
+    """Watchers are told the last there is to know and sent away; the grace is for calls that end by themselves."""
+    key, clock = stack.private.settings.key_encryption_key, stack.private.clock
+    changes = {"key_encryption_key": key, "front_door": door, "drain_time": GRACE}
+    entered = stack_over(stores, clock=clock, **changes)
+    other = await entered.__aenter__()
+    async with grpc.aio.insecure_channel(other.server.grpc_address) as channel:
+        health = health_pb2_grpc.HealthStub(channel)
+        names = {"": NOT_SERVING, "argus.v1.TokenService": NOT_SERVING, "argus.v1.NoService": SERVICE_UNKNOWN}
+        watches = [(health.Watch(health_pb2.HealthCheckRequest(service=name)), last) for name, last in names.items()]
+        leaving = health.Watch(health_pb2.HealthCheckRequest(service=""))
+        for watch, last in watches:
+            assert (await watch.read()).status == (SERVICE_UNKNOWN if last == SERVICE_UNKNOWN else SERVING)
+        assert (await leaving.read()).status == SERVING
+        leaving.cancel()
+        begun = time.monotonic()
+        await entered.__aexit__(None, None, None)
+        assert time.monotonic() - begun < GRACE.total_seconds() / 2
+        for watch, last in watches:
+            if last != SERVICE_UNKNOWN:
+                assert (await watch.read()).status == last
+            with pytest.raises(grpc.aio.AioRpcError) as ended:
+                await watch.read()
+            told = Failure.of(ended.value)
+            assert (told.reason, told.metadata) == ("UNAVAILABLE", {"component": "argus", "cause": "STOPPING"})
 
 
 async def _until_blocked(stack: Stack) -> None:

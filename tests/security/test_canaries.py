@@ -26,6 +26,10 @@ WRONG_PASSWORD: Final = "canary-wrong-password-5c1f"
 SHORT_PASSWORD: Final = "canary-7a"
 PASTED_TOKEN: Final = "canary-token-that-somebody-pasted-in-the-wrong-place-91"
 CANARIES: Final = (PASSWORD, NEW_PASSWORD, WRONG_PASSWORD, SHORT_PASSWORD, PASTED_TOKEN)
+_TABLES: Final = (
+    *("audit_events", "outbox", "requests", "users", "devices", "sessions", "clients", "credentials"),
+    *("mails", "account_requests", "account_links", "email_codes"),
+)
 HASH: Final = "$argon2id$"
 
 
@@ -155,7 +159,7 @@ async def _left_behind(stack: Stack, findings: Findings, log: str) -> None:
     async with httpx.AsyncClient() as http:
         findings.keep("metrics", (await http.get(f"{stack.server.admin_url}/metrics")).text)
     await stack.argus.effects.flush()
-    for table in ("audit_events", "outbox", "requests", "users", "devices", "sessions", "clients", "credentials"):
+    for table in _TABLES:
         rows = await stack.argus.db.fetch_all(f"SELECT row_to_json(t)::text AS row FROM {table} t")
         findings.keep(table, [row["row"] for row in rows])
 

@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from argus.credentials import store as credentials
+from argus.credentials.totp import store as totp_store
+from argus.credentials.totp.service import totp_place
 from argus.storage.embedded import StoreUrls
 from argus.storage.postgres import Database
 from argus.tokens.encryption import kek_id_of
@@ -17,13 +20,14 @@ from argus.tokens.kek.service import KeyEncryptionKeys
 from argus.tokens.model import DamagedSecretError, KeyUse, WrongKeyEncryptionKeyError
 from argus.tokens.reencryption import Reencryption
 from argus.tokens.reencryption_store import count_by_kek
+from argus.tokens.secrets import SecretName
 from argus.tokens.service import InstallationSecrets, SigningKeys
 from tests.support.features import Features, origin, own_database
 from tests.support.kms import Kms
 
 OLD, NEW = os.urandom(32), os.urandom(32)
 PATIENCE = timedelta(seconds=30)
-SECRETS = ("bucket", "identifier_hmac")
+SECRETS: tuple[SecretName, ...] = ("bucket", "identifier_hmac", "mail_secrets")
 
 
 class Process:
@@ -40,13 +44,13 @@ class Process:
         await self.keks.ensure()
         await self.secrets.ensure()
         keys = {one.key.kid: one.private_key for one in await self.signing_keys.usable(tenant)}
-        return keys | {name: await self.secrets.get(name) for name in ("bucket", "identifier_hmac")}
+        return keys | {name: await self.secrets.get(name) for name in SECRETS}
 
 
 @pytest.fixture
 async def features(stores: StoreUrls) -> AsyncIterator[Features]:
     """Features over a database of the test's own, whose keys are under `OLD`."""
-    async with own_database(stores.database) as url, Database.open(url, max_size=8) as db:
+    async with own_database(stores.database) as url, Database.open(url, max_size=8, timeout=PATIENCE) as db:
         made = Features(db, key=OLD)
         await made.keks.ensure()
         await made.secrets.ensure()
@@ -56,7 +60,7 @@ async def features(stores: StoreUrls) -> AsyncIterator[Features]:
 
 @pytest.fixture
 async def tenant(features: Features) -> str:
-    """A tenant with a ring of keys: with the two secrets five things that are encrypted."""
+    """A tenant with a ring of keys: with the three secrets six things that are encrypted."""
     tenant = await features.new_tenant()
     async with features.db.transaction(origin(tenant), now=features.time) as tx:
         await features.signing_keys.create_ring(tx, tenant)
@@ -84,14 +88,28 @@ async def test_the_wrong_key_is_named_and_nothing_is_written_with_it(features: F
     for call in (
         wrong.keks.ensure(),
         wrong.secrets.ensure(),
-        wrong.signing_keys.usable(tenant),
         rotate(wrong, tenant),
     ):
         with pytest.raises(WrongKeyEncryptionKeyError, match=kek_id_of(OLD)) as refused:
             await call
         assert kek_id_of(NEW) in str(refused.value)
         assert "ARGUS_KEY_ENCRYPTION_KEY" in str(refused.value)
-    assert await count_by_kek(features.db) == {kek_id_of(OLD): 5}
+    for one in await wrong.signing_keys.usable(tenant):
+        assert one.private_key == b""
+        assert isinstance(one.fault, WrongKeyEncryptionKeyError)
+        assert kek_id_of(OLD) in str(one.fault)
+    assert await count_by_kek(features.db) == {kek_id_of(OLD): 6}
+
+
+async def test_a_key_that_does_not_sign_is_pulled_without_encryption(features: Features, tenant: str) -> None:
+    """It needs no successor; the one that signs does."""
+    wrong = Process(features, NEW)
+    (old,) = [one for one in (await features.signing_keys.list(tenant, page_size=9))[0] if one.use == "refresh"]
+    new = await rotate(Process(features, OLD), tenant)
+    assert (await wrong.signing_keys.revoke(tenant, old.kid, origin(tenant))).state == "revoked"
+    with pytest.raises(WrongKeyEncryptionKeyError):
+        await wrong.signing_keys.revoke(tenant, new, origin(tenant))
+    assert (await features.signing_keys.get(tenant, new)).state == "active"
 
 
 async def test_a_key_that_was_moved_or_changed_is_refused(features: Features, tenant: str) -> None:
@@ -105,8 +123,10 @@ async def test_a_key_that_was_moved_or_changed_is_refused(features: Features, te
                   AND o.tenant_id = %s AND o.use = 'refresh_id'""",
             (tenant, other),
         )
-    with pytest.raises(DamagedSecretError, match=f"signing_keys/{tenant}/refresh_id/0"):
-        await features.signing_keys.usable(tenant)
+    faults = {one.key.use: one.fault for one in await features.signing_keys.usable(tenant)}
+    assert isinstance(faults["refresh_id"], DamagedSecretError)
+    assert f"signing_keys/{tenant}/refresh_id/0" in str(faults["refresh_id"])
+    assert (faults["access"], faults["refresh"]) == (None, None)
 
 
 async def test_processes_with_old_and_new_settings_work_side_by_side(features: Features, tenant: str) -> None:
@@ -119,8 +139,8 @@ async def test_processes_with_old_and_new_settings_work_side_by_side(features: F
     assert before.items() <= (await old.reads(tenant)).items()
     assert added in await old.reads(tenant)
     done = await new.reencrypt()
-    assert (done.kek_id, done.is_new, done.keys, done.secrets) == (kek_id_of(NEW), True, 4, 2)
-    assert await count_by_kek(features.db) == {kek_id_of(NEW): 6}
+    assert (done.kek_id, done.is_new, done.keys, done.secrets) == (kek_id_of(NEW), True, 4, 3)
+    assert await count_by_kek(features.db) == {kek_id_of(NEW): 7}
     alone = Process(features, NEW)
     assert before.items() <= (await alone.reads(tenant)).items()
     await rotate(alone, tenant)
@@ -148,8 +168,8 @@ async def test_a_run_that_is_cut_short_leaves_everything_readable(features: Feat
 
     with pytest.raises(KeyboardInterrupt):
         await process.reencrypt(cut)
-    assert told == [(2, 125), (102, 125)]
-    assert await count_by_kek(features.db) == {kek_id_of(NEW): 102, kek_id_of(OLD): 23}
+    assert told == [(3, 126), (103, 126)]
+    assert await count_by_kek(features.db) == {kek_id_of(NEW): 103, kek_id_of(OLD): 23}
     for one in (process, Process(features, OLD, previous=[NEW])):
         assert await one.reads(tenant) == before
     done = await Process(features, NEW, previous=[OLD]).reencrypt()
@@ -165,23 +185,47 @@ async def test_what_is_written_meanwhile_is_not_left_behind(features: Features, 
         ciphertext, kek_id = await features.keks.encrypt(tx, b"x" * 32, place="installation_secrets/late")
         running = asyncio.create_task(process.reencrypt())
         async with asyncio.timeout(PATIENCE.total_seconds()):
-            while not await _somebody_waits(features.db):
+            while not await _waiting(features.db):
                 assert not running.done()
         await tx.execute(
             "INSERT INTO installation_secrets (name, ciphertext, kek_id, create_time) VALUES ('late', %s, %s, %s)",
             (ciphertext, kek_id, features.time),
         )
     done = await running
-    assert (kek_id, done.secrets) == (kek_id_of(OLD), 3)
-    assert await count_by_kek(features.db) == {kek_id_of(NEW): 6}
+    assert (kek_id, done.secrets) == (kek_id_of(OLD), 4)
+    assert await count_by_kek(features.db) == {kek_id_of(NEW): 7}
 
 
-async def _somebody_waits(db: Database) -> bool:
+async def test_secrets_of_authenticator_apps_go_along(features: Features, tenant: str) -> None:
+    """They are under the new key, for their own place alone, and a key that one is under is not forgotten."""
+    user, place = await features.new_user(tenant), totp_place(tenant, "app")
+    async with features.db.transaction(now=features.time) as tx:
+        await credentials.insert(tx, tenant, user.user_id, credential_id="app", kind="totp", name="", at=features.time)
+        ciphertext, kek_id = await features.keks.encrypt(tx, b"secret", place=place)
+        await totp_store.insert(tx, tenant, "app", ciphertext=ciphertext, kek_id=kek_id, last_step=0)
+    done = await Process(features, NEW, previous=[OLD]).reencrypt()
+    assert (done.keys, done.secrets) == (3, 4)
+    assert await count_by_kek(features.db) == {kek_id_of(NEW): 7}
+    (sealed,) = await totp_store.of_user(features.db, tenant, user.user_id)
+    keks = Process(features, NEW).keks
+    assert await keks.decrypt(sealed.ciphertext, kek_id=sealed.kek_id, place=place) == b"secret"
+    with pytest.raises(DamagedSecretError):
+        await keks.decrypt(sealed.ciphertext, kek_id=sealed.kek_id, place=totp_place(tenant, "another"))
+
+
+async def _waiting(db: Database) -> int:
     row = await db.fetch_one(
         "SELECT count(*) AS n FROM pg_locks l JOIN pg_stat_activity a USING (pid)"
         " WHERE NOT l.granted AND a.datname = current_database()"
     )
-    return row is not None and bool(row["n"])
+    return 0 if row is None else int(row["n"])
+
+
+async def _wait_for(db: Database, number: int) -> None:
+    """Waits until so many wait for locks."""
+    async with asyncio.timeout(PATIENCE.total_seconds()):
+        while await _waiting(db) < number:
+            pass
 
 
 async def test_racing_runs_and_rotations_all_end_under_one_key(features: Features, tenant: str, kms: Kms) -> None:
@@ -194,8 +238,46 @@ async def test_racing_runs_and_rotations_all_end_under_one_key(features: Feature
     # Whoever came first may have ended before the last key was written under its own.
     await process.reencrypt()
     counted = await count_by_kek(features.db)
-    assert list(counted.values()) == [15]
+    assert list(counted.values()) == [16]
     assert before.items() <= (await Process(features, command(kms)).reads(tenant)).items()
+
+
+@pytest.mark.parametrize("is_by_command", [False, True])
+async def test_of_racing_runs_one_chooses_and_each_tells_of_what_it_wrote(
+    features: Features, tenant: str, kms: Kms, is_by_command: bool
+) -> None:
+    """Also of one that comes when another is at work already."""
+    processes = [Process(features, command(kms) if is_by_command else NEW, previous=[OLD]) for _ in range(3)]
+    async with features.db.transaction() as tx:
+        # Nobody gets beyond this key for now.
+        await tx.fetch_all("SELECT 1 FROM signing_keys WHERE tenant_id = %s FOR UPDATE", (tenant,))
+        running = [asyncio.create_task(one.reencrypt()) for one in processes[:2]]
+        await _wait_for(features.db, 2)
+        running.append(asyncio.create_task(processes[2].reencrypt()))
+        await _wait_for(features.db, 3)
+    done = await asyncio.gather(*running)
+    (kek_id,) = {one.kek_id for one in done}
+    assert await count_by_kek(features.db) == {kek_id: 6}
+    assert sorted(one.is_new for one in done) == [False, False, True]
+    assert (sum(one.keys for one in done), sum(one.secrets for one in done)) == (3, 3)
+    assert kms.operations.count("wrap") == int(is_by_command)
+    again = await processes[0].reencrypt()
+    assert (again.is_new, again.keys) == ((True, 3) if is_by_command else (False, 0))
+
+
+async def test_a_change_that_was_not_finished_is_gone_on_with(
+    features: Features, tenant: str, kms: Kms, tmp_path: Path
+) -> None:
+    """The provider makes no further key for it; another provider's key is none to go on with."""
+    process = Process(features, command(kms), previous=[OLD])
+    await process.keks.ensure()
+    half = await process.keks.replace()
+    done = await process.reencrypt()
+    assert (done.kek_id, done.is_new, done.keys, done.secrets) == (half, False, 3, 3)
+    await process.keks.replace()
+    another = Process(features, command(Kms(tmp_path / "another")), previous_wrapping=command(kms))
+    done = await another.reencrypt()
+    assert (done.is_new, done.keys, done.secrets, done.forgotten) == (True, 3, 3, 2)
 
 
 async def test_a_new_installation_has_its_key_made_and_wrapped(stores: StoreUrls, kms: Kms) -> None:
@@ -266,13 +348,13 @@ async def test_a_wrapped_key_is_kept_as_long_as_something_is_under_it(
         assert await process.keks.forget_unused() == 0
         await rotate(process, tenant)
     assert len(await count_by_kek(features.db)) == 3
-    assert len(await Process(features, command(kms)).reads(tenant)) == 7
+    assert len(await Process(features, command(kms)).reads(tenant)) == 8
     async with features.db.transaction() as tx:
         await tx.execute("DELETE FROM signing_keys")
     # The secrets are under the first one, and the last one encrypts.
     assert await process.keks.forget_unused() == 1
     await Process(features, command(kms)).secrets.ensure()
-    assert (await process.reencrypt()).forgotten == 2
+    assert [(await process.reencrypt()).forgotten for _ in range(2)] == [1, 1]
 
 
 async def test_a_provider_that_is_away_is_needed_by_new_processes_only(

@@ -1,21 +1,26 @@
 """The life of signing keys: published before use, kept after it, pulled in an emergency."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
 
+from argus import _core
 from argus.base.errors import InvalidFieldError, RequestAlreadyDoneError
 from argus.base.limits import CLOCK_LEEWAY, LONGEST_ACCESS_LIFE, LONGEST_SESSION
 from argus.tenants.model import TenantFields
 from argus.tokens.model import (
     EMERGENCY_REFRESH_ID_KEYS,
     KEY_USES,
+    MOST_KEYS,
     MOST_REFRESH_ID_KEYS,
     KeyNotFoundError,
-    KeyStateInvalidError,
+    KeyRingFullError,
     KeyUse,
+    SigningKey,
 )
+from argus.tokens.ring import generate
 from argus.tokens.service import InstallationSecrets, SigningKeys
 from tests.support.features import Features, origin
 
@@ -33,10 +38,15 @@ async def new_ring(features: Features) -> str:
     return tenant
 
 
+async def keys_of(features: Features, tenant: str) -> Sequence[SigningKey]:
+    """Keys of all uses, oldest first."""
+    keys, _ = await features.signing_keys.list(tenant, page_size=100)
+    return keys[::-1]
+
+
 async def states(features: Features, tenant: str, use: KeyUse) -> list[str]:
     """States of the keys of a use, oldest first."""
-    keys, _ = await features.signing_keys.list(tenant, page_size=100)
-    return [key.state for key in reversed(keys) if key.use == use]
+    return [key.state for key in await keys_of(features, tenant) if key.use == use]
 
 
 async def test_a_ring_has_one_active_key_for_each_use(features: Features) -> None:
@@ -195,6 +205,42 @@ async def test_a_ring_that_is_full_keeps_no_other_from_its_next_key(features: Fe
     assert "pending" in await states(features, other, "refresh_id")
 
 
+async def test_a_ring_publishes_no_more_keys_than_consumers_take(features: Features) -> None:
+    """The next rotation is refused and says what to do; what has leaked is pulled all the same; time makes room."""
+    tenant, most = await new_ring(features), MOST_KEYS["access"]
+    (oldest,) = [key for key in await keys_of(features, tenant) if key.use == "access"]
+    for number in range(1, most):
+        await features.signing_keys.rotate(tenant, "access", immediate=bool(number % 2), origin=origin(tenant))
+        features.advance(timedelta(milliseconds=1))
+    for immediate in (False, True):
+        with pytest.raises(KeyRingFullError, match=r"3605 s after .* can be revoked all the same") as refused:
+            await features.signing_keys.rotate(tenant, "access", immediate=immediate, origin=origin(tenant))
+        said = {"keyUse": "access", "keyId": oldest.kid, "state": "retiring", "keptSeconds": "3605"}
+        assert refused.value.metadata == said
+    for _ in range(2):
+        keys = [key for key in await keys_of(features, tenant) if key.use == "access"]
+        assert len([key for key in keys if key.state != "revoked"]) == most
+        (active,) = [key for key in keys if key.state == "active"]
+        await features.signing_keys.revoke(tenant, active.kid, origin(tenant))
+    # Rings from before the bound may be larger than it.
+    async with features.db.transaction() as tx:
+        await tx.execute(
+            "UPDATE signing_keys SET state = 'retiring' WHERE tenant_id = %s AND use = 'access' AND state = 'revoked'",
+            (tenant,),
+        )
+    (active,) = [key for key in await keys_of(features, tenant) if (key.use, key.state) == ("access", "active")]
+    assert (await features.signing_keys.revoke(tenant, active.kid, origin(tenant))).state == "revoked"
+    features.advance(LONGEST_ACCESS_LIFE + CLOCK_LEEWAY)
+    await features.signing_keys.advance_due()
+    await features.signing_keys.rotate(tenant, "access", immediate=True, origin=origin(tenant))
+
+
+async def test_a_full_ring_is_no_larger_than_what_consumers_take() -> None:
+    """At 4096 bits: 50 KiB are the least that a library in use takes (Nimbus), and the SDK takes more."""
+    _, jwk = _core.public_jwk((await generate("access", "RS256", rsa_bits=4096)).private_key)
+    assert MOST_KEYS["access"] * (len(jwk) + 1) + len('{"keys":[]}') < 50 * 1024 / 1.25
+
+
 async def test_a_revoked_active_key_has_a_successor_at_once(features: Features) -> None:
     """Idempotent; the successor signs in the same instant; another tenant's key can't be named."""
     tenant, other = await new_ring(features), await new_ring(features)
@@ -219,8 +265,37 @@ async def test_a_revoked_key_is_known_by_name_as_long_as_it_matters(features: Fe
     revoked = next(key for key in keys if key.use == "refresh")
     await features.signing_keys.revoke(tenant, revoked.kid, origin(tenant))
     assert revoked.kid in {one.key.kid for one in await features.signing_keys.usable(tenant)}
+    assert await private_halves(features, tenant, [revoked.kid]) == [True]
     features.advance(LONGEST_SESSION + CLOCK_LEEWAY)
     assert revoked.kid not in {one.key.kid for one in await features.signing_keys.usable(tenant)}
+    await features.signing_keys.advance_due()
+    assert await private_halves(features, tenant, [revoked.kid]) == [False]
+    assert await features.signing_keys.advance_due() == 0
+
+
+async def test_of_a_pulled_key_that_only_verifies_nothing_but_its_name_is_kept(features: Features) -> None:
+    """What is not there can't be stolen once more; those that were pulled before that was so are erased, too."""
+    tenant = await new_ring(features)
+    pulled = [key for key in (await features.signing_keys.list(tenant, page_size=9))[0] if key.use != "refresh"]
+    for key in pulled:
+        await features.signing_keys.revoke(tenant, key.kid, origin(tenant))
+        (left,) = [one for one in await features.signing_keys.usable(tenant) if one.key.kid == key.kid]
+        assert (left.key.state, left.private_key, left.fault) == ("revoked", b"", None)
+    kids = [key.kid for key in pulled]
+    assert await private_halves(features, tenant, kids) == [False, False]
+    async with features.db.transaction() as tx:
+        await tx.execute("UPDATE signing_keys SET private_ciphertext = 'x', kek_id = 'old' WHERE state = 'revoked'")
+    await features.signing_keys.advance_due()
+    assert await private_halves(features, tenant, kids) == [False, False]
+
+
+async def private_halves(features: Features, tenant: str, kids: Sequence[str]) -> list[bool]:
+    """Whether PostgreSQL has them."""
+    rows = await features.db.fetch_all(
+        "SELECT private_ciphertext <> '' AS held FROM signing_keys WHERE tenant_id = %s AND kid = ANY(%s)",
+        (tenant, list(kids)),
+    )
+    return [row["held"] for row in rows]
 
 
 async def test_a_retired_key_can_be_pulled_and_stays_what_it_is(features: Features) -> None:
@@ -256,11 +331,17 @@ async def test_ids_of_refresh_id_keys_wrap_and_are_never_in_use_twice(features: 
         key = await features.signing_keys.rotate(tenant, "refresh_id", immediate=True, origin=origin(tenant))
         assert key.kid == str(number)
         features.advance(timedelta(milliseconds=1))
-    with pytest.raises(KeyStateInvalidError):
+    with pytest.raises(KeyRingFullError):
         await features.signing_keys.rotate(tenant, "refresh_id", immediate=True, origin=origin(tenant))
     leaked = await features.signing_keys.active_refresh_id_key(tenant)
     await features.signing_keys.revoke(tenant, str(leaked), origin(tenant))
     assert await features.signing_keys.active_refresh_id_key(tenant) == leaked + 1
+    # One emergency after the other, many more than there are ids left for them.
+    for _ in range(2 * EMERGENCY_REFRESH_ID_KEYS):
+        features.advance(timedelta(milliseconds=1))
+        leaked = await features.signing_keys.active_refresh_id_key(tenant)
+        await features.signing_keys.revoke(tenant, str(leaked), origin(tenant))
+        assert await features.signing_keys.active_refresh_id_key(tenant) != leaked
     features.advance(LONGEST_SESSION + CLOCK_LEEWAY)
     # The schedule takes the first freed id for the next key, the command the second.
     await features.signing_keys.advance_due()

@@ -114,13 +114,7 @@ class Breakable:
 
     def through_second(self, api: Api) -> Api:
         """The same client, calling the second server."""
-        return Api(
-            self.second.server.grpc_address,
-            tenant_id=api.tenant_id,
-            client_id=api.client_id,
-            client_secret=api._secret,
-            clock=api.clock,
-        )
+        return api.at(self.second.server.grpc_address)
 
     def _launch(self) -> None:
         # PostgreSQL may be away meanwhile.

@@ -1,4 +1,4 @@
-"""The doors through which a token can be presented: the engine by itself, and the gRPC call."""
+"""The doors through which a token can be presented: the engine by itself, the gRPC call, and a service with the SDK."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import secrets
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Protocol
+from typing import Protocol, Self
 
 import grpc
 
@@ -14,6 +14,10 @@ from argus import _core
 from argus.base.ids import new_id
 from argus.base.origin import Origin
 from argus.internal.v1.engine_pb2 import KeySnapshot, SnapshotKeyUse
+from argus.sdk.errors import TokenRefusedError
+from argus.sdk.fetch import Fetcher
+from argus.sdk.jwks import RemoteKeySet
+from argus.sdk.offline.verifier import OfflineVerifier
 from argus.server.api import Api, Failure
 from argus.tokens import store
 from argus.tokens.model import KeyMaterial, KeyUse
@@ -111,7 +115,7 @@ class GrpcDoor:
         self._claims = claims_of(access_token)
 
     @classmethod
-    async def open(cls, stack: Stack) -> GrpcDoor:
+    async def open(cls, stack: Stack) -> Self:
         """That of a tenant and a session of one's own."""
         api = await stack.new_tenant()
         signed_in = await (await new_person(api)).sign_in()
@@ -168,6 +172,42 @@ class GrpcDoor:
             (self._api.tenant_id, reason),
         )
         return sum(int((row["data"] or {}).get("count", 1)) for row in rows)
+
+
+class SdkDoor(GrpcDoor):
+    """A service that verifies by itself, for tokens of the whole server; it has the server's clock."""
+
+    async def bring(self, private_key: bytes) -> str:
+        """The service starts anew: one that goes on asks for an unknown key twice a minute and no more."""
+        self._started = None
+        return await super().bring(private_key)
+
+    async def present(self, token: str) -> Verdict:
+        """As a guard hands it over."""
+        if not token:
+            return Verdict(answer="FIELD_INVALID: guards take no empty token", fault="")
+        try:
+            await self._verifier.verify(token)
+        except TokenRefusedError as error:
+            return Verdict(answer=(error.reason, str(error)), fault=error.fault)
+        return Verdict(answer=None, fault="")
+
+    _started: OfflineVerifier | None = None
+
+    @property
+    def _verifier(self) -> OfflineVerifier:
+        if self._started is None:
+            self._started = self._start()
+        return self._started
+
+    def _start(self) -> OfflineVerifier:
+        url = f"{self._stack.server.http_url}/t/{self._api.tenant_id}/.well-known/jwks.json"
+        return OfflineVerifier(
+            issuer=self._claims["iss"],
+            audience=self._claims["aud"],
+            keys=RemoteKeySet(url, fetcher=Fetcher(allow_loopback=True)),
+            now=lambda: self._stack.private.clock.now_ms() / 1000,
+        )
 
 
 async def import_key(stack: Stack, tenant_id: str, use: KeyUse, private_key: bytes) -> None:

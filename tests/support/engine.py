@@ -1,24 +1,21 @@
 """An engine over a Valkey of its own, with a snapshot that a test can change: one tenant, some clients, one policy."""
 
 import secrets
+import time
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from typing import Final, TypedDict, TypeVar
 
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
 from argus import _core
 from argus.internal.v1.engine_pb2 import (
-    ClientSnapshot,
     Effect,
     Effects,
     IssueClientTokenInput,
     IssueRequest,
-    KeySnapshot,
     NeedsFlow,
-    PolicySnapshot,
     Snapshot,
-    SnapshotKeyUse,
     TenantSnapshot,
 )
 from argus.sessions.model import binding_of
@@ -29,63 +26,66 @@ from argus.v1.token_service_pb2 import (
     VerifyAccessTokenResponse,
 )
 from argus.v1.types_pb2 import Confirmation, TokenSet
+from tests.support.engine_snapshot import (
+    ABSOLUTE,
+    CLIENT,
+    DEADLINE,
+    GRACE,
+    IDLE,
+    ISSUER,
+    RESOURCE,
+    SCOPES,
+    TENANT,
+    new_snapshot,
+)
+from tests.support.sentinel import wait_until
 from tests.support.valkey import Valkey
 
-TENANT, USER, CLIENT = "acme", "u-1", "web"
-ISSUER: Final = "https://argus.test/t/acme"
-RESOURCE: Final = "https://api.test"
-SCOPES: Final = (
-    "tokens.verify",
-    "tokens.refresh",
-    "tokens.introspect",
-    "tokens.refresh_for_clients",
-    "context.assert",
-    "things.read",
-)
-IDLE, ABSOLUTE, GRACE, DEADLINE = 3600, 86_400, 30, 10
+__all__ = [
+    "ABSOLUTE",
+    "CACHES",
+    "CLIENT",
+    "DEADLINE",
+    "GRACE",
+    "IDLE",
+    "ISSUER",
+    "RESOURCE",
+    "SCOPES",
+    "SERVICE",
+    "TENANT",
+    "USER",
+    "Bench",
+    "Caches",
+    "Refusal",
+    "Session",
+    "of_generation",
+    "refresh_request",
+    "refusal",
+    "verify_request",
+]
+
+USER = "u-1"
 SERVICE: Final = "/argus.v1.TokenService/"
 
 M = TypeVar("M", bound=Message)
 
 
-def new_snapshot() -> Snapshot:
-    """One tenant with keys, the client `web` with every scope, policy revision 1."""
-    access, refresh = _core.generate_rsa_key(2048), _core.generate_ed25519_key()
-    keys = [
-        KeySnapshot(
-            kid=_core.public_jwk(access)[0],
-            use=SnapshotKeyUse.SNAPSHOT_KEY_USE_ACCESS,
-            algorithm="RS256",
-            private_key=access,
-            signs=True,
-        ),
-        KeySnapshot(
-            kid=_core.public_jwk(refresh)[0],
-            use=SnapshotKeyUse.SNAPSHOT_KEY_USE_REFRESH,
-            algorithm="EdDSA",
-            private_key=refresh,
-            signs=True,
-        ),
-        KeySnapshot(
-            kid="0",
-            use=SnapshotKeyUse.SNAPSHOT_KEY_USE_REFRESH_ID,
-            algorithm="HS256",
-            private_key=secrets.token_bytes(32),
-            signs=True,
-        ),
-    ]
-    policy = PolicySnapshot(
-        revision=1,
-        idle=IDLE,
-        absolute=ABSOLUTE,
-        access=300,
-        grace=GRACE,
-        deadline=DEADLINE,
-        refresh_is_activity=True,
-    )
-    client = ClientSnapshot(id=CLIENT, scopes=SCOPES, resource=RESOURCE, policy_revision=1)
-    tenant = TenantSnapshot(id=TENANT, issuer=ISSUER, keys=keys, clients=[client], policies=[policy])
-    return Snapshot(version=1, bucket_key=secrets.token_bytes(32), tenants=[tenant])
+class Caches(TypedDict, total=False):
+    """What an engine keeps in memory."""
+
+    caller_cache: int
+    signature_cache: int
+    state_cache: int
+    activity_queue: int
+
+
+CACHES: Final[Caches] = {
+    "caller_cache": 1 << 22,
+    "signature_cache": 1 << 22,
+    "state_cache": 1 << 22,
+    "activity_queue": 100,
+}
+"""Everything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +117,8 @@ class Bench:
     clock: _core.Clock
     snapshot: Snapshot = field(default_factory=new_snapshot, repr=False)
     postgresql_answers: bool = True
+    snapshot_confirmed: bool = False
+    is_cached: bool = False
     bearer: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
@@ -144,8 +146,15 @@ class Bench:
         self.snapshot.version += 1
         self.engine.load(self.snapshot.SerializeToString())
 
+    def another_engine(self) -> _core.Engine:
+        """One that never read anything but the snapshot as it is now; without Redis."""
+        engine = _core.Engine(redis_url=None, clock=self.clock)
+        engine.load(self.snapshot.SerializeToString())
+        return engine
+
     def advance(self, seconds: int) -> None:
         """Moves engine and Valkey."""
+        assert self.engine.write_activity(2000) == 0
         self.clock.advance(seconds * 1000)
         self.valkey.load(offset_ms=self.clock.offset_ms)
         self.bearer = self.client_token()
@@ -223,6 +232,11 @@ class Bench:
         """Tokens of a session."""
         return TokenSet.FromString(self.engine.issue(request.SerializeToString()))
 
+    def access_token(self, session: Session) -> str:
+        """An access token of now."""
+        session.request.now = self.now
+        return self.issue(session.request).access_token
+
     def rebuild(self, session: Session, *, idle_deadline: int | None = None) -> None:
         """Loses the record of a session, and writes it as PostgreSQL would know it (with an older deadline)."""
         key = self.keys(session.session_id)[0]
@@ -237,7 +251,8 @@ class Bench:
         self.valkey.call("end", [key, index], session.session_id, reason, self.now, ABSOLUTE)
 
     def answer(self, method: str, request: Message, *, bearer: str | None = None) -> tuple[int, bytes]:
-        """What the engine answers."""
+        """What the engine answers, once it knows of all that was done before."""
+        self.settle()
         return self.engine.answer(
             SERVICE + method,
             request.SerializeToString(),
@@ -245,7 +260,21 @@ class Bench:
             request_id=secrets.token_hex(4),
             deadline_ms=10_000,
             postgresql_answers=self.postgresql_answers,
+            snapshot_confirmed=self.snapshot_confirmed,
         )
+
+    def settle(self) -> None:
+        """Waits until the engine has heard of every change that there was before."""
+        if not self.is_cached:
+            return
+        asked = time.monotonic()
+
+        def has_heard() -> bool:
+            # Both are whole milliseconds.
+            age_ms = self.engine.gauges()["tracking_age_ms"]
+            return 0 <= age_ms < (time.monotonic() - asked) * 1000 - 1
+
+        wait_until("the engine has heard", has_heard)
 
     def ok(self, method: str, request: Message, response: type[M], *, bearer: str | None = None) -> M:
         """A response; anything else fails the test."""
@@ -275,6 +304,7 @@ class Bench:
 
     def effects(self) -> list[Effect]:
         """All that waits; takes it out."""
+        assert self.engine.write_activity(2000) == 0
         found = list(Effects.FromString(self.engine.peek_effects(1000)).effects)
         self.engine.discard_effects(len(found))
         return found

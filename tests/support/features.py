@@ -46,7 +46,7 @@ class Features:
         self.users = Users(db, self.now)
         self.groups = Groups(db, self.now)
         self.clients = Clients(db, self.now, ISSUER_BASE)
-        self.passwords = Passwords(db, self.now, self.settings)
+        self.passwords = Passwords(db, self.now, self.settings, secret=b"draw")
         self.policies = Policies(db, self.now)
         self.signing_keys = SigningKeys(db, self.now, self.keks)
         self.secrets = InstallationSecrets(db, self.now, self.keks)

@@ -1,6 +1,7 @@
 """A connection that a test can hold at a chosen place."""
 
 import asyncio
+from contextlib import closing
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit, urlunsplit
@@ -62,15 +63,15 @@ class Gate:
             task.add_done_callback(self._tasks.discard)
 
     async def _forth(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while chunk := await reader.read(65536):
-            if self._pattern and self._pattern in chunk:
-                self.held.set()
-                await self._open.wait()
-            writer.write(chunk)
-        writer.close()
+        with closing(writer):
+            while chunk := await reader.read(65536):
+                if self._pattern and self._pattern in chunk:
+                    self.held.set()
+                    await self._open.wait()
+                writer.write(chunk)
 
 
 async def _back(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while chunk := await reader.read(65536):
-        writer.write(chunk)
-    writer.close()
+    with closing(writer):
+        while chunk := await reader.read(65536):
+            writer.write(chunk)

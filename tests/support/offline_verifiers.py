@@ -2,10 +2,7 @@
 
 import asyncio
 import base64
-import hashlib
 import json
-import shutil
-import subprocess
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Sequence
 from datetime import timedelta
@@ -14,15 +11,9 @@ from typing import Final, Protocol
 
 from argus.sdk.fetch import Fetcher
 from argus.sdk.jwks import KeySetError, KeySetTimes, RemoteKeySet
+from tests.support.toolchains import CLIENTS, build, copied, get, program, workplace
 
-_CLIENTS: Final = Path(__file__).parents[1] / "interop" / "clients"
-_TOOLS: Final = Path(__file__).parents[2] / ".tools"
 _PATIENCE_SECONDS: Final = 60
-_BUILD_SECONDS: Final = 300
-
-
-class AbsentError(Exception):
-    """This machine has not what a verifier is made of: its tests are skipped, saying so."""
 
 
 class OfflineVerifier(Protocol):
@@ -106,12 +97,12 @@ def go_oidc(issuer: str) -> Program:
     Raises:
         AbsentError: There is no Go, or no way to get the library.
     """
-    go = _program("go")
-    built = _workplace("go_oidc") / "verify"
+    go = program("go")
+    built = workplace("go_oidc") / "verify"
     if not built.exists():
-        source = _CLIENTS / "go_oidc"
-        _get(go, "mod", "download", cwd=source)
-        subprocess.run([go, "build", "-mod=readonly", "-o", built, "."], cwd=source, check=True, timeout=_BUILD_SECONDS)
+        source = CLIENTS / "go_oidc"
+        get(go, "mod", "download", cwd=source)
+        build(go, "build", "-mod=readonly", "-o", built, ".", cwd=source)
     return Program([built, issuer])
 
 
@@ -125,35 +116,12 @@ def jose(metadata_url: str, *, kept: timedelta) -> Program:
     Raises:
         AbsentError: There is no Node.js, or no way to get the library.
     """
-    node, npm = _program("node"), _program("npm")
-    folder = _workplace("jose")
+    node, npm = program("node"), program("npm")
+    folder = workplace("jose")
     if not (folder / "node_modules" / "jose").exists():
-        shutil.copytree(_CLIENTS / "jose", folder, dirs_exist_ok=True)
-        _get(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=folder)
+        copied("jose", folder)
+        get(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=folder)
     return Program([node, folder / "verify.mjs", metadata_url, str(int(kept.total_seconds() * 1000))])
-
-
-def _program(name: str) -> str:
-    found = shutil.which(name)
-    if found is None:
-        raise AbsentError(f"there is no {name} in PATH")
-    return found
-
-
-def _workplace(name: str) -> Path:
-    """A folder for what is made of a client's sources; other sources have another one."""
-    sources = sorted(path for path in (_CLIENTS / name).iterdir() if path.is_file())
-    digest = hashlib.sha256(b"\0".join(path.name.encode() + path.read_bytes() for path in sources)).hexdigest()[:16]
-    folder = _TOOLS / "clients" / f"{name}-{digest}"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def _get(*command: str, cwd: Path) -> None:
-    """Gets what a client is made of."""
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=_BUILD_SECONDS, check=False)
-    if done.returncode:
-        raise AbsentError(f"{' '.join(command)} failed: {done.stderr.strip()[-300:]}")
 
 
 def _decode(text: str) -> bytes:

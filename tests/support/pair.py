@@ -76,13 +76,7 @@ class Pair:
         first, second = self.stacks
         api = await first.new_tenant()
         await self.set_policy(api, **policy)
-        twin = Api(
-            second.server.grpc_address,
-            tenant_id=api.tenant_id,
-            client_id=api.client_id,
-            client_secret=api._secret,
-            clock=second.clock,
-        )
+        twin = api.at(second.server.grpc_address, clock=second.clock)
         return api, twin
 
     async def set_policy(self, api: Api, **policy: Any) -> None:

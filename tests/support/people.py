@@ -6,15 +6,16 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from argus.server.api import Failure, failure_of
+from argus.server.api import Api, Failure, failure_of
 from argus.v1 import authentication_service_pb2 as authentication
+from argus.v1 import client_service_pb2 as clients
 from argus.v1 import session_service_pb2 as sessions
 from argus.v1 import token_service_pb2 as tokens
 from argus.v1 import types_pb2 as types
 from argus.v1 import user_service_pb2 as users
 
 if TYPE_CHECKING:
-    from argus.server.api import Api
+    from argus.server.private_stack import PrivateStack
 
 PASSWORD: Final = "seven quiet otters under a bridge"
 WRONG_PASSWORD: Final = "seven loud otters over a bridge"
@@ -69,6 +70,24 @@ async def new_person(api: Api, *, password: str = PASSWORD) -> Person:
     request = users.CreateUserRequest(parent=api.parent, user=users.User(identifiers=[one]), password=password)
     created = await api.users.CreateUser(request)
     return Person(api=api, name=created.user.name, identifier=identifier)
+
+
+async def new_client(api: Api, private: PrivateStack, *, resource: str = "") -> Api:
+    """A further client of the tenant, with all its scopes, and its resource if no other is given."""
+    client_id = f"c{secrets.token_hex(4)}"
+    own = (await api.clients.GetClient(clients.GetClientRequest(name=f"{api.parent}/clients/backend"))).client
+    client = clients.Client(scopes=own.scopes, resource=resource or own.resource)
+    made = await api.clients.CreateClient(
+        clients.CreateClientRequest(parent=api.parent, client_id=client_id, client=client)
+    )
+    await private.server.argus.snapshot.refresh()
+    return Api(
+        private.server.grpc_address,
+        tenant_id=api.tenant_id,
+        client_id=client_id,
+        client_secret=made.client_secret,
+        clock=private.clock,
+    )
 
 
 async def start_login(api: Api, identifier: str, *, device_token: str = "", ip: str = "", scope: str = "") -> str:

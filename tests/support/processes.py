@@ -3,7 +3,8 @@
 import os
 import select
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import psutil
 
@@ -34,6 +35,20 @@ def kill_postgresql(stores: EmbeddedStores) -> None:
     while not all(_is_over(one) for one in backends):
         assert time.monotonic() < deadline
         time.sleep(_POLL_SECONDS)
+
+
+@contextmanager
+def frozen_postgresql(stores: EmbeddedStores) -> Iterator[None]:
+    """For the time of the block it takes connections and questions, and answers none."""
+    server = psutil.Process(stores.postgresql.pid)
+    all_of_it = [server, *server.children(recursive=True)]
+    for one in all_of_it:
+        one.suspend()
+    try:
+        yield
+    finally:
+        for one in all_of_it:
+            one.resume()
 
 
 def _is_over(process: psutil.Process) -> bool:

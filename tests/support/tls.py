@@ -13,6 +13,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+INTERNAL_NAME = "argus.internal"
+"""Name in every certificate, beside the address."""
+
 _CHUNK = 65_536
 
 
@@ -28,7 +31,7 @@ class TlsFront:
             like: Has the certificates of this one; None: an authority of its own.
         """
         self._behind = behind
-        self._certificates: tuple[bytes, bytes, bytes] = like._certificates if like else _certificates()
+        self._certificates: tuple[bytes, bytes, bytes] = like._certificates if like else certificates()
         self.ca_pem, chain, key = self._certificates
         (folder / "server.pem").write_bytes(chain + key)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -57,8 +60,8 @@ def _copy(source: socket.socket, sink: socket.socket) -> None:
             sink.sendall(data)
 
 
-def _certificates() -> tuple[bytes, bytes, bytes]:
-    """PEM of an authority, of a certificate of 127.0.0.1 by it, and of that one's key."""
+def certificates() -> tuple[bytes, bytes, bytes]:
+    """PEM of an authority, of a certificate of 127.0.0.1 and `INTERNAL_NAME` by it, and of that one's key."""
     authority_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     authority = _certificate("authority", "authority", authority_key.public_key(), authority_key, is_authority=True)
     server = _certificate("server", "authority", key.public_key(), authority_key, is_authority=False)
@@ -88,5 +91,6 @@ def _certificate(
     ).add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
     if not is_authority:
         address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-        builder = builder.add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        names = [address, x509.DNSName(INTERNAL_NAME)]
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
     return builder.sign(signing_key, hashes.SHA256())

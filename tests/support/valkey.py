@@ -2,9 +2,9 @@
 
 import contextlib
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -60,6 +60,15 @@ class Valkey:
         """Ends it without a snapshot."""
         self.client.close()
         self._process.kill()
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[Self]:
+        """Started for the block, and stopped after it."""
+        self.start()
+        try:
+            yield self
+        finally:
+            self.stop()
 
     def follow(self, primary: "Valkey") -> None:
         """Becomes a replica, and waits until it has all that its primary has."""

@@ -25,12 +25,17 @@ _USUAL: Final = Path(__file__).parents[3] / "shared/standards/vectors"
 
 @functools.cache
 def vectors(name: str) -> Any:
-    """A file of vectors; its test is skipped where no folder is named and none is at the usual place."""
+    """A file of vectors in JSON; its test is skipped where `vector_path` skips it."""
+    return json.loads(vector_path(name).read_text("utf-8"))
+
+
+def vector_path(name: str) -> Path:
+    """Where a file of vectors is; its test is skipped where no folder is named and none is at the usual place."""
     named = os.environ.get("ARGUS_VECTORS")
     path = (Path(named) if named else _USUAL) / name
     if not named and not path.exists():
         pytest.skip(f"no {name}: set ARGUS_VECTORS to the folder of vectors")
-    return json.loads(path.read_text("utf-8"))
+    return path
 
 
 def encode(content: bytes) -> str:

@@ -44,6 +44,8 @@ ALL_RPCS = tuple(
     for method in service.methods
 )
 
+_STREAMS = frozenset(rpc.path for rpc in ALL_RPCS if rpc.method.server_streaming)
+
 
 class Wire:
     """A channel without any stub."""
@@ -56,11 +58,24 @@ class Wire:
         encoded = request if isinstance(request, bytes) else request.SerializeToString()
         metadata = (("authorization", authorization),) if authorization is not None else ()
         try:
+            if path in _STREAMS:
+                return await self._first(path, encoded, metadata)
             method: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(path)
             answer = await method(encoded, metadata=metadata)
         except grpc.aio.AioRpcError as error:
             return Failure.of(error)
         return answer
+
+    async def _first(self, path: str, encoded: bytes, metadata: tuple[tuple[str, str], ...]) -> bytes:
+        """The first message of a stream that goes on for ever."""
+        method: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = self._channel.unary_stream(path)
+        call = method(encoded, metadata=metadata)
+        try:
+            async for message in call:
+                return message
+        finally:
+            call.cancel()
+        raise AssertionError("the stream was empty")
 
     async def close(self) -> None:
         """Closes the channel."""

@@ -2,14 +2,18 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import psycopg
 import pytest
 from redis.asyncio.connection import AbstractConnection
+from starlette.routing import Route
 
 from argus.rpc.context import current_call
+
+_is_http: ContextVar[bool] = ContextVar("is_http", default=False)
 
 # What a driver sends on its own when it connects.
 _HANDSHAKE: Final = frozenset({"HELLO", "AUTH", "CLIENT", "SELECT", "PING"})
@@ -32,9 +36,12 @@ class Work:
 
 @dataclass(slots=True)
 class WorkRecorder:
-    """Records the work of the RPCs of one request id: neither background loops nor other calls are counted."""
+    """Records the work of the RPCs of one request id: neither background loops nor other calls are counted.
 
-    request_id: str
+    Without a request id it records what is asked for by HTTP.
+    """
+
+    request_id: str = ""
     _statements: list[str] = field(default_factory=list)
     _commands: list[str] = field(default_factory=list)
     _round_trips: int = 0
@@ -52,10 +59,13 @@ class WorkRecorder:
             for name in ("execute", "executemany"):
                 patch.setattr(psycopg.AsyncCursor, name, self._recorded_statement(getattr(psycopg.AsyncCursor, name)))
             patch.setattr(psycopg.AsyncConnection, "wait", self._recorded_wait(psycopg.AsyncConnection.wait))
+            patch.setattr(Route, "handle", _marked(Route.handle))
             patch.setattr(AbstractConnection, "send_command", self._recorded_command(AbstractConnection.send_command))
             yield
 
     def _is_ours(self) -> bool:
+        if not self.request_id:
+            return _is_http.get()
         try:
             return current_call().request_id == self.request_id
         except LookupError:
@@ -79,10 +89,21 @@ class WorkRecorder:
     def _recorded_command(self, send: Any) -> Any:
         async def record(connection: Any, *args: Any, **kwargs: Any) -> Any:
             if self._is_ours() and args[0] not in _HANDSHAKE:
-                self._commands.append(f"{args[0]} {_named(args[1])}")
+                self._commands.append(" ".join([args[0], *map(_named, args[1:2])]))
             return await send(connection, *args, **kwargs)
 
         return record
+
+
+def _marked(handle: Any) -> Any:
+    async def mark(*args: Any) -> Any:
+        token = _is_http.set(True)
+        try:
+            return await handle(*args)
+        finally:
+            _is_http.reset(token)
+
+    return mark
 
 
 def _named(argument: bytes | str) -> str:

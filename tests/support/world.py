@@ -1,25 +1,33 @@
 """A tenant with one of everything, and a valid request for every RPC made of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
+from argus.base.clock import Clock, now
 from argus.server.api import Api
+from argus.v1 import account_service_pb2 as accounts
 from argus.v1 import authentication_service_pb2 as authentication
 from argus.v1 import client_service_pb2 as clients
 from argus.v1 import credential_service_pb2 as credentials
 from argus.v1 import key_service_pb2 as keys
+from argus.v1 import revocation_service_pb2 as revocations
+from argus.v1 import self_service_pb2 as self_service
 from argus.v1 import session_service_pb2 as sessions
 from argus.v1 import tenant_service_pb2 as tenants
 from argus.v1 import token_service_pb2 as tokens
 from argus.v1 import types_pb2 as types
 from argus.v1 import user_service_pb2 as users
+from tests.support.authenticator import App, app_of
+from tests.support.passkeys import authenticator_of, enrol_passkey
 
 PASSWORD: Final = "three correct horses on one staple"
 NEW_PASSWORD: Final = "four incorrect mules at two staples"
+# Of "userpassword", as Django writes it; Argus stores it in another notation.
+_FOREIGN_HASH: Final = "pbkdf2_sha256$180000$TAWdyXjZhOxy$Gdf7QXtuAA6S330T/w4Ul5LzcReOgDBx7/Ds6TFJWKs="
 CONTEXT: Final = types.ClientContext(
     ip_address="192.0.2.10", user_agent="Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0", tls_print="print"
 )
@@ -43,6 +51,19 @@ class World:
     client_secret: str
     access_token: str
     refresh_token: str
+    enrolling_token: str
+    enrolling_user: str
+    passkey: str
+    passkey_enrolment_id: str
+    passkey_answer: str
+    enrolment_id: str
+    app: App
+    own_recovery_codes: str
+    own_enrolment_id: str
+    own_app: App
+    own_passkey_enrolment_id: str
+    own_passkey_answer: str
+    clock: Clock
 
     def request(self, rpc_name: str) -> Message:
         """A request of the RPC that would do what the RPC is for.
@@ -62,6 +83,19 @@ async def make_world(api: Api) -> World:
     group = await api.users.CreateGroup(_create_group(api.parent, "staff"))
     key_list = await api.keys.ListKeys(keys.ListKeysRequest(parent=api.parent))
     credential_list = await api.credentials.ListCredentials(credentials.ListCredentialsRequest(parent=user.name))
+    enrolling = (await api.users.CreateUser(_create_user(api.parent, "enrolling@example.com"))).user
+    strong = _start_login(api.parent, "enrolling@example.com", acr_values=["urn:argus:acr:2"])
+    weak = await api.authentication.StartLogin(strong)
+    asked = await api.authentication.SubmitFactor(_submit_factor(api.parent, weak.login_token))
+    enrolment = await api.credentials.StartTotpEnrolment(credentials.StartTotpEnrolmentRequest(parent=enrolling.name))
+    holder = (await api.users.CreateUser(_create_user(api.parent, "passkeys@example.com"))).user
+    passkey = await enrol_passkey(api, holder.name, await authenticator_of(api))
+    further = await api.credentials.StartPasskeyEnrolment(credentials.StartPasskeyEnrolmentRequest(parent=holder.name))
+    own_codes = await api.credentials.ReplaceRecoveryCodes(credentials.ReplaceRecoveryCodesRequest(parent=user.name))
+    own_totp = await api.credentials.StartTotpEnrolment(credentials.StartTotpEnrolmentRequest(parent=user.name))
+    own_passkey = await api.credentials.StartPasskeyEnrolment(
+        credentials.StartPasskeyEnrolmentRequest(parent=user.name)
+    )
     return World(
         tenant=api.parent,
         user=user.name,
@@ -77,6 +111,19 @@ async def make_world(api: Api) -> World:
         client_secret=client.client_secret,
         access_token=done.tokens.access_token,
         refresh_token=done.tokens.refresh_token,
+        enrolling_token=asked.login_token,
+        enrolling_user=enrolling.name,
+        passkey=passkey.name,
+        passkey_enrolment_id=further.enrolment_id,
+        passkey_answer=(await authenticator_of(api)).create(further.options_json),
+        enrolment_id=enrolment.enrolment_id,
+        app=app_of(enrolment.uri),
+        own_recovery_codes=own_codes.credential.name,
+        own_enrolment_id=own_totp.enrolment_id,
+        own_app=app_of(own_totp.uri),
+        own_passkey_enrolment_id=own_passkey.enrolment_id,
+        own_passkey_answer=(await authenticator_of(api)).create(own_passkey.options_json),
+        clock=api.clock,
     )
 
 
@@ -87,8 +134,12 @@ def _create_user(parent: str, identifier: str) -> users.CreateUserRequest:
     )
 
 
-def _start_login(parent: str) -> authentication.StartLoginRequest:
-    return authentication.StartLoginRequest(parent=parent, identifier="owner@example.com", client_context=CONTEXT)
+def _start_login(
+    parent: str, identifier: str = "owner@example.com", *, acr_values: Sequence[str] = ()
+) -> authentication.StartLoginRequest:
+    return authentication.StartLoginRequest(
+        parent=parent, identifier=identifier, client_context=CONTEXT, acr_values=acr_values
+    )
 
 
 def _submit_factor(parent: str, login_token: str) -> authentication.SubmitFactorRequest:
@@ -106,18 +157,43 @@ def _create_group(parent: str, group_id: str) -> users.CreateGroupRequest:
     return users.CreateGroupRequest(parent=parent, group_id=group_id, group=users.Group(display_name="Staff"))
 
 
+def _owner(credential: str) -> str:
+    return credential.partition("/credentials/")[0]
+
+
 def _mask(*paths: str) -> FieldMask:
     return FieldMask(paths=paths)
 
 
 _PHONE: Final = users.Identifier(kind=users.IDENTIFIER_KIND_PHONE, value="+4930123456")
 
+# No link has it: of those that mails bring, tests/flows/test_account_links.py holds what is so.
+_LINK: Final = "AAAAAAAAAAAAAAAAAAAAAA.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+
 _REQUESTS: Final[dict[str, Callable[[World], Message]]] = {
+    "StartRecovery": lambda w: accounts.StartRecoveryRequest(parent=w.tenant, identifier="owner@example.com"),
+    "CompleteRecovery": lambda w: accounts.CompleteRecoveryRequest(parent=w.tenant, token=_LINK, password=NEW_PASSWORD),
+    "StartRegistration": lambda w: accounts.StartRegistrationRequest(parent=w.tenant, email="new@example.com"),
+    "CompleteRegistration": lambda w: accounts.CompleteRegistrationRequest(
+        parent=w.tenant, token=_LINK, password=NEW_PASSWORD
+    ),
+    "StartVerification": lambda w: accounts.StartVerificationRequest(parent=w.tenant, email="owner@example.com"),
+    "CompleteVerification": lambda w: accounts.CompleteVerificationRequest(parent=w.tenant, token=_LINK),
+    "InviteUser": lambda w: accounts.InviteUserRequest(parent=w.tenant, email="guest@example.com"),
+    "AcceptInvitation": lambda w: accounts.AcceptInvitationRequest(parent=w.tenant, token=_LINK, password=NEW_PASSWORD),
+    "SendEmailCode": lambda w: accounts.SendEmailCodeRequest(parent=w.tenant, login_token=w.login_token),
+    "GetAccountLink": lambda w: accounts.GetAccountLinkRequest(parent=w.tenant, token=_LINK),
     "StartLogin": lambda w: _start_login(w.tenant),
     "StartStepUp": lambda w: authentication.StartStepUpRequest(
         parent=w.tenant, refresh_token=w.refresh_token, client_context=CONTEXT
     ),
     "SubmitFactor": lambda w: _submit_factor(w.tenant, w.login_token),
+    "StartEnrolment": lambda w: authentication.StartEnrolmentRequest(
+        parent=w.tenant, login_token=w.enrolling_token, kind=authentication.FACTOR_KIND_TOTP
+    ),
+    "SpendActionToken": lambda w: authentication.SpendActionTokenRequest(
+        session=w.session, action_token="no-token-of-any-action", action="pay"
+    ),
     "GetLogin": lambda w: authentication.GetLoginRequest(name=w.login),
     "CancelLogin": lambda w: authentication.CancelLoginRequest(name=w.login),
     "CreateClient": lambda w: _create_client(w.tenant, "another"),
@@ -132,9 +208,70 @@ _REQUESTS: Final[dict[str, Callable[[World], Message]]] = {
     "SetPassword": lambda w: credentials.SetPasswordRequest(parent=w.user, password=NEW_PASSWORD),
     "ListCredentials": lambda w: credentials.ListCredentialsRequest(parent=w.user),
     "DeleteCredential": lambda w: credentials.DeleteCredentialRequest(name=w.credential),
+    "StartTotpEnrolment": lambda w: credentials.StartTotpEnrolmentRequest(parent=w.enrolling_user),
+    "ConfirmTotpEnrolment": lambda w: credentials.ConfirmTotpEnrolmentRequest(
+        parent=w.enrolling_user, enrolment_id=w.enrolment_id, code=w.app.code(now(w.clock))
+    ),
+    "ReplaceRecoveryCodes": lambda w: credentials.ReplaceRecoveryCodesRequest(parent=w.enrolling_user),
+    "StartPasskeyEnrolment": lambda w: credentials.StartPasskeyEnrolmentRequest(parent=_owner(w.passkey)),
+    "ConfirmPasskeyEnrolment": lambda w: credentials.ConfirmPasskeyEnrolmentRequest(
+        parent=_owner(w.passkey), enrolment_id=w.passkey_enrolment_id, response_json=w.passkey_answer
+    ),
+    "ListPasskeys": lambda w: credentials.ListPasskeysRequest(parent=_owner(w.passkey)),
+    "UpdatePasskey": lambda w: credentials.UpdatePasskeyRequest(
+        passkey=credentials.Passkey(name=w.passkey, display_name="Changed"), update_mask=_mask("display_name")
+    ),
+    "GetPasskeySignals": lambda w: credentials.GetPasskeySignalsRequest(parent=_owner(w.passkey)),
+    "GetPasskeyRules": lambda w: credentials.GetPasskeyRulesRequest(name=w.tenant),
+    "UpdatePasskeyRules": lambda w: credentials.UpdatePasskeyRulesRequest(
+        rules=credentials.PasskeyRules(name=w.tenant, rp_name="Changed"), update_mask=_mask("rp_name")
+    ),
     "ListKeys": lambda w: keys.ListKeysRequest(parent=w.tenant),
     "RotateKey": lambda w: keys.RotateKeyRequest(parent=w.tenant, use=keys.KEY_USE_REFRESH),
     "RevokeKey": lambda w: keys.RevokeKeyRequest(name=w.key),
+    "SnapshotRevocations": lambda w: revocations.SnapshotRevocationsRequest(parent=w.tenant),
+    "WatchRevocations": lambda w: revocations.WatchRevocationsRequest(parent=w.tenant),
+    "GetSelf": lambda w: self_service.GetSelfRequest(access_token=w.access_token),
+    "UpdateSelf": lambda w: self_service.UpdateSelfRequest(
+        access_token=w.access_token, user=users.User(locale="de"), update_mask=_mask("locale")
+    ),
+    "ListOwnSessions": lambda w: self_service.ListOwnSessionsRequest(access_token=w.access_token),
+    "UpdateOwnSession": lambda w: self_service.UpdateOwnSessionRequest(
+        access_token=w.access_token,
+        session=types.Session(name=w.session, device=types.Device(category="work")),
+        update_mask=_mask("device.category"),
+    ),
+    "TerminateOwnSession": lambda w: self_service.TerminateOwnSessionRequest(
+        access_token=w.access_token, name=w.session
+    ),
+    "TerminateOwnSessions": lambda w: self_service.TerminateOwnSessionsRequest(access_token=w.access_token),
+    "ListOwnSessionEvents": lambda w: self_service.ListOwnSessionEventsRequest(
+        access_token=w.access_token, parent=w.session
+    ),
+    "ListOwnSecurityEvents": lambda w: self_service.ListOwnSecurityEventsRequest(access_token=w.access_token),
+    "ListOwnDevices": lambda w: self_service.ListOwnDevicesRequest(access_token=w.access_token),
+    "ForgetOwnDevice": lambda w: self_service.ForgetOwnDeviceRequest(
+        access_token=w.access_token, device_id=w.device_token.partition(".")[0]
+    ),
+    "ListOwnCredentials": lambda w: self_service.ListOwnCredentialsRequest(access_token=w.access_token),
+    "ChangeOwnPassword": lambda w: self_service.ChangeOwnPasswordRequest(
+        access_token=w.access_token, password=NEW_PASSWORD
+    ),
+    "UpdateOwnCredential": lambda w: self_service.UpdateOwnCredentialRequest(
+        access_token=w.access_token, name=w.credential, display_name="Mine"
+    ),
+    "DeleteOwnCredential": lambda w: self_service.DeleteOwnCredentialRequest(
+        access_token=w.access_token, name=w.own_recovery_codes
+    ),
+    "StartOwnTotpEnrolment": lambda w: self_service.StartOwnTotpEnrolmentRequest(access_token=w.access_token),
+    "ConfirmOwnTotpEnrolment": lambda w: self_service.ConfirmOwnTotpEnrolmentRequest(
+        access_token=w.access_token, enrolment_id=w.own_enrolment_id, code=w.own_app.code(now(w.clock))
+    ),
+    "ReplaceOwnRecoveryCodes": lambda w: self_service.ReplaceOwnRecoveryCodesRequest(access_token=w.access_token),
+    "StartOwnPasskeyEnrolment": lambda w: self_service.StartOwnPasskeyEnrolmentRequest(access_token=w.access_token),
+    "ConfirmOwnPasskeyEnrolment": lambda w: self_service.ConfirmOwnPasskeyEnrolmentRequest(
+        access_token=w.access_token, enrolment_id=w.own_passkey_enrolment_id, response_json=w.own_passkey_answer
+    ),
     "CreateSession": lambda w: sessions.CreateSessionRequest(parent=w.user, client_context=CONTEXT),
     "GetSession": lambda w: sessions.GetSessionRequest(name=w.session),
     "ListSessions": lambda w: sessions.ListSessionsRequest(parent=w.user, current_session=w.session),
@@ -157,6 +294,10 @@ _REQUESTS: Final[dict[str, Callable[[World], Message]]] = {
     "UpdateTenant": lambda w: tenants.UpdateTenantRequest(
         tenant=tenants.Tenant(name=w.tenant, display_name="Changed"), update_mask=_mask("display_name")
     ),
+    "GetTheme": lambda w: tenants.GetThemeRequest(name=w.tenant),
+    "UpdateTheme": lambda w: tenants.UpdateThemeRequest(
+        theme=tenants.Theme(name=w.tenant, title="Changed"), update_mask=_mask("title")
+    ),
     "TerminateTenantSessions": lambda w: tenants.TerminateTenantSessionsRequest(name=w.tenant),
     "VerifyAccessToken": lambda w: tokens.VerifyAccessTokenRequest(access_token=w.access_token),
     "BatchVerifyAccessTokens": lambda w: tokens.BatchVerifyAccessTokensRequest(
@@ -177,6 +318,12 @@ _REQUESTS: Final[dict[str, Callable[[World], Message]]] = {
     "DisableUser": lambda w: users.DisableUserRequest(name=w.user),
     "EnableUser": lambda w: users.EnableUserRequest(name=w.user),
     "DeleteUser": lambda w: users.DeleteUserRequest(name=w.user),
+    "ImportUsers": lambda w: users.ImportUsersRequest(
+        parent=w.tenant,
+        users=[
+            users.UserImport(user=_create_user(w.tenant, "yet-another@example.com").user, password_hash=_FOREIGN_HASH)
+        ],
+    ),
     "CreateIdentifier": lambda w: users.CreateIdentifierRequest(parent=w.user, identifier=_PHONE),
     "DeleteIdentifier": lambda w: users.DeleteIdentifierRequest(name=w.identifier),
     "CreateGroup": lambda w: _create_group(w.tenant, "another"),

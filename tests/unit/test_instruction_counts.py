@@ -8,13 +8,18 @@ from bench.instructions.counting import compare
 @pytest.mark.parametrize(
     ("before", "now", "verdict", "is_red"),
     [
-        (1000, 1000, "", False),
-        (1000, 1020, "", False),
-        (1000, 1021, "SLOWER", True),
-        (1000, 980, "", False),
-        (1000, 979, "faster", False),
-        (1000, None, "GONE", True),
-        (None, 1000, "NEW", True),
+        (10_000, 10_000, "", False),
+        (10_000, 10_200, "", False),
+        (10_000, 10_201, "SLOWER", True),
+        (10_000, 9_800, "", False),
+        (10_000, 9_799, "faster", False),
+        (10_000, None, "GONE", True),
+        (None, 10_000, "NEW", True),
+        # Few either way.
+        (120, 169, "", False),
+        (120, 170, "SLOWER", True),
+        (120, 71, "", False),
+        (120, 70, "faster", False),
     ],
 )
 def test_what_is_told(before: int | None, now: int | None, verdict: str, is_red: bool) -> None:

@@ -2,13 +2,13 @@
 
 import pytest
 
-from tests.rpc.engine.conftest import bench, engine_valkey
+from tests.rpc.engine.conftest import bench, engine_valkey, keeps
 from tests.support.carried import Attacks
-from tests.support.doors import Door, EngineDoor, GrpcDoor
+from tests.support.doors import Door, EngineDoor, GrpcDoor, SdkDoor
 from tests.support.engine import Bench
 from tests.support.stack import Stack
 
-__all__ = ["attacks", "bench", "door", "engine_valkey", "grpc_door"]
+__all__ = ["attacks", "bench", "door", "engine_valkey", "grpc_door", "keeps"]
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +23,9 @@ async def grpc_door(stack: Stack) -> GrpcDoor:
     return await GrpcDoor.open(stack)
 
 
-@pytest.fixture(params=["engine", "grpc"])
+@pytest.fixture(params=["engine", "grpc", "sdk"])
 async def door(request: pytest.FixtureRequest, stack: Stack, bench: Bench) -> Door:
-    """Either door, with a session of one's own."""
-    return EngineDoor(bench) if request.param == "engine" else await GrpcDoor.open(stack)
+    """One door, with a session of one's own."""
+    if request.param == "engine":
+        return EngineDoor(bench)
+    return await (SdkDoor if request.param == "sdk" else GrpcDoor).open(stack)

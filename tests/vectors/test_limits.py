@@ -10,11 +10,17 @@ from tests.support.vectors import encode, pkcs8
 
 LONGEST = 8192
 DEEPEST = 16
+WIDEST = 256
 
 
 def nested(depth: int) -> str:
     """A member that makes the claims so deep."""
     return "[" * (depth - 1) + "]" * (depth - 1)
+
+
+def wide(count: int, element: str) -> str:
+    """A list of so many elements."""
+    return f"[{','.join([element] * count)}]"
 
 
 def of_length(attacks: Attacks, target: Target, length: int) -> str:
@@ -42,9 +48,14 @@ def of_length(attacks: Attacks, target: Target, length: int) -> str:
         ("1e308", ""),
         ("1e309", "json"),
         ("1e-99999999999999999999", "json"),
+        (wide(WIDEST - 30, "0"), ""),
+        (wide(WIDEST, "0"), "json"),
+        (wide((WIDEST - 30) // 2, '{"":0}'), ""),
+        (wide(WIDEST // 2, '{"":0}'), "json"),
+        (f'"{wide(WIDEST, "[]")}"', ""),
     ],
 )
-async def test_depth_and_numbers(attacks: Attacks, door: Door, more: str, fault: str) -> None:
+async def test_depth_width_and_numbers(attacks: Attacks, door: Door, more: str, fault: str) -> None:
     """In a claim that nobody reads, too."""
     target = await door.target(await door.bring(pkcs8(attacks.key)))
     verdict = await door.present(attacks.sign(target, more))
@@ -66,6 +77,7 @@ HOSTILE = {
     "arrays": f"{encode(b'[' * 6000)}.e30.AA",
     "a long number": f"{encode(b'9' * 6000)}.e30.AA",
     "escapes": encode(b'"' + b"\\u0000" * 1000) + ".e30.AA",
+    "small objects": encode(b'{"x":[' + b'{"":0},' * 850 + b"1]}") + ".e30.AA",
     "members": encode(b"{" + b'"a":1,' * 1000) + ".e30.AA",
 }
 

@@ -108,7 +108,7 @@ async def test_j14_weak_keys_can_not_be_brought_in(stack: Stack, bits: int) -> N
     """Too short, or with another exponent than 65537: nothing is written."""
     key = rsa.generate_private_key(public_exponent=65537 if bits == 1024 else 3, key_size=bits)
     api = await stack.new_tenant()
-    async with stack.nothing_written():
+    async with stack.nothing_written(api.parent):
         with pytest.raises(ValueError, match="key"):
             await import_key(stack, api.tenant_id, "access", pkcs8(key))
     assert number("AQAB") == 65537

@@ -54,6 +54,24 @@ async def test_what_is_not_there(http: httpx.AsyncClient, method: str, path: str
     assert method == "HEAD" or set(answer.json()) == {"error"}
 
 
+async def test_nobody_is_led_elsewhere(http: httpx.AsyncClient, admin: httpx.AsyncClient, stack: Stack) -> None:
+    """A path with one slash more or less is not there: a redirect would lead to whatever host a request names."""
+    api = await stack.new_tenant()
+    paths = (
+        "/healthz",
+        "/readyz",
+        f"/t/{api.tenant_id}/.well-known/jwks.json",
+        f"/t/{api.tenant_id}/.well-known/openid-configuration",
+        f"/.well-known/oauth-authorization-server/t/{api.tenant_id}",
+    )
+    for path in paths:
+        for odd in (f"{path}/", f"/{path}"):
+            answer = await http.get(f"{stack.server.http_url}{odd}", headers={"host": "evil.example"})
+            assert (answer.status_code, answer.headers.get("location")) == (404, None), odd
+    for path in ("/healthz/", "/metrics/"):
+        assert (await admin.get(path)).status_code == 404
+
+
 async def test_headers_of_every_answer(http: httpx.AsyncClient) -> None:
     """Nothing to guess, frame, cache or learn about the server; the request id comes back."""
     for path in ("/healthz", "/nothing"):
@@ -61,7 +79,10 @@ async def test_headers_of_every_answer(http: httpx.AsyncClient) -> None:
         assert answer.headers["x-request-id"] == "trace-1"
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["cache-control"] == "no-store"
-        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["cross-origin-opener-policy"] == "same-origin"
+        policy = answer.headers["content-security-policy"].split("; ")
+        assert {"default-src 'none'", "frame-ancestors 'none'"} <= set(policy)
         assert "server" not in answer.headers
     odd = await http.get("/healthz", headers={"x-request-id": "not one"})
     assert odd.headers["x-request-id"] != "not one"

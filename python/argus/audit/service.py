@@ -20,16 +20,39 @@ class Audit:
         self._now = now
 
     async def list_session_events(
-        self, tenant_id: str, session_id: str, *, page_size: int, page_token: str = ""
+        self,
+        tenant_id: str,
+        session_id: str,
+        *,
+        types: Sequence[str] | None = None,
+        page_size: int,
+        page_token: str = "",
     ) -> tuple[Sequence[AuditEvent], str]:
-        """A page of what happened to a session, newest first, and the token of the next one ("": this is the last)."""
+        """A page of what happened to a session, newest first, and the token of the next one ("": this is the last).
+
+        Args:
+            tenant_id: Tenant.
+            session_id: Session.
+            types: Only events of these types; None: of all.
+            page_size: Most events.
+            page_token: Token of the page before.
+
+        Raises:
+            PageTokenInvalidError: The token is of another list.
+        """
         kind = f"session-events:{tenant_id}:{session_id}"
         before = _position(kind, page_token) if page_token else None
-        found = await store.of_session(self._db, tenant_id, session_id, before=before, limit=page_size + 1)
-        if len(found) <= page_size:
-            return found, ""
-        last = found[page_size - 1]
-        return found[:page_size], pages.encode_page(kind, (last.time.isoformat(), last.event_id))
+        found = await store.of_session(self._db, tenant_id, session_id, types=types, before=before, limit=page_size + 1)
+        return _page(kind, found, page_size)
+
+    async def list_user_events(
+        self, tenant_id: str, user_id: str, *, types: Sequence[str], page_size: int, page_token: str = ""
+    ) -> tuple[Sequence[AuditEvent], str]:
+        """A page of what concerned a user, newest first; as `list_session_events`."""
+        kind = f"user-events:{tenant_id}:{user_id}"
+        before = _position(kind, page_token) if page_token else None
+        found = await store.of_user(self._db, tenant_id, user_id, types=types, before=before, limit=page_size + 1)
+        return _page(kind, found, page_size)
 
     async def of_request(self, tenant_id: str, request_id: str) -> Sequence[AuditEvent]:
         """What one call did: how support finds out why it was refused."""
@@ -53,6 +76,13 @@ def _month(time: datetime) -> datetime:
 
 def _next_month(month: datetime) -> datetime:
     return month.replace(year=month.year + month.month // 12, month=month.month % 12 + 1)
+
+
+def _page(kind: str, found: Sequence[AuditEvent], page_size: int) -> tuple[Sequence[AuditEvent], str]:
+    if len(found) <= page_size:
+        return found, ""
+    last = found[page_size - 1]
+    return found[:page_size], pages.encode_page(kind, (last.time.isoformat(), last.event_id))
 
 
 def _position(kind: str, page_token: str) -> tuple[datetime, str]:

@@ -1,5 +1,6 @@
 """The audit table in PostgreSQL."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -16,14 +17,40 @@ _PARTITIONING: Final = 0x6172677573617564
 
 
 async def of_session(
-    db: Database, tenant_id: str, session_id: str, *, before: tuple[datetime, str] | None, limit: int
+    db: Database,
+    tenant_id: str,
+    session_id: str,
+    *,
+    types: Sequence[str] | None = None,
+    before: tuple[datetime, str] | None,
+    limit: int,
 ) -> list[AuditEvent]:
-    """Up to `limit` events of a session, newest first, that come after the position `before`."""
+    """Up to `limit` events of a session (of some types), newest first, that come after the position `before`."""
+    chosen = "" if types is None else "AND type = ANY(%s)"
     following = "" if before is None else "AND (time, event_id) < (%s, %s)"
-    rows = await db.fetch_all(
-        f"""{_EVENT} WHERE tenant_id = %s AND session_id = %s {following}
+    rows = await db.fetch_page(
+        f"""{_EVENT} WHERE tenant_id = %s AND session_id = %s {chosen} {following}
              ORDER BY time DESC, event_id DESC LIMIT %s""",
-        (tenant_id, session_id, *(before or ()), limit),
+        (tenant_id, session_id, *([] if types is None else [list(types)]), *(before or ()), limit),
+    )
+    return [_event(row) for row in rows]
+
+
+async def of_user(
+    db: Database,
+    tenant_id: str,
+    user_id: str,
+    *,
+    types: Sequence[str],
+    before: tuple[datetime, str] | None,
+    limit: int,
+) -> list[AuditEvent]:
+    """Up to `limit` events of some types that concerned a user, newest first, after the position `before`."""
+    following = "" if before is None else "AND (time, event_id) < (%s, %s)"
+    rows = await db.fetch_page(
+        f"""{_EVENT} WHERE tenant_id = %s AND user_id = %s AND type = ANY(%s) {following}
+             ORDER BY time DESC, event_id DESC LIMIT %s""",
+        (tenant_id, user_id, list(types), *(before or ()), limit),
     )
     return [_event(row) for row in rows]
 

@@ -5,6 +5,15 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 EVENT_TYPES: Final[dict[str, str]] = {
+    "account.link_handed_over": "An administrator was shown a link by which a user sets a new password.",
+    "account.mail_withheld": "What somebody asked for leads to no mail; the reason says why.",
+    "account.mailed": "What somebody asked for leads to a mail.",
+    "account.recovered": "A user set a new password by a link, which came by mail or was handed over.",
+    "account.recovery_sent": "An administrator had a link sent by which a user sets a new password.",
+    "account.registered": "Somebody registered.",
+    "account.requested": "Somebody who has proved nothing asked for a mail.",
+    "action.confirmed": "The one action that a user has stepped up for was confirmed to who carries it out.",
+    "action.refused": "An action token was not good for the action.",
     "caller.refused": "A caller's token that names the tenant was refused.",
     "client.created": "A service client was made.",
     "client.credentials_refused": "Client id and secret did not fit.",
@@ -15,8 +24,19 @@ EVENT_TYPES: Final[dict[str, str]] = {
     "client.updated": "A service client was changed.",
     "credential.closed_to_unknown_devices": "Too many failures from unknown devices: only known ones may use it now.",
     "credential.deleted": "A credential was deleted.",
+    "credential.enrolled": "A user got a further factor, or new recovery codes.",
+    "credential.passkey_backup_changed": "A passkey was backed up (synced) for the first time, or is so no longer.",
+    "credential.passkey_counter_stalled": "The counter of a passkey did not grow: there may be a copy of its "
+    "authenticator.",
+    "credential.passkey_refused": "The answer of an authenticator to a registration broke a rule.",
+    "credential.passkey_renamed": "A passkey got another name.",
     "credential.password_set": "A user's password was set.",
+    "credential.recovery_code_used": "A recovery code was used; `left` says how many there are.",
+    "credential.renamed": "A user gave a factor another name.",
     "device.created": "A device was seen for the first time.",
+    "device.forgotten": "A device was forgotten by its user: it is unknown from then on.",
+    "factor.enrolment_started": "A login began to enrol a factor.",
+    "factor.proved": "A factor was accepted, and the login goes on.",
     "factor.refused": "A factor did not fit, or there is no such user.",
     "group.created": "A group was made.",
     "group.deleted": "A group was deleted.",
@@ -25,15 +45,22 @@ EVENT_TYPES: Final[dict[str, str]] = {
     "guessing.throttled": "A try was turned away because of the failures before it.",
     "identifier.added": "A user got a further identifier.",
     "identifier.removed": "An identifier of a user was removed.",
+    "identifier.verified": "A user has shown to read the mail of an address.",
+    "invitation.accepted": "An invited user chose a password.",
+    "invitation.sent": "A user was invited.",
     "key.compromise_suspected": "A token's signature is good and its computed id is not: a key may be in other hands.",
     "key.created": "A signing key was made.",
     "key.encrypted_anew": "All keys and secrets of the installation went under the present key-encryption key.",
     "key.revoked": "A key was pulled in an emergency.",
     "key.rotated": "A new key takes over from the active one.",
     "key.state_changed": "A key went on to its next state by schedule.",
+    "link.refused": "A link of a mail was presented that is not good: the reason says why.",
     "login.cancelled": "A login was given up.",
     "login.completed": "A login was completed.",
     "login.started": "A login was started.",
+    "mail.given_up": "A mail could not be handed over until nobody wanted it any more.",
+    "mail.refused": "The mail server does not take a mail, or its address is none.",
+    "mail.sent": "A mail was handed over.",
     "policy.updated": "A policy was changed.",
     "proof.refused": "A proof of possession was missing or not good.",
     "refresh.adopted": "A refresh token newer than the record was taken over.",
@@ -50,9 +77,11 @@ EVENT_TYPES: Final[dict[str, str]] = {
     "session.updated": "A session was renamed or regrouped.",
     "step_up.started": "A step-up was started.",
     "tenant.created": "A tenant was made.",
+    "tenant.passkey_rules_updated": "A tenant's rules for passkeys were changed.",
     "tenant.recovered": "PostgreSQL came back from a backup: all sessions of a tenant up to a moment were ended.",
     "tenant.sessions_ended": "All sessions of a tenant up to a moment were ended.",
     "tenant.updated": "A tenant was changed.",
+    "theme.changed": "How the pages of a tenant look was changed.",
     "token.refreshed": "A refresh token was changed for new tokens.",
     "token.refused": "A presented token was refused.",
     "token.revoked": "A token was revoked by its client (RFC 7009).",
@@ -60,6 +89,7 @@ EVENT_TYPES: Final[dict[str, str]] = {
     "user.deleted": "A user was deleted.",
     "user.disabled": "A user was disabled.",
     "user.enabled": "A user was enabled again.",
+    "user.imported": "A user was taken over from another system; `hash` is the kind of its password hash.",
     "user.sessions_ended": "All sessions of a user up to a moment were ended.",
     "user.updated": "A user was changed.",
 }
@@ -78,6 +108,7 @@ class Event:
         session_id: Session it concerns.
         client_id: Client it concerns.
         data: Further facts; never a secret.
+        told: What its user's mail says beside it (`flows.accounts.notices`); not kept in the audit, and never a secret.
     """
 
     type: str
@@ -87,6 +118,7 @@ class Event:
     session_id: str | None = None
     client_id: str | None = None
     data: Mapping[str, str] = field(default_factory=dict)
+    told: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         """Refuses a type that is not listed."""

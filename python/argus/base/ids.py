@@ -19,6 +19,9 @@ _PATTERNS: Final[dict[NameKind, str]] = {
     "credential": "tenants/*/users/*/credentials/*",
     "login": "tenants/*/logins/*",
 }
+TENANT_ID: Final = re.compile(r"[a-z][a-z0-9-]{0,30}")
+"""What ids of tenants look like."""
+
 _EXPRESSIONS: Final = {kind: re.compile(text.replace("*", _SEGMENT)) for kind, text in _PATTERNS.items()}
 
 

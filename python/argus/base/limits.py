@@ -12,6 +12,9 @@ LONGEST_SESSION: Final = timedelta(days=90)
 CLOCK_LEEWAY: Final = timedelta(seconds=5)
 """How far clocks may be apart."""
 
+NEWS_BOUND: Final = timedelta(seconds=5)
+"""How old the news of what is over may be for those that verify by themselves, if they do not say otherwise."""
+
 RSA_SIZES: Final = (2048, 3072, 4096)
 """Bits of the RSA keys that Argus makes."""
 

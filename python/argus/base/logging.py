@@ -20,8 +20,9 @@ _PLAIN_NAMES: Final = re.compile(r"_(id|ids|count|type|time|state|kind|name|sha2
 _SECRET_VALUES: Final = (
     # JWS and JWE: parts of base64url, of which the first is a JSON object.
     re.compile(r"\bey[A-Za-z0-9_-]{6,}(?:\.[A-Za-z0-9_-]*){2,4}"),
-    # Password hashes as PHC strings.
-    re.compile(r"\$argon2[a-z]*\$[^\s\"']+"),
+    # Password hashes: Argus's own, and those that were made elsewhere.
+    re.compile(r"\$(?:argon2[a-z]*|2[abxy]|bcrypt[a-z0-9-]*|scrypt|pbkdf2[a-z0-9-]*)\$[^\s\"']+"),
+    re.compile(r"\b(?:pbkdf2|scrypt|bcrypt)[a-z0-9_:]*\$[^\s\"']+"),
     # 256 random bits, as client secrets and device tokens are; a key's thumbprint looks the same and is public.
     re.compile(r"(?<![A-Za-z0-9_/-])(?<!kid=)[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])"),
     # Passwords in the addresses of stores.

@@ -12,6 +12,8 @@ class Origin:
         actor: "client:<id>", "user:<id>", "system:<part>" or "cli:<account>".
         request_id: Id of the call, for support.
         ip_address: Address of the user's device, where known.
+        user_agent: What the user's device says it is, where known; no audit row has it.
+        languages: What the user reads, as in an Accept-Language header; empty: not known.
         method: Full name of the RPC; empty outside of one.
         idempotency_key: The request's `request_id` field; empty: none was given.
         request_sha256: Digest of the request's bytes.
@@ -22,6 +24,8 @@ class Origin:
     actor: str
     request_id: str
     ip_address: str | None = None
+    user_agent: str = ""
+    languages: str = ""
     method: str = ""
     idempotency_key: str = ""
     request_sha256: bytes = b""

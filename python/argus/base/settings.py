@@ -13,7 +13,6 @@ from typing import Any, Final, Literal, Self
 from urllib.parse import parse_qs, urlsplit
 
 from pydantic import (
-    BaseModel,
     Field,
     PrivateAttr,
     SecretStr,
@@ -25,10 +24,13 @@ from pydantic import (
 
 from argus.base.durations import Duration, format_duration, parse_duration
 from argus.base.limits import LONGEST_KEY_ROTATION, RSA_SIZES, SHORTEST_KEY_ROTATION
-from argus.base.listen import is_loopback, split_address
+from argus.base.listen import is_loopback
 from argus.base.redis_url import RedisUrl
+from argus.base.settings_caches import CacheSettings
 from argus.base.settings_keys import read_keys
-from argus.base.settings_policy import STRICT, PolicySettings
+from argus.base.settings_listeners import ListenerSettings
+from argus.base.settings_mail import MailSettings
+from argus.base.settings_policy import PolicySettings
 from argus.base.settings_sources import SettingsError, find_config, gather, variable
 
 __all__ = ["PolicySettings", "Settings", "SettingsError"]
@@ -36,26 +38,14 @@ __all__ = ["PolicySettings", "Settings", "SettingsError"]
 _ENCRYPTED_POSTGRESQL: Final = {"require", "verify-ca", "verify-full"}
 
 
-class Settings(BaseModel):
+class Settings(ListenerSettings, CacheSettings, MailSettings):
     """All settings. Made by hand it takes what it is given; `load` reads the sources."""
-
-    model_config = STRICT
 
     data_dir: Path = Field(Path(".argus"), description="Folder of the embedded stores and of what `argus dev` makes.")
     production: bool = Field(default=False, description="Switches reflection off, logs JSON, and holds stores to TLS.")
     base_url: str = Field(
-        "http://127.0.0.1:8080",
+        "http://localhost:8080",
         description="Where the HTTP edge is reached; the issuer of a tenant is this + /t/<tenant>.",
-    )
-
-    grpc_listen: str = Field("127.0.0.1:50051", description="Address of the gRPC server.")
-    grpc_tls_certificate: Path | None = Field(None, description="Certificate chain of the gRPC server, PEM.")
-    grpc_tls_key: Path | None = Field(None, description="Private key of the gRPC server, PEM.")
-    http_listen: str = Field("127.0.0.1:8080", description="Address of the HTTP edge.")
-    http_tls_certificate: Path | None = Field(None, description="Certificate chain of the HTTP edge, PEM.")
-    http_tls_key: Path | None = Field(None, description="Private key of the HTTP edge, PEM.")
-    admin_listen: str = Field(
-        "127.0.0.1:9090", description="Address of /healthz, /readyz and /metrics; takes the HTTP edge's certificate."
     )
 
     redis_url: SecretStr = Field(
@@ -136,7 +126,12 @@ class Settings(BaseModel):
     )
     argon2_passes: int = Field(2, ge=2, le=100, description="Passes of one password hash.")
     argon2_lanes: int = Field(1, ge=1, le=64, description="Lanes of one password hash.")
-    argon2_workers: int = Field(2, ge=1, le=256, description="Password hashes computed at a time.")
+    argon2_workers: int | None = Field(
+        None,
+        ge=1,
+        le=256,
+        description="Password hashes computed at a time; if not given 2, or 1 on one or two processors.",
+    )
     argon2_queue: int = Field(64, ge=1, le=100_000, description="Password hashes that may wait; more are turned away.")
 
     log_format: Literal["auto", "json", "console"] = Field(
@@ -244,12 +239,6 @@ class Settings(BaseModel):
             problems.append("ARGUS_DATABASE_URL needs sslmode=verify-full (or set ARGUS_ALLOW_PLAINTEXT_STORES=true)")
         return problems
 
-    @field_validator("grpc_listen", "http_listen", "admin_listen")
-    @classmethod
-    def _is_address(cls, value: str) -> str:
-        split_address(value)
-        return value
-
     @field_validator("base_url")
     @classmethod
     def _is_base_url(cls, value: str) -> str:
@@ -309,19 +298,6 @@ class Settings(BaseModel):
                 "ARGUS_KEY_ENCRYPTION_KEY and ARGUS_KEY_ENCRYPTION_COMMAND exclude each other: set the one that is to "
                 "encrypt, and the other as ARGUS_KEY_ENCRYPTION_KEY_PREVIOUS or ARGUS_KEY_ENCRYPTION_COMMAND_PREVIOUS"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _listeners_are_safe(self) -> Self:
-        for name, tls in (("grpc", "grpc"), ("http", "http"), ("admin", "http")):
-            certificate, key = getattr(self, f"{tls}_tls_certificate"), getattr(self, f"{tls}_tls_key")
-            if (certificate is None) != (key is None):
-                raise ValueError(f"ARGUS_{tls.upper()}_TLS_CERTIFICATE and ARGUS_{tls.upper()}_TLS_KEY go together")
-            host, _ = split_address(getattr(self, f"{name}_listen"))
-            if certificate is None and not is_loopback(host):
-                raise ValueError(
-                    f"ARGUS_{name.upper()}_LISTEN is not loopback: set ARGUS_{tls.upper()}_TLS_CERTIFICATE and _TLS_KEY"
-                )
         return self
 
     @model_validator(mode="after")

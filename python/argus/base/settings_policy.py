@@ -41,3 +41,18 @@ class PolicySettings(BaseModel):
     password_min_with_second_factor: int | None = Field(
         None, ge=8, le=128, description="Shortest password beside a second factor. Default 8."
     )
+    required_acr: int | None = Field(
+        None,
+        ge=1,
+        le=3,
+        description="Lowest level that a session may begin or be refreshed at (urn:argus:acr:N). Default 1.",
+    )
+    script_access_token: bool | None = Field(
+        None, description="Whether scripts in browsers may see the access token that a cookie holds. Default false."
+    )
+    self_registration: bool | None = Field(
+        None, description="Whether whoever reads the mail of an address may register. Default false."
+    )
+    recovery_ends_sessions: bool | None = Field(
+        None, description="Whether a password set by a link in a mail ends all sessions of its user. Default true."
+    )

@@ -22,8 +22,10 @@ Argus serves. Ctrl-C stops it; its data is in {data_dir}.
   gRPC    {grpc}
   HTTP    {http}
   admin   {admin}   (/readyz, /metrics)
+  mails   {mails}
+  pages   {pages}/sign-in   ({administrator}; its password: cat {password})
 
-  tenant {tenant}, client {client}, first administrator {administrator}; secrets in {data_dir}/secrets
+  tenant {tenant}, client {client}; secrets in {data_dir}/secrets
 
 Try it: paste any of these into another shell.
 

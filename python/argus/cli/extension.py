@@ -6,7 +6,7 @@ from typing import Final
 
 from argus import _core
 
-_CRATES: Final = ("core", "engine", "load", "py")
+_CRATES: Final = ("core", "door", "engine", "load", "py")
 _SUFFIXES: Final = (".rs", ".lua")
 _SOURCES: Final = Path(__file__).parents[3] / "rust_core"
 

@@ -17,10 +17,13 @@ from argus.cli import (
     doctor,
     keys,
     migrate,
+    passkeys,
     recover,
+    revocations,
     serve,
     sessions,
     smoke,
+    themes,
     users,
 )
 from argus.cli.extension import StaleExtensionError, check_extension
@@ -59,8 +62,11 @@ app.command()(recover.recover)
 app.command()(smoke.smoke)
 app.add_typer(users.app, name="users")
 app.add_typer(sessions.app, name="sessions")
+app.add_typer(revocations.app, name="revocations")
 app.add_typer(keys.app, name="keys")
 app.add_typer(clients.app, name="clients")
+app.add_typer(passkeys.app, name="passkeys")
+app.add_typer(themes.app, name="themes")
 app.add_typer(config.app, name="config")
 app.add_typer(bench.app, name="bench")
 

@@ -25,6 +25,7 @@ T = TypeVar("T")
 Row = Mapping[str, Any]
 
 TenantOption = Annotated[str, typer.Option("--tenant", "-t", help="Tenant id.", envvar="ARGUS_TENANT")]
+UserArgument = Annotated[str, typer.Argument(help="User id; after -- if it begins with -.")]
 CommentOption = Annotated[str, typer.Option("--comment", help="Note for the audit, at most 200 characters.")]
 
 PAGE_SIZE = 100

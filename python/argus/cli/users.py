@@ -11,6 +11,7 @@ from argus.cli.management import (
     PAGE_SIZE,
     CommentOption,
     TenantOption,
+    UserArgument,
     every,
     manage,
     origin,
@@ -19,16 +20,27 @@ from argus.cli.management import (
     show_one,
 )
 from argus.cli.output import EXIT_CODES, ConfigOption, JsonOption
+from argus.cli.user_help import list_factors, recovery_link, reset_factors, send_recovery
+from argus.cli.user_import import import_file
 from argus.users.model import NewIdentifier, User
 
 if TYPE_CHECKING:
     from argus.server.app import Argus
 
-app = typer.Typer(help="Create, list, disable and delete users.", epilog=EXIT_CODES, no_args_is_help=True)
+app = typer.Typer(
+    help="Create, import, list, disable and delete users, and help those in again who have lost something.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+)
+
+app.command("import")(import_file)
+app.command("factors")(list_factors)
+app.command("reset-factors")(reset_factors)
+app.command("send-recovery")(send_recovery)
+app.command("recovery-link")(recovery_link)
 
 _COLUMNS = ("user", "display_name", "state", "identifiers", "create_time")
 
-UserArgument = Annotated[str, typer.Argument(help="User id; after -- if it begins with -.")]
 PasswordFileOption = Annotated[
     Path | None, typer.Option("--password-file", help="File whose first line is the password; else it is asked for.")
 ]

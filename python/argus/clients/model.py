@@ -14,6 +14,12 @@ MAX_DISPLAY_NAME: Final = 200
 MAX_SCOPES: Final = 100
 MAX_RESOURCE: Final = 512
 ACR_LEVELS: Final = (1, 2, 3)
+ACCOUNT_CLIENT: Final = "account"
+"""The client of Argus's own pages and of applications in browsers; each tenant has it from the beginning, for ever."""
+ACCOUNT_SCOPES: Final = ("context.assert", "login.run", "tokens.refresh", "tokens.verify")
+"""What the HTTP edge calls the engine with, as that client."""
+ACCOUNT_RESOURCE: Final = "urn:argus:account"
+"""What its users' access tokens are for."""
 _ID: Final = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _SCOPE: Final = re.compile(r"[a-z0-9:._/-]{1,128}")
 _URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[\x21-\x7e]+")
@@ -75,6 +81,19 @@ class AcrNotHeldError(ArgusError):
             errors_pb2.ERROR_REASON_ASSERTED_ACR_TOO_HIGH,
             f"the caller may vouch for urn:argus:acr:{ceiling} at most and can't give more",
             maxAssertedAcr=f"urn:argus:acr:{ceiling}",
+        )
+
+
+class BuiltInClientError(ArgusError):
+    """The client is a part of Argus: it can be disabled, and neither deleted nor given a secret."""
+
+    def __init__(self, client_id: str) -> None:
+        super().__init__(
+            Code.INVALID_ARGUMENT,
+            errors_pb2.ERROR_REASON_FIELD_INVALID,
+            f"name: client {client_id} is built in; it can be disabled, not deleted, and has no secret",
+            field="name",
+            clientId=client_id,
         )
 
 

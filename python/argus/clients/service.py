@@ -11,6 +11,10 @@ from argus.base.events import Event
 from argus.base.origin import Origin
 from argus.clients import store
 from argus.clients.model import (
+    ACCOUNT_CLIENT,
+    ACCOUNT_RESOURCE,
+    ACCOUNT_SCOPES,
+    BuiltInClientError,
     CallerCredentialsInvalidError,
     Client,
     ClientDisabledError,
@@ -48,6 +52,7 @@ class Clients:
         self._db = db
         self._now = now
         self._issuer_base = issuer_base.rstrip("/")
+        self._reads = db.reads("clients", lambda keys: store.find_all(db, keys))
         # What an unknown client's secret is compared with: no secret has this hash.
         self._nobody = ids.sha256(ids.new_secret())
 
@@ -103,13 +108,32 @@ class Clients:
             )
         return client, secret
 
+    async def create_account(self, tx: Transaction, tenant_id: str) -> None:
+        """Creates the built-in client of a new tenant, within `tx`; nobody has its secret."""
+        client = Client(
+            tenant_id=tenant_id,
+            client_id=ACCOUNT_CLIENT,
+            display_name="Account",
+            scopes=ACCOUNT_SCOPES,
+            resource=ACCOUNT_RESOURCE,
+            max_asserted_acr=1,
+            disabled=False,
+            not_before=None,
+            create_time=self._now(),
+            revision=1,
+        )
+        await store.insert(tx, client, secret_sha256=b"")
+        data = {"scopes": " ".join(client.scopes)}
+        tx.record(Event(type="client.created", client_id=ACCOUNT_CLIENT, data=data), time=client.create_time)
+
     async def get(self, tenant_id: str, client_id: str, *, reader: Transaction | None = None) -> Client:
         """The client, as `reader` sees it if one is given.
 
         Raises:
             ClientNotFoundError: There is none, or it was deleted.
         """
-        client = await store.find(reader or self._db, tenant_id, client_id)
+        key = (tenant_id, client_id)
+        client = await self._reads(key) if reader is None else await store.find(reader, *key)
         if client is None:
             raise ClientNotFoundError(client_id)
         return client
@@ -184,8 +208,10 @@ class Clients:
             ClientNotFoundError: There is no such client.
             ScopeNotHeldError: The client has a power over Argus that the caller lacks.
             AcrNotHeldError: The client may vouch for more than the caller.
+            BuiltInClientError: It is a part of Argus.
             RequestAlreadyDoneError: The request was carried out before.
         """
+        _check_not_built_in(client_id)
         now, secret = self._now(), ids.new_secret()
         async with self._db.transaction(origin, now=now) as tx:
             await tx.claim(ids.client_name(tenant_id, client_id), now=now)
@@ -201,7 +227,9 @@ class Clients:
 
         Raises:
             ClientNotFoundError: There is no such client.
+            BuiltInClientError: It is a part of Argus.
         """
+        _check_not_built_in(client_id)
         now = self._now()
         if not await store.delete(tx, tenant_id, client_id, at=now):
             raise ClientNotFoundError(client_id)
@@ -244,6 +272,11 @@ class Clients:
         if client is None:
             raise ClientNotFoundError(client_id)
         return client
+
+
+def _check_not_built_in(client_id: str) -> None:
+    if client_id == ACCOUNT_CLIENT:
+        raise BuiltInClientError(client_id)
 
 
 def _fields(client: Client) -> ClientFields:

@@ -1,9 +1,11 @@
 """The clients in PostgreSQL."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from argus.clients.model import Client
+from argus.storage.columns import columns
 from argus.storage.postgres import Database, Transaction
 
 _COLUMNS: Final = """tenant_id, client_id, display_name, scopes, resource, max_asserted_acr, disabled, not_before,
@@ -17,6 +19,17 @@ async def find(db: Database | Transaction, tenant_id: str, client_id: str) -> Cl
         (tenant_id, client_id),
     )
     return None if row is None else Client(**row)
+
+
+async def find_all(db: Database, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Client]:
+    """The clients of those tenants and ids that were not deleted."""
+    rows = await db.fetch_all(
+        f"""SELECT {_COLUMNS} FROM clients
+              JOIN unnest(%s::text[], %s::text[]) AS w (tenant_id, client_id) USING (tenant_id, client_id)
+             WHERE delete_time IS NULL""",
+        columns(keys),
+    )
+    return {(row["tenant_id"], row["client_id"]): Client(**row) for row in rows}
 
 
 async def find_with_secret(db: Database, tenant_id: str, client_id: str) -> tuple[Client, bytes] | None:

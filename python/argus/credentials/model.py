@@ -14,6 +14,8 @@ from argus.v1 import errors_pb2
 
 PasswordRule = Literal["TOO_SHORT", "TOO_LONG", "BLOCKLISTED", "CONTAINS_IDENTIFIER", "NOT_UNICODE"]
 
+CredentialKind = Literal["password", "totp", "recovery_codes", "webauthn"]
+
 MAX_PASSWORD_BYTES: Final = 1024
 MIN_PASSWORD_ALONE: Final = 15
 # A word that is looked for has at least so many characters, and so many are left of a good password without it.
@@ -58,14 +60,41 @@ class CredentialUserNotFoundError(ArgusError):
         )
 
 
+class EnrolmentNotFoundError(ArgusError):
+    """No such enrolment of the user, or it has expired."""
+
+    def __init__(self) -> None:
+        # Not which: its id is no resource name, and people paste secrets into the wrong field.
+        super().__init__(
+            Code.NOT_FOUND, errors_pb2.ERROR_REASON_ENROLMENT_NOT_FOUND, "the enrolment was not found; begin a new one"
+        )
+
+
+class TooManyCredentialsError(ArgusError):
+    """The user has as many credentials of the kind as it may have."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            Code.FAILED_PRECONDITION,
+            errors_pb2.ERROR_REASON_TOO_MANY_CREDENTIALS,
+            f"the user has {limit} credentials of this kind, which is the most; delete one first",
+            limit=limit,
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credential:
-    """Something that a user proves itself with, without its secret."""
+    """Something that a user proves itself with, without its secret.
+
+    Attributes:
+        display_name: What the user calls it.
+    """
 
     tenant_id: str
     credential_id: str
     user_id: str
-    kind: Literal["password"]
+    kind: CredentialKind
+    display_name: str = ""
     create_time: datetime
     last_use_time: datetime | None
     closed_to_unknown_devices: bool

@@ -6,6 +6,9 @@ from typing import Final
 
 from ua_parser import parse
 
+from argus.base.errors import ArgusError, Code
+from argus.v1.errors_pb2 import ErrorReason
+
 MAX_USER_AGENT: Final = 512
 """Bytes of a user agent that are looked at."""
 
@@ -83,3 +86,15 @@ def _type(text: str, os: str, browser: str, model: str) -> str:
     if os in _DESKTOPS:
         return "desktop"
     return "other" if os or browser or model else ""
+
+
+class DeviceNotFoundError(ArgusError):
+    """No such device of the user, or not one that it may see (the two look alike)."""
+
+    def __init__(self, device_id: str) -> None:
+        super().__init__(
+            Code.NOT_FOUND,
+            ErrorReason.ERROR_REASON_DEVICE_NOT_FOUND,
+            f"device {device_id} was not found",
+            deviceId=device_id,
+        )

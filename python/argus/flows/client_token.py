@@ -1,17 +1,22 @@
 """Gives services their client tokens (RFC 6749, section 4.4)."""
 
-import asyncio
 from collections.abc import Sequence
 
 from argus._core import Engine
 from argus.base.clock import Now
-from argus.base.errors import ArgusError
+from argus.base.errors import ArgusError, UnavailableError
 from argus.base.events import Event
 from argus.base.origin import Origin
-from argus.clients.model import CallerCredentialsInvalidError, Client
+from argus.clients.model import (
+    ACCOUNT_CLIENT,
+    ACCOUNT_SCOPES,
+    CallerCredentialsInvalidError,
+    Client,
+    ClientDisabledError,
+)
 from argus.clients.service import Clients
 from argus.flows.grant import granted_scope
-from argus.flows.hot import Snapshot
+from argus.flows.snapshot import Snapshot, issue
 from argus.internal.v1.engine_pb2 import IssueClientTokenInput
 from argus.sessions.model import epoch_seconds
 from argus.storage.postgres import Database
@@ -75,17 +80,24 @@ class ClientTokens:
             UnavailableError: A store is away.
         """
         client = await self._authenticate(tenant_id, client_id, secret, peer, origin)
-        request = IssueClientTokenInput(
-            tenant_id=tenant_id,
-            client_id=client_id,
-            scope=granted_scope(client, scopes or client.scopes),
-            resource=resource,
-            now=await self._issue_time(client),
-        )
-        tokens = await self._issue(tenant_id, request.SerializeToString())
-        event = Event(type="client.token_issued", client_id=client_id, data={"scope": request.scope})
+        scope = granted_scope(client, scopes or client.scopes)
+        tokens = await self._issue(client, scope, resource)
+        event = Event(type="client.token_issued", client_id=client_id, data={"scope": scope})
         await self._db.record(origin, event, self._now())
         return tokens
+
+    async def of_account(self, tenant_id: str) -> TokenSet:
+        """A token of the built-in client, for the part of this process that calls as it. It must not leave the process.
+
+        Raises:
+            ClientDisabledError: An administrator has disabled it: browsers are not served.
+            TenantDisabledError: The tenant is disabled.
+            UnavailableError: A store is away.
+        """
+        client = await self._clients.get(tenant_id, ACCOUNT_CLIENT)
+        if client.disabled:
+            raise ClientDisabledError(ACCOUNT_CLIENT)
+        return await self._issue(client, " ".join(ACCOUNT_SCOPES), resource="")
 
     async def _authenticate(
         self, tenant_id: str, client_id: str, secret: str, peer: str | None, origin: Origin
@@ -122,12 +134,18 @@ class ClientTokens:
             return
         await self._db.record(origin, event, self._now())
 
-    async def _issue(self, tenant_id: str, request: bytes) -> TokenSet:
+    async def _issue(self, client: Client, scope: str, resource: str) -> TokenSet:
+        request = IssueClientTokenInput(
+            tenant_id=client.tenant_id,
+            client_id=client.client_id,
+            scope=scope,
+            resource=resource,
+            now=await self._issue_time(client),
+        ).SerializeToString()
         try:
-            return TokenSet.FromString(await asyncio.to_thread(self._engine.issue_client_token, request))
-        except KeyError:
-            # A client or key that is newer than the engine's picture; a disabled tenant is not in it at all.
-            if (await self._tenants.get(tenant_id)).disabled:
-                raise TenantDisabledError(tenant_id) from None
-            await self._snapshot.refresh()
-            return TokenSet.FromString(await asyncio.to_thread(self._engine.issue_client_token, request))
+            return await issue(self._engine.issue_client_token, request, self._snapshot)
+        except UnavailableError:
+            # The engine knows nothing of a disabled tenant.
+            if (await self._tenants.get(client.tenant_id)).disabled:
+                raise TenantDisabledError(client.tenant_id) from None
+            raise

@@ -28,7 +28,9 @@ class Covers:
         Raises:
             UnavailableError: A store is away.
         """
-        if self._witness is not None and (await self._store.read([self._witness]))[self._witness].is_current:
+        # Rounds may meet: another one may change it meanwhile.
+        witness = self._witness
+        if witness is not None and (await self._store.read([witness]))[witness].is_current:
             return 0
         async with self._db.transaction() as tx:
             subjects = await self._store.subjects(tx, MOST)

@@ -4,73 +4,38 @@ A crash in between leaves a row that nobody has tokens of; `flows.outbox` remove
 """
 
 import asyncio
-from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from argus._core import Engine
 from argus.base.clock import Now
-from argus.base.errors import UnavailableError
-from argus.base.events import Event
+from argus.base.errors import OverloadedError, UnavailableError
 from argus.base.origin import Origin
-from argus.clients.model import Client
-from argus.devices.model import Device, DeviceTraits
-from argus.devices.service import Devices
-from argus.flows.delivery import CREATION_PATIENCE, SESSION_BEGUN, ended_event, tombstones
-from argus.flows.hot import Snapshot
+from argus.flows.commit_sessions import CoveredError, Creation, NewSession, SessionCommits
 from argus.flows.rebuild import Rebuild
+from argus.flows.snapshot import Snapshot, issue
 from argus.internal.v1.engine_pb2 import IssueRequest
 from argus.policies.model import EffectivePolicy
 from argus.policies.service import Policies
-from argus.sessions.ending_store import EndingStore
 from argus.sessions.live_store import LiveSessions, Reservation, ReserveStatus, WriteStatus, record_of
 from argus.sessions.model import (
-    EndReason,
+    LevelTooLowError,
     Session,
     SessionLimitReachedError,
     binding_of,
     deadlines,
     epoch_seconds,
-    whole_second,
 )
 from argus.sessions.outbox_store import Delivery, OutboxStore
-from argus.sessions.store import SessionStore
-from argus.storage.postgres import Database, Transaction
 from argus.tokens.service import SigningKeys
-from argus.users.model import User, UserDisabledError, UserNotFoundError
+from argus.users.model import UserDisabledError
 from argus.v1.types_pb2 import Confirmation, TokenSet
 
 _TRIES: Final = 3
 _LONGEST_WAIT: Final = timedelta(seconds=2)
 _SECOND: Final = timedelta(seconds=1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewSession:
-    """What a session is to be.
-
-    Attributes:
-        acr: Level that its user has reached, 1 to 3.
-        amr: Methods by which (RFC 8176).
-        device: Known device that it runs on; None: it is a new one.
-        because: Event of what led to it, written with it.
-        confirmation: Key that it is bound to, of which its tokens need a proof.
-    """
-
-    user: User
-    client: Client
-    scope: str
-    resource: str
-    acr: int
-    amr: Sequence[str]
-    auth_time: datetime
-    traits: DeviceTraits = field(default_factory=DeviceTraits)
-    ip_address: str | None = None
-    device: Device | None = None
-    because: Event | None = None
-    confirmation: Confirmation | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,19 +45,13 @@ class CreatedSession:
     Attributes:
         tokens: Its tokens; None if everything was only checked.
         device_token: Token of its device, if that is a new one.
+        action_token: Stands for the one action that a step-up was for.
     """
 
     session: Session
     tokens: TokenSet | None
     device_token: str = ""
-
-
-class _CoveredError(Exception):
-    """A `not_before` of this very second would end the session as it begins."""
-
-    def __init__(self, until: datetime) -> None:
-        super().__init__()
-        self.until = until
+    action_token: str = ""
 
 
 class CreateSession:
@@ -100,13 +59,10 @@ class CreateSession:
 
     def __init__(
         self,
-        db: Database,
-        sessions: SessionStore,
-        ending: EndingStore,
+        commits: SessionCommits,
         live: LiveSessions,
         outbox: OutboxStore,
         rebuild: Rebuild,
-        devices: Devices,
         policies: Policies,
         signing_keys: SigningKeys,
         engine: Engine,
@@ -114,13 +70,10 @@ class CreateSession:
         *,
         now: Now,
     ) -> None:
-        self._db = db
-        self._sessions = sessions
-        self._ending = ending
+        self._commits = commits
         self._live = live
         self._outbox = outbox
         self._rebuild = rebuild
-        self._devices = devices
         self._policies = policies
         self._signing_keys = signing_keys
         self._engine = engine
@@ -131,14 +84,18 @@ class CreateSession:
         """Begins a session.
 
         Raises:
+            LevelTooLowError: The policy requires more than was proved, or than a backend vouches for.
             SessionLimitReachedError: The policy allows no further one.
             UserNotFoundError: The user was deleted meanwhile.
             UserDisabledError: The user may not sign in.
             RequestAlreadyDoneError: The request was carried out before.
+            OverloadedError: Too many sessions are beginning.
             UnavailableError: A store is away.
         """
         user = new.user
         policy = await self._policies.effective(user.tenant_id, new.client.client_id, user.user_id, groups=user.groups)
+        if new.acr < policy.policy.required_acr:
+            raise LevelTooLowError(policy.policy.required_acr)
         refresh_id_key = await self._signing_keys.active_refresh_id_key(user.tenant_id)
         # Should PostgreSQL go away before the first use of the session, Redis has all that it takes.
         await self._rebuild.not_before(user.tenant_id, new.client.client_id)
@@ -147,7 +104,7 @@ class CreateSession:
             session = _session(new, policy, session_id, refresh_id_key, self._now())
             try:
                 return await self._begin(new, session, policy, origin)
-            except _CoveredError as covered:
+            except CoveredError as covered:
                 await self._wait_until(covered.until)
         raise UnavailableError("sessions")
 
@@ -185,12 +142,7 @@ class CreateSession:
             now=epoch_seconds(self._now()),
             cnf=confirmation,
         ).SerializeToString()
-        try:
-            return TokenSet.FromString(await asyncio.to_thread(self._engine.issue, request))
-        except KeyError:
-            # A policy, client or key that is newer than the engine's picture.
-            await self._snapshot.refresh()
-            return TokenSet.FromString(await asyncio.to_thread(self._engine.issue, request))
+        return await issue(self._engine.issue, request, self._snapshot)
 
     async def repeat(self, session: Session, confirmation: Confirmation | None) -> TokenSet | None:
         """The first tokens of a session once more, as long as none of them was refreshed."""
@@ -203,19 +155,22 @@ class CreateSession:
         self, new: NewSession, session: Session, policy: EffectivePolicy, origin: Origin
     ) -> CreatedSession:
         reservation = await self._reserve(session, policy)
+        creation = Creation(new=new, session=session, reservation=reservation, origin=origin)
         try:
-            kept, device_token, delivery = await self._keep(new, session, reservation, origin)
-        except BaseException:
-            await self._give_back(session)
+            kept = await self._commits.keep(creation)
+        except BaseException as error:
+            # Given up too late, the session may stand, and its place is its own until the worker has removed it.
+            if isinstance(error, Exception) or not creation.is_begun:
+                await self._give_back(session)
             raise
         if origin.validate_only:
             await self._give_back(session)
-            return CreatedSession(session=kept, tokens=None)
-        await self._confirm(kept, delivery)
-        tokens = await self.issue(kept, confirmation=new.confirmation)
-        with suppress(UnavailableError):  # the worker sees that it is done
-            await self._outbox.done(delivery)
-        return CreatedSession(session=kept, tokens=tokens, device_token=device_token)
+            return CreatedSession(session=kept.session, tokens=None)
+        await self._confirm(kept.session, kept.delivery)
+        tokens = await self.issue(kept.session, confirmation=new.confirmation)
+        with suppress(UnavailableError, OverloadedError):  # the worker sees that it is done
+            await self._outbox.done(kept.delivery)
+        return CreatedSession(session=kept.session, tokens=tokens, device_token=kept.device_token)
 
     async def _reserve(self, session: Session, policy: EffectivePolicy) -> Reservation:
         limit, on_limit = policy.policy.session_limit, policy.policy.on_limit
@@ -233,69 +188,6 @@ class CreateSession:
                 case ReserveStatus.USER_DISABLED:
                     raise UserDisabledError(session.user_id)
         raise UnavailableError("redis")
-
-    async def _keep(
-        self, new: NewSession, session: Session, reservation: Reservation, origin: Origin
-    ) -> tuple[Session, str, Delivery]:
-        """Writes the session, its device and the ends of those that make room for it, in one transaction."""
-        now = session.create_time
-        async with self._db.transaction(origin, now=now) as tx:
-            await tx.claim(session.name)
-            await self._check_user(tx, session)
-            device, device_token = await self._device(tx, new)
-            kept = replace(
-                session,
-                device_id=device.device_id,
-                display_name=device.display_name or new.traits.display_name,
-                category=device.category,
-            )
-            await self._sessions.insert(tx, kept)
-            tx.record(
-                Event(
-                    type="session.created",
-                    user_id=kept.user_id,
-                    session_id=kept.session_id,
-                    client_id=kept.client_id,
-                    data={"acr": str(kept.acr), "amr": " ".join(kept.amr)},
-                )
-            )
-            if new.because is not None:
-                tx.record(replace(new.because, session_id=kept.session_id))
-            victims = await self._ending.end(tx, kept.tenant_id, reservation.victims, at=now, reason=EndReason.LIMIT)
-            for victim in victims:
-                tx.record(ended_event(victim))
-            delivery = await self._announce(tx, kept, victims, reservation)
-        return kept, device_token, delivery
-
-    async def _check_user(self, tx: Transaction, session: Session) -> None:
-        """From here to the commit nobody can disable the user or end all of its sessions."""
-        user = await self._ending.hold_user(tx, session.tenant_id, session.user_id)
-        if user is None:
-            raise UserNotFoundError(session.user_id)
-        if user.is_disabled:
-            raise UserDisabledError(session.user_id)
-        covers = [user.not_before, *await self._ending.not_befores(session.tenant_id, session.client_id, tx)]
-        until = max((one for one in covers if one is not None), default=None)
-        if until is not None and whole_second(session.create_time) <= until:
-            raise _CoveredError(until)
-
-    async def _device(self, tx: Transaction, new: NewSession) -> tuple[Device, str]:
-        if new.device is not None:
-            await self._devices.seen(tx, new.device, new.traits)
-            return new.device, ""
-        device, token = self._devices.new(new.user.tenant_id, new.user.user_id, new.traits)
-        await self._devices.keep(tx, device)
-        return device, token
-
-    async def _announce(
-        self, tx: Transaction, session: Session, victims: Sequence[Session], reservation: Reservation
-    ) -> Delivery:
-        now = session.create_time
-        payload: dict[str, Any] = tombstones(session.user_id, victims, now=now)
-        payload["lineage"] = reservation.lineage.hex()
-        return await self._outbox.post(
-            tx, session.tenant_id, SESSION_BEGUN, session.session_id, payload, now=now, wait=CREATION_PATIENCE
-        )
 
     async def _confirm(self, session: Session, delivery: Delivery) -> None:
         """Writes the record that PostgreSQL's row stands for, and tombstones for those that made room."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, Protocol
+from typing import Final
 
 from google.rpc import error_details_pb2, status_pb2
 
@@ -11,6 +11,7 @@ from argus.base.errors import UnavailableError
 from argus.base.ids import new_id
 from argus.flows.activity import Effects
 from argus.flows.rebuild import Rebuild
+from argus.flows.snapshot import Snapshot
 from argus.internal.v1.engine_pb2 import FlowNeed, NeedsFlow
 from argus.sessions.model import TokenInvalidError
 from argus.storage.redis import Redis
@@ -23,13 +24,7 @@ _ROUNDS: Final = 4
 _THREADS: Final = 8
 _ANSWER: Final = 0
 _STATUS: Final = 1
-
-
-class Snapshot(Protocol):
-    """What keeps the engine's picture of keys, clients and policies up to date."""
-
-    async def refresh(self) -> None:
-        """Reads it anew."""
+_NEED: Final = 2
 
 
 class HotCalls:
@@ -44,9 +39,26 @@ class HotCalls:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="argus-engine")
 
     async def answer(
-        self, method: str, request: bytes, *, authorization: str | None, request_id: str, deadline_ms: int
+        self,
+        method: str,
+        request: bytes,
+        *,
+        authorization: str | None,
+        request_id: str,
+        deadline_ms: int,
+        call_id: str = "",
+        need: bytes = b"",
     ) -> tuple[int, bytes]:
         """Answers one of `argus._core.HOT_METHODS`.
+
+        Args:
+            method: Full name of the method.
+            request: Encoded request.
+            authorization: Metadata `authorization`.
+            request_id: Request id.
+            deadline_ms: Time left for the call.
+            call_id: The one that the engine was asked with already; empty: it was not asked yet.
+            need: What it needed then: an encoded `NeedsFlow`.
 
         Returns:
             (0, encoded response) or (1, encoded google.rpc.Status).
@@ -55,25 +67,51 @@ class HotCalls:
             UnavailableError: What the answer needs is away.
             TokenInvalidError: The token's session does not exist.
         """
-        return await self._answer(_Call(method, authorization, request_id, deadline_ms, new_id()), request)
+        call = _Call(method, authorization, request_id, deadline_ms, call_id or new_id())
+        return await self._answer(call, request, (_NEED, need) if need else None)
+
+    async def verify_for(
+        self, request: bytes, *, scope: str, authorization: str | None, request_id: str, deadline_ms: int
+    ) -> tuple[int, bytes]:
+        """Verifies an access token for the caller of another RPC, by whose scope it may, and to whom it was charged.
+
+        Args:
+            request: Encoded `VerifyAccessTokenRequest`.
+            scope: Scope of the RPC that was called.
+            authorization: Metadata `authorization`.
+            request_id: Request id.
+            deadline_ms: Time left for the call.
+
+        Returns:
+            (0, encoded VerifyAccessTokenResponse) or (1, encoded google.rpc.Status).
+
+        Raises:
+            UnavailableError: What the answer needs is away.
+            TokenInvalidError: The token's session does not exist.
+        """
+        call = _Call(_VERIFY, authorization, request_id, deadline_ms, new_id(), scope=scope)
+        call.is_repeat = True
+        return await self._answer(call, request)
 
     def close(self) -> None:
-        """Ends the threads; calls under way are finished."""
-        self._threads.shutdown()
+        """Ends the threads; calls under way are finished, and those that wait for a thread given up."""
+        self._threads.shutdown(cancel_futures=True)
 
-    async def _answer(self, call: "_Call", request: bytes) -> tuple[int, bytes]:
+    async def _answer(self, call: "_Call", request: bytes, asked: tuple[int, bytes] | None = None) -> tuple[int, bytes]:
         for _ in range(_ROUNDS):
-            kind, content = await self._ask(call, request)
+            kind, content = asked or await self._ask(call, request)
+            asked = None
             if kind in (_ANSWER, _STATUS):
                 return kind, content
-            if call.method == _BATCH:
-                return _ANSWER, await self._one_by_one(call, request)
             need = NeedsFlow.FromString(content)
+            # Until the snapshot is confirmed, neither the caller nor the request was looked at.
+            if call.method == _BATCH and need.need != FlowNeed.FLOW_NEED_SNAPSHOT:
+                return _ANSWER, await self._one_by_one(call, request)
             if need.need == FlowNeed.FLOW_NEED_RECORD_VERDICT:
                 return await self._record(need)
             try:
                 await self._meet(need)
-                call.postgresql_answers |= need.need == FlowNeed.FLOW_NEED_POSTGRESQL
+                call.met(need.need)
             except TokenInvalidError:
                 if call.method == _INTROSPECT:
                     return _ANSWER, token_service_pb2.IntrospectTokenResponse(active=False).SerializeToString()
@@ -90,7 +128,10 @@ class HotCalls:
                 request_id=call.request_id,
                 deadline_ms=call.deadline_ms,
                 postgresql_answers=call.postgresql_answers,
+                snapshot_confirmed=call.snapshot_confirmed,
+                is_repeat=call.is_repeat,
                 call_id=call.call_id,
+                scope=call.scope,
             ),
         )
         try:
@@ -123,7 +164,7 @@ class HotCalls:
             case FlowNeed.FLOW_NEED_FUNCTIONS:
                 await self._redis.load_functions()
             case FlowNeed.FLOW_NEED_SNAPSHOT:
-                await self._snapshot.refresh()
+                await self._snapshot.confirm()
             case _:
                 raise UnavailableError("engine")
 
@@ -147,7 +188,7 @@ class HotCalls:
     async def _one_by_one(self, call: "_Call", request: bytes) -> bytes:
         """A batch of which some item needs a flow: each is asked for by itself, still within the one call."""
         items = token_service_pb2.BatchVerifyAccessTokensRequest.FromString(request).requests
-        single = _Call(_VERIFY, call.authorization, call.request_id, call.deadline_ms, call.call_id)
+        single = call.for_item(_VERIFY)
         results = await asyncio.gather(*(self._result(single, item.SerializeToString()) for item in items))
         return token_service_pb2.BatchVerifyAccessTokensResponse(results=results).SerializeToString()
 
@@ -167,16 +208,52 @@ class HotCalls:
 class _Call:
     """What all questions about one call have in common."""
 
-    __slots__ = ("authorization", "call_id", "deadline_ms", "method", "postgresql_answers", "request_id")
+    __slots__ = (
+        "authorization",
+        "call_id",
+        "deadline_ms",
+        "is_repeat",
+        "method",
+        "postgresql_answers",
+        "request_id",
+        "scope",
+        "snapshot_confirmed",
+    )
 
-    def __init__(self, method: str, authorization: str | None, request_id: str, deadline_ms: int, call_id: str) -> None:
+    def __init__(
+        self,
+        method: str,
+        authorization: str | None,
+        request_id: str,
+        deadline_ms: int,
+        call_id: str,
+        *,
+        scope: str = "",
+    ) -> None:
         self.method = method
+        # Of the RPC that the caller called, where it is another one.
+        self.scope = scope
         self.authorization = authorization
         self.request_id = request_id
         self.deadline_ms = deadline_ms
         self.postgresql_answers = False
+        self.snapshot_confirmed = False
+        self.is_repeat = False
         # Unlike the request id, which a caller may have from anywhere, it is told to nobody.
         self.call_id = call_id
+
+    def for_item(self, method: str) -> "_Call":
+        """The part of the call that one item of a batch is."""
+        part = _Call(method, self.authorization, self.request_id, self.deadline_ms, self.call_id)
+        part.postgresql_answers, part.snapshot_confirmed = self.postgresql_answers, self.snapshot_confirmed
+        part.is_repeat = True
+        return part
+
+    def met(self, need: FlowNeed.ValueType) -> None:
+        """What the engine needed was done, after the call came."""
+        self.is_repeat = True
+        self.postgresql_answers |= need == FlowNeed.FLOW_NEED_POSTGRESQL
+        self.snapshot_confirmed |= need == FlowNeed.FLOW_NEED_SNAPSHOT
 
 
 def _refused(status: status_pb2.Status) -> token_service_pb2.BatchVerifyAccessTokensResult:

@@ -1,47 +1,28 @@
-"""What sign-ins and step-ups have in common: a login in progress, the tries at its password, its one completion."""
+"""What sign-ins and step-ups have in common: a login in progress, the tries at its factors, its one completion.
+
+A login is handed one factor after the other. Each that is accepted spends the login's token and is kept in the login,
+until the level that is wanted is reached (`flows.progress`).
+"""
 
 import hmac
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Final, Literal
 
 from argus.base.clock import Now
-from argus.base.errors import ArgusError, Code, InvalidFieldError, UnavailableError
+from argus.base.errors import InvalidFieldError, UnavailableError
 from argus.base.events import Event
-from argus.base.ids import login_name, new_secret, sha256
+from argus.base.ids import new_secret, sha256
 from argus.base.origin import Origin
-from argus.credentials.model import PasswordCheck
-from argus.credentials.service import Passwords
+from argus.credentials.levels import Level, Method, Proved, level_of
 from argus.flows.create_session import CreatedSession
+from argus.flows.factors import Enrolment, FactorRefusedError, Factors
+from argus.flows.progress import Progress
+from argus.flows.tries import Tries, login_event
 from argus.sessions.login_store import Login, LoginCompleteError, LoginNotFoundError, LoginStore
 from argus.sessions.model import ACR_PREFIX
 from argus.storage.postgres import Database
-from argus.threats.guessing.model import CLOSING_FAILURES, GuessingThrottledError, Try
-from argus.threats.guessing.service import Guessing
-from argus.users.model import Holder, UserNotFoundError
-from argus.users.service import Users
-from argus.v1.errors_pb2 import ErrorReason
-
-PASSWORD_ACR: Final = 1
-"""Level that a password alone reaches."""
-PASSWORD_AMR: Final = ("pwd",)
-"""Method that it is (RFC 8176)."""
-
-# A user id that no user has: unknown identifiers take the same steps with it.
-_NOBODY: Final = "-"
-
-Refusal = Literal["UNKNOWN_IDENTIFIER", "USER_DISABLED", "WRONG_PASSWORD", "PASSWORD_CLOSED"]
-"""Why a factor was refused, for the audit alone."""
-
-
-class FactorRefusedError(ArgusError):
-    """Identifier and factor do not fit; the same whether the user exists."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            Code.UNAUTHENTICATED, ErrorReason.ERROR_REASON_FACTOR_REFUSED, "identifier and factor do not fit"
-        )
+from argus.users.model import UserNotFoundError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,29 +46,38 @@ class Logins:
         self,
         db: Database,
         store: LoginStore,
-        users: Users,
-        passwords: Passwords,
-        guessing: Guessing,
+        factors: Factors,
+        tries: Tries,
+        progress: Progress,
         *,
         now: Now,
     ) -> None:
         self._db = db
         self._store = store
-        self._users = users
-        self._passwords = passwords
-        self._guessing = guessing
+        self._factors = factors
+        self._tries = tries
+        self._progress = progress
         self._now = now
 
     async def begin(self, login: Login, event: str, *, origin: Origin) -> Step:
-        """Keeps a new login, and makes the secret for its first factor."""
+        """Keeps a new login, and makes the secret for its first factor.
+
+        Raises:
+            InvalidFieldError: No factor here reaches the level that is asked for.
+            UnavailableError: A store is away.
+        """
+        if login.asked_acr > 1:
+            highest = await self._factors.highest_acr(login.tenant_id)
+            if login.asked_acr > highest:
+                raise InvalidFieldError("acr_values", f"no factor here reaches more than {ACR_PREFIX}{highest}")
         secret = new_secret()
-        login = replace(login, token_sha256=sha256(secret).hex())
+        login = replace(await self._progress.begun(login), token_sha256=sha256(secret).hex())
         await self._store.add(login)
         await self._db.record(origin, login_event(login, event, data={"cause": login.cause}), self._now())
         return Step(login=login, login_token=f"{login.login_id}.{secret}")
 
     async def get(self, tenant_id: str, login_id: str) -> Login:
-        """The login as it stands.
+        """The login as it stands; challenges that were answered or have expired are there anew.
 
         Raises:
             LoginNotFoundError: There is none (any more).
@@ -95,7 +85,7 @@ class Logins:
         login = await self._store.get(tenant_id, login_id, now=self._now())
         if login is None:
             raise LoginNotFoundError
-        return login
+        return await self._progress.renewed(login)
 
     async def of_token(self, tenant_id: str, login_token: str) -> Login:
         """The login that a token is the present secret of.
@@ -111,6 +101,10 @@ class Logins:
         if login.is_complete:
             raise LoginCompleteError
         return login
+
+    async def shown(self, tenant_id: str, login_token: str) -> Login:
+        """The login of a token, with challenges that can be answered now; raises what `of_token` does."""
+        return await self._progress.renewed(await self.of_token(tenant_id, login_token))
 
     async def cancel(self, tenant_id: str, login_id: str, *, origin: Origin) -> None:
         """Gives a login up; one that is complete stays, and so does its session.
@@ -129,32 +123,94 @@ class Logins:
             )
             await self._db.record(origin, event, self._now())
 
-    async def prove_password(self, login: Login, password: str, *, origin: Origin) -> str:
-        """The user that the login is about, if this is its password. A refused one leaves the login as it was.
+    async def submit(
+        self,
+        login: Login,
+        method: Method,
+        answer: str,
+        work: Callable[[Login], Awaitable[CreatedSession]],
+        *,
+        origin: Origin,
+    ) -> Step:
+        """Takes a factor. One that is refused leaves the login as it was.
+
+        Args:
+            login: The login.
+            method: Kind of the factor.
+            answer: As presented.
+            work: What the login is for; done with it once the level that is wanted is reached.
+            origin: On whose behalf.
 
         Raises:
+            InvalidFieldError: It is not among the login's challenges.
             GuessingThrottledError: Too many failures came before.
-            FactorRefusedError: Identifier and password do not fit.
+            FactorRefusedError: Identifier and factor do not fit, or it was used before.
+            LevelUnreachableError: The policy requires a level that nothing here reaches.
+            LoginNotFoundError: The login's token was spent meanwhile, or something that it has proved was replaced.
             UnavailableError: A store is away; the try does not count.
         """
-        attempt = await self._begin_try(login, origin)
+        factor = self._factors.of(method)
+        if factor is None or method not in login.challenges:
+            raise InvalidFieldError(method, "is not among the login's challenges")
+        if login.state == "ENROLMENT_REQUIRED":
+            await self._progress.check_enrolling(login)
+            user_id, proved = await self._enrol(login, method, answer, origin)
+        else:
+            if login.proved:
+                await self._progress.check_standing(login)  # before a code is spent in vain
+            user_id, proved = await self._tries.prove(login, factor, answer, origin=origin)
+        texts = tuple(dict.fromkeys([*login.proved, proved.to_text()]))
         try:
-            holder = await self._holder(login)
-            check = await self._passwords.check(login.tenant_id, holder.user_id, password)
-            refusal = _refusal(login, holder, check, attempt)
-            if refusal is None:
-                # Not before: who guesses at a closed password or a disabled user learns nothing, not even by time.
-                await self._passwords.used(login.tenant_id, check, password)
-        except ArgusError:
-            await self._guessing.undo(attempt)
-            raise
-        if refusal is not None or holder.user_id is None:
-            await self._refused(login, holder.user_id, refusal or "UNKNOWN_IDENTIFIER", attempt, origin)
-            raise FactorRefusedError
-        await self._guessing.succeeded(attempt)
-        return holder.user_id
+            after = await self._progress.after(replace(login, user_id=user_id, proved=texts, enrolment_id=""))
+        except UserNotFoundError:
+            raise FactorRefusedError from None  # since the factor was checked
+        if after.is_complete:
+            return await self._complete(login, lambda: work(after))
+        return await self._go_on(login, after, proved, origin)
 
-    async def complete(self, login: Login, work: Callable[[], Awaitable[CreatedSession]]) -> Step:
+    async def begin_enrolment(self, login: Login, method: Method, *, origin: Origin) -> tuple[Login, Enrolment]:
+        """Makes a factor for the user of a login that asks for one; it counts once it is handed in.
+
+        Raises:
+            InvalidFieldError: It is not among those that the login asks to enrol.
+            LoginNotFoundError: What the login has proved is not enough for it any more.
+            LevelUnreachableError: Nothing reaches the level that is wanted any more.
+            UnavailableError: A store is away.
+        """
+        factor = self._factors.enrollable(method)
+        if factor is None or login.state != "ENROLMENT_REQUIRED" or method not in login.challenges:
+            raise InvalidFieldError("kind", "is not among those that the login asks to enrol")
+        await self._progress.check_enrolling(login)
+        enrolment = await factor.begin(login)
+        login = replace(login, enrolment_id=enrolment.enrolment_id)
+        await self._store.replace(login)
+        event = login_event(login, "factor.enrolment_started", data={"method": method})
+        await self._db.record(origin, event, self._now())
+        return login, enrolment
+
+    async def _enrol(self, login: Login, method: Method, answer: str, origin: Origin) -> tuple[str, Proved]:
+        factor = self._factors.enrollable(method)
+        if factor is None or not login.enrolment_id:
+            raise InvalidFieldError(method, "is to be enrolled first: call StartEnrolment")
+        proved = await factor.confirm(login, answer, origin=origin)
+        if proved is None:
+            event = login_event(login, "factor.refused", is_failure=True, reason="WRONG_FACTOR")
+            await self._db.record(origin, event, self._now())
+            raise FactorRefusedError
+        return login.user_id, proved
+
+    async def _go_on(self, before: Login, after: Login, proved: Proved, origin: Origin) -> Step:
+        """Keeps what was proved, under a new token, for the one caller that spends the one before."""
+        if not await self._store.claim(before):
+            raise LoginNotFoundError
+        secret = new_secret()
+        after = replace(after, token_sha256=sha256(secret).hex())
+        await self._store.replace(after)
+        event = login_event(after, "factor.proved", data={"method": proved.method, "state": after.state})
+        await self._db.record(origin, event, self._now())
+        return Step(login=after, login_token=f"{after.login_id}.{secret}")
+
+    async def _complete(self, login: Login, work: Callable[[], Awaitable[CreatedSession]]) -> Step:
         """Does what the login is for, once, however many hand in its token; a failure gives the token back.
 
         Raises:
@@ -173,74 +229,7 @@ class Logins:
             await self._store.replace(done)
         return Step(login=done, created=created)
 
-    async def _begin_try(self, login: Login, origin: Origin) -> Try:
-        tenant_id, ip_address = login.tenant_id, origin.ip_address
-        try:
-            if login.is_step_up:
-                return await self._guessing.begin_session(tenant_id, login.session_id, ip_address=ip_address)
-            return await self._guessing.begin(
-                tenant_id, login.identifier, device_id=login.device_id, ip_address=ip_address
-            )
-        except GuessingThrottledError:
-            await self._db.record(origin, login_event(login, "guessing.throttled", is_failure=True), self._now())
-            raise
 
-    async def _holder(self, login: Login) -> Holder:
-        """Whose password counts: for a step-up nobody else's than the session's user's."""
-        if not login.is_step_up:
-            return await self._users.holder(login.tenant_id, login.identifier)
-        try:
-            user = await self._users.get(login.tenant_id, login.user_id)
-        except UserNotFoundError:
-            return Holder(user_id=None, disabled=False)
-        return Holder(user_id=user.user_id, disabled=user.disabled)
-
-    async def _refused(self, login: Login, user_id: str | None, refusal: Refusal, attempt: Try, origin: Origin) -> None:
-        if not login.is_of_known_device and attempt.failures >= CLOSING_FAILURES:
-            await self._passwords.close_to_unknown_devices(login.tenant_id, user_id or _NOBODY, origin)
-        event = login_event(login, "factor.refused", is_failure=True, reason=refusal, user_id=user_id)
-        await self._db.record(origin, event, self._now())
-
-
-def check_reachable(acr_values: Sequence[str]) -> None:
-    """Refuses a login that no factor here could complete.
-
-    Raises:
-        InvalidFieldError: None of the acceptable levels is that of a password.
-    """
-    if acr_values and f"{ACR_PREFIX}{PASSWORD_ACR}" not in acr_values:
-        raise InvalidFieldError("acr_values", f"no factor here reaches more than {ACR_PREFIX}{PASSWORD_ACR}")
-
-
-def login_event(
-    login: Login,
-    kind: str,
-    *,
-    is_failure: bool = False,
-    reason: str | None = None,
-    user_id: str | None = None,
-    data: Mapping[str, str] | None = None,
-) -> Event:
-    """Something that happened to a login; empty facts are left out."""
-    facts = {"login": login_name(login.tenant_id, login.login_id), **(data or {})}
-    return Event(
-        type=kind,
-        outcome="failure" if is_failure else "success",
-        reason=reason,
-        user_id=user_id or login.user_id or None,
-        session_id=login.session_id or None,
-        client_id=login.client_id,
-        data={name: fact for name, fact in facts.items() if fact},
-    )
-
-
-def _refusal(login: Login, holder: Holder, check: PasswordCheck, attempt: Try) -> Refusal | None:
-    if holder.user_id is None:
-        return "UNKNOWN_IDENTIFIER"
-    if not check.ok:
-        return "WRONG_PASSWORD"
-    if holder.disabled:
-        return "USER_DISABLED"
-    # A known device has its own failures; so many from it, and it is as good as unknown.
-    is_closed = attempt.failures > CLOSING_FAILURES if login.is_of_known_device else check.closed_to_unknown_devices
-    return "PASSWORD_CLOSED" if is_closed else None
+def proved_level(login: Login) -> Level:
+    """The level that the login has reached."""
+    return level_of(map(Proved.from_text, login.proved))

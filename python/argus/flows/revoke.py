@@ -7,10 +7,10 @@ from argus.base.clock import Now
 from argus.base.errors import ArgusError, Code, UnavailableError
 from argus.base.events import Event
 from argus.base.origin import Origin
-from argus.flows.refusals import note_refused_token
+from argus.flows.refusals import Refusals
+from argus.flows.snapshot import Snapshot, read_claims
 from argus.flows.terminate import Terminate
 from argus.flows.termination import TerminationState
-from argus.internal.v1.engine_pb2 import TokenClaims
 from argus.sessions.model import EndReason, SessionNotFoundError
 from argus.storage.postgres import Database
 from argus.v1.errors_pb2 import ErrorReason
@@ -34,8 +34,12 @@ class ForeignTokenError(ArgusError):
 class RevokeToken:
     """Ends the session of a presented token; a token that is not good (any more) is none of anybody's business."""
 
-    def __init__(self, engine: Engine, terminate: Terminate, db: Database, *, now: Now) -> None:
+    def __init__(
+        self, engine: Engine, refusals: Refusals, snapshot: Snapshot, terminate: Terminate, db: Database, *, now: Now
+    ) -> None:
         self._engine = engine
+        self._refusals = refusals
+        self._snapshot = snapshot
         self._terminate = terminate
         self._db = db
         self._now = now
@@ -51,15 +55,15 @@ class RevokeToken:
 
         Raises:
             ForeignTokenError: It is another client's.
-            UnavailableError: A store is away, and the end is not known everywhere yet.
+            UnavailableError: A store is away: the end is not known everywhere yet, or whether the token is good.
         """
-        outcome, content = self._engine.read_token(token)
-        if outcome != 0:
-            note_refused_token(self._engine, origin, caller_id=caller_id, fault=content.decode(), now=self._now)
-            return
-        claims = TokenClaims.FromString(content)
-        if claims.tenant_id != origin.tenant_id:
-            note_refused_token(self._engine, origin, caller_id=caller_id, fault="tenant", now=self._now)
+        claims, fault = await read_claims(
+            lambda confirmed: self._engine.read_token(token, snapshot_confirmed=confirmed), self._snapshot
+        )
+        if not fault and claims.tenant_id != origin.tenant_id:
+            fault = "tenant"
+        if fault:
+            self._refusals.note(origin, caller_id=caller_id, fault=fault)
             return
         if not claims.session_id:
             return

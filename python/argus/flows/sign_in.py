@@ -1,4 +1,4 @@
-"""Signs a user in by password.
+"""Signs a user in, by as many factors as it takes.
 
 Whether the user exists shows in nothing that the caller gets: not in the answer, the work, the number of reads and
 writes, or the throttling. What really was the matter is in the audit alone.
@@ -12,20 +12,16 @@ from argus.base.errors import InvalidFieldError
 from argus.base.ids import new_id
 from argus.base.origin import Origin
 from argus.clients.service import Clients
+from argus.credentials.levels import Method
 from argus.devices.model import Device, DeviceTraits
 from argus.devices.service import Devices
-from argus.flows.create_session import CreatedSession, CreateSession, NewSession
+from argus.flows.commit_sessions import NewSession
+from argus.flows.create_session import CreatedSession, CreateSession
+from argus.flows.factors import FactorRefusedError
 from argus.flows.grant import granted_resource, user_scope, user_scopes
-from argus.flows.login import (
-    PASSWORD_ACR,
-    PASSWORD_AMR,
-    FactorRefusedError,
-    Logins,
-    Step,
-    check_reachable,
-    login_event,
-)
+from argus.flows.login import Logins, Step, proved_level
 from argus.flows.proofs import Proofs
+from argus.flows.tries import login_event
 from argus.sessions.login_store import LOGIN_LIFE, Login
 from argus.sessions.model import SessionLimitReachedError
 from argus.storage.postgres import Database
@@ -37,14 +33,18 @@ from argus.v1.types_pb2 import Confirmation, Proof
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoginRequest:
-    """How a login begins; `client_id` has been resolved, the rest is as the caller sent it."""
+    """How a login begins; `client_id` has been resolved, the rest is as the caller sent it.
+
+    Attributes:
+        asked_acr: Lowest level that is acceptable; 0: as the policy says.
+    """
 
     tenant_id: str
     client_id: str
     identifier: str
     scopes: Sequence[str] = ()
     resource: str = ""
-    acr_values: Sequence[str] = ()
+    asked_acr: int = 0
     device_token: str = ""
 
 
@@ -84,11 +84,8 @@ class SignIn:
         """
         client = await self._clients.get(request.tenant_id, request.client_id)
         identifier = canonical_identifier(request.identifier)
-        if not identifier:
-            raise InvalidFieldError("identifier", "is required")
         if len(identifier) > MAX_IDENTIFIER:
             raise InvalidFieldError("identifier", f"must have at most {MAX_IDENTIFIER} characters")
-        check_reachable(request.acr_values)
         login = Login(
             tenant_id=request.tenant_id,
             login_id=new_id(),
@@ -97,18 +94,27 @@ class SignIn:
             scope=user_scope(client, request.scopes or user_scopes(client)),
             resource=granted_resource(client, request.resource, issuer=self._tenants.issuer(request.tenant_id)),
             device_id=await self._known_device(request.tenant_id, identifier, request.device_token),
+            asked_acr=request.asked_acr,
             expire_time=(self._now() + LOGIN_LIFE).timestamp(),
         )
         return await self._logins.begin(login, "login.started", origin=origin)
 
-    async def submit_password(
-        self, login: Login, password: str, *, traits: DeviceTraits, proof: Proof | None, origin: Origin
+    async def submit(
+        self,
+        login: Login,
+        method: Method,
+        answer: str,
+        *,
+        traits: DeviceTraits,
+        proof: Proof | None,
+        origin: Origin,
     ) -> Step:
-        """Takes a password. A refused one leaves the login as it was.
+        """Takes a factor. A refused one leaves the login as it was.
 
         Args:
             login: The login.
-            password: The password, as presented.
+            method: Kind of the factor.
+            answer: The factor, as presented.
             traits: What is known about the device.
             proof: Of the key that the session is to be bound to.
             origin: On whose behalf.
@@ -117,13 +123,16 @@ class SignIn:
             ProofRequiredError: The proof is not good; the try does not count.
             LoginNotFoundError: The login's token was spent meanwhile.
             GuessingThrottledError: Too many failures came before.
-            FactorRefusedError: Identifier and password do not fit.
+            FactorRefusedError: Identifier and factor do not fit.
             SessionLimitReachedError: The policy allows the user no further session.
             UnavailableError: A store is away; the try does not count.
         """
         confirmation = await self._proofs.check(proof, origin=origin, client_id=login.client_id)
-        user_id = await self._logins.prove_password(login, password, origin=origin)
-        return await self._logins.complete(login, lambda: self._create(login, user_id, traits, confirmation, origin))
+
+        async def create(proven: Login) -> CreatedSession:
+            return await self._create(proven, traits, confirmation, origin)
+
+        return await self._logins.submit(login, method, answer, create, origin=origin)
 
     async def _known_device(self, tenant_id: str, identifier: str, device_token: str) -> str | None:
         """Only a device of the very user that is to sign in counts: else attackers would bring devices of their own."""
@@ -134,32 +143,35 @@ class SignIn:
         return device.device_id if device and device.user_id == holder.user_id else None
 
     async def _create(
-        self, login: Login, user_id: str, traits: DeviceTraits, confirmation: Confirmation | None, origin: Origin
+        self, login: Login, traits: DeviceTraits, confirmation: Confirmation | None, origin: Origin
     ) -> CreatedSession:
         try:
-            new = replace(await self._new_session(login, user_id, traits, origin), confirmation=confirmation)
+            new = replace(await self._new_session(login, traits, origin), confirmation=confirmation)
             return await self._create_session.create(new, origin=origin)
         except (UserDisabledError, UserNotFoundError):
-            raise FactorRefusedError from None  # since the password was checked
+            raise FactorRefusedError from None  # since the factor was checked
         except SessionLimitReachedError:
-            event = login_event(login, "session.limit_reached", is_failure=True, user_id=user_id)
+            event = login_event(login, "session.limit_reached", is_failure=True)
             await self._db.record(origin, event, self._now())
             raise
 
-    async def _new_session(self, login: Login, user_id: str, traits: DeviceTraits, origin: Origin) -> NewSession:
+    async def _new_session(self, login: Login, traits: DeviceTraits, origin: Origin) -> NewSession:
+        level = proved_level(login)
         return NewSession(
-            user=await self._users.get(login.tenant_id, user_id),
+            user=await self._users.get(login.tenant_id, login.user_id),
             client=await self._clients.get(login.tenant_id, login.client_id),
             scope=login.scope,
             resource=login.resource,
-            acr=PASSWORD_ACR,
-            amr=PASSWORD_AMR,
+            acr=level.acr,
+            amr=level.amr,
             auth_time=self._now(),
             traits=traits,
             ip_address=origin.ip_address,
             device=await self._device(login),
-            because=login_event(login, "login.completed", user_id=user_id),
+            because=login_event(login, "login.completed", data={"acr": str(level.acr), "amr": " ".join(level.amr)}),
         )
 
     async def _device(self, login: Login) -> Device | None:
-        return await self._devices.find(login.tenant_id, login.device_id) if login.device_id else None
+        """The known device; one that turns out to be another user's (a passkey has said whose login it is) is none."""
+        device = await self._devices.find(login.tenant_id, login.device_id) if login.device_id else None
+        return device if device is not None and device.user_id == login.user_id else None

@@ -1,11 +1,10 @@
 """Lets the user of a session prove itself anew: the session goes on with a new refresh family.
 
 Whoever holds a refresh token of the session may begin, an old one too: it only says which session is meant. What counts
-is the password of the session's user. PostgreSQL learns of the new family first, then Redis, then tokens are made; a
-crash in between looks like a lost answer, and a new step-up mends both.
+are the factors of the session's user, all of them proved anew. PostgreSQL learns of the new family first, then Redis,
+then tokens are made; a crash in between looks like a lost answer, and a new step-up mends both.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -14,17 +13,20 @@ from argus._core import Engine
 from argus.base.clock import Now
 from argus.base.errors import UnavailableError
 from argus.base.events import Event
-from argus.base.ids import new_id
+from argus.base.ids import new_id, sha256
 from argus.base.origin import Origin
 from argus.clients.model import ClientNotFoundError
 from argus.clients.service import Clients
+from argus.credentials.levels import Method
+from argus.flows.actions import Actions
 from argus.flows.create_session import CreatedSession, CreateSession
-from argus.flows.hot import Snapshot
-from argus.flows.login import PASSWORD_ACR, PASSWORD_AMR, Logins, Step, check_reachable, login_event
+from argus.flows.login import Logins, Step, proved_level
 from argus.flows.proofs import Proofs
 from argus.flows.rebuild import Rebuild
-from argus.flows.refusals import TOKEN_REFUSED, note_refused_token
+from argus.flows.refusals import Refusals
+from argus.flows.snapshot import Snapshot, read_claims
 from argus.flows.standing import Living, Standing
+from argus.flows.tries import login_event
 from argus.internal.v1.engine_pb2 import TokenClaims
 from argus.sessions.live_store import LiveSessions, StepUpStatus, record_of
 from argus.sessions.login_store import LOGIN_LIFE, Login
@@ -42,7 +44,6 @@ from argus.tokens.service import SigningKeys
 from argus.v1.types_pb2 import Confirmation, Proof
 
 _TRIES: Final = 3
-_READ, _BEHIND = 0, 2
 _FORGED_ID: Final = "refresh_id"
 
 
@@ -54,16 +55,20 @@ class StepUpRequest:
         refresh_token: Any refresh token of the session.
         caller_id: Client that presents it.
         may_any: The caller may present other clients' tokens.
-        acr_values: Acceptable levels; none: any.
+        asked_acr: Lowest level that is acceptable; 0: as the policy says.
         proof: Of the key that the session is bound to, if it is.
+        action: The one action that the user is to prove itself for; empty: for none.
+        action_resource: Resource that carries it out; empty: the registered one of the session's client.
     """
 
     tenant_id: str
     refresh_token: str
     caller_id: str
     may_any: bool
-    acr_values: Sequence[str] = ()
+    asked_acr: int = 0
     proof: Proof | None = None
+    action: str = ""
+    action_resource: str = ""
 
 
 class StepUp:
@@ -84,6 +89,8 @@ class StepUp:
         engine: Engine,
         snapshot: Snapshot,
         *,
+        actions: Actions,
+        refusals: Refusals,
         now: Now,
     ) -> None:
         self._db = db
@@ -96,7 +103,9 @@ class StepUp:
         self._signing_keys = signing_keys
         self._create_session = create_session
         self._proofs = proofs
+        self._actions = actions
         self._engine = engine
+        self._refusals = refusals
         self._snapshot = snapshot
         self._now = now
 
@@ -110,7 +119,6 @@ class StepUp:
             ProofRequiredError: Its session is bound to a key, and the proof of it is missing or not good.
             UnavailableError: A store is away.
         """
-        check_reachable(request.acr_values)
         claims = await self._claims(request, origin)
         session = (await self._standing.check(claims.tenant_id, claims.sub, claims.session_id)).session
         confirmation = await self._proofs.check(request.proof, origin=origin, client_id=session.client_id)
@@ -122,54 +130,58 @@ class StepUp:
             user_id=session.user_id,
             session_id=session.session_id,
             cause=_cause(claims, session),
+            asked_acr=request.asked_acr,
+            action_sha256=sha256(request.action).hex() if request.action else "",
+            action_resource=await self._action_resource(request, session),
             expire_time=(self._now() + LOGIN_LIFE).timestamp(),
         )
         return await self._logins.begin(login, "step_up.started", origin=origin)
 
-    async def submit_password(self, login: Login, password: str, *, proof: Proof | None, origin: Origin) -> Step:
-        """Takes the password of the session's user. A refused one leaves login and session as they were.
+    async def submit(self, login: Login, method: Method, answer: str, *, proof: Proof | None, origin: Origin) -> Step:
+        """Takes a factor of the session's user. A refused one leaves login and session as they were.
 
         Args:
             login: The login.
-            password: The password, as presented.
+            method: Kind of the factor.
+            answer: The factor, as presented.
             proof: Of the key that the session is bound to; one that is not bound is bound to it from then on.
             origin: On whose behalf.
 
         Raises:
             ProofRequiredError: The proof is missing or not good; the try does not count.
-            SessionEndedError: The session is over; its password is not looked at.
+            SessionEndedError: The session is over; the factor is not looked at.
             LoginNotFoundError: The login's token was spent meanwhile.
             GuessingThrottledError: Too many failures came before.
-            FactorRefusedError: It is not the password.
+            FactorRefusedError: It is not the user's.
             StepUpOvertakenError: A later step-up of the session was faster.
             UnavailableError: A store is away. The new family may stand by then; a further step-up is good.
         """
         living = await self._standing.check(login.tenant_id, login.user_id, login.session_id)
         confirmation = await self._proofs.check(proof, origin=origin, client_id=login.client_id)
         _check_key(living.session, confirmation)
-        await self._logins.prove_password(login, password, origin=origin)
-        return await self._logins.complete(login, lambda: self._step_up(login, living, confirmation, origin))
+
+        async def step_up(proven: Login) -> CreatedSession:
+            return await self._step_up(proven, living, confirmation, origin)
+
+        return await self._logins.submit(login, method, answer, step_up, origin=origin)
+
+    async def _action_resource(self, request: StepUpRequest, session: Session) -> str:
+        if not request.action or request.action_resource:
+            return request.action_resource
+        return (await self._clients.get(session.tenant_id, session.client_id)).resource
 
     async def _claims(self, request: StepUpRequest, origin: Origin) -> TokenClaims:
         """What the token says, if it stands for its session and the caller may present it."""
-        outcome, content = self._read(request, origin)
-        if outcome == _BEHIND:
-            await self._snapshot.refresh()
-            outcome, content = self._read(request, origin)
-        if outcome == _BEHIND:
-            raise UnavailableError("keys")
-        if outcome != _READ:
-            raise self._refused(TokenClaims(), content.decode(), request, origin)
-        claims = TokenClaims.FromString(content)
-        fault = await self._fault_of_client(claims, request)
+        claims, fault = await read_claims(
+            lambda confirmed: self._engine.read_refresh_token(
+                request.refresh_token, tenant_id=request.tenant_id, snapshot_confirmed=confirmed
+            ),
+            self._snapshot,
+        )
+        fault = fault or await self._fault_of_client(claims, request)
         if fault:
             raise self._refused(claims, fault, request, origin)
         return claims
-
-    def _read(self, request: StepUpRequest, origin: Origin) -> tuple[int, bytes]:
-        return self._engine.read_refresh_token(
-            request.refresh_token, tenant_id=request.tenant_id, request_id=origin.request_id
-        )
 
     async def _fault_of_client(self, claims: TokenClaims, request: StepUpRequest) -> str:
         """Why the token is not the caller's to present (as at a refresh); "" if it is."""
@@ -183,16 +195,8 @@ class StepUp:
 
     def _refused(self, claims: TokenClaims, fault: str, request: StepUpRequest, origin: Origin) -> TokenInvalidError:
         """The one answer to every token that is not good here; the fault is in the audit."""
-        alarms = ["key.compromise_suspected"] if fault == _FORGED_ID else []
-        note_refused_token(
-            self._engine,
-            origin,
-            caller_id=request.caller_id,
-            fault=fault,
-            now=self._now,
-            claims=claims,
-            events=[*alarms, TOKEN_REFUSED],
-        )
+        alarm = "key.compromise_suspected" if fault == _FORGED_ID else ""
+        self._refusals.note(origin, caller_id=request.caller_id, fault=fault, claims=claims, alarm=alarm)
         return TokenInvalidError()
 
     async def _step_up(
@@ -204,12 +208,15 @@ class StepUp:
             before = await self._standing.hold(tx, living)
             _check_key(before, confirmation)
             stepped = _with_new_family(before, refresh_id_key=refresh_id_key, idle=living.idle, now=now)
-            stepped = replace(stepped, binding=binding_of(confirmation))
+            level = proved_level(login)
+            stepped = replace(stepped, acr=level.acr, amr=level.amr, binding=binding_of(confirmation))
             await self._sessions.begin_family(tx, stepped)
             tx.record(_stepped_up(login, before, stepped))
         await self._make_current(stepped)
         return CreatedSession(
-            session=stepped, tokens=await self._create_session.issue(stepped, confirmation=confirmation)
+            session=stepped,
+            tokens=await self._create_session.issue(stepped, confirmation=confirmation),
+            action_token=await self._actions.issue(login, stepped),
         )
 
     async def _make_current(self, stepped: Session) -> None:
@@ -246,7 +253,7 @@ def _cause(claims: TokenClaims, session: Session) -> str:
 
 
 def _with_new_family(session: Session, *, refresh_id_key: int, idle: timedelta, now: datetime) -> Session:
-    """The session with nothing of its older families, at the level that was proved now."""
+    """The session with nothing of its older families, proved now."""
     return replace(
         session,
         state=SessionState.ACTIVE,
@@ -255,8 +262,6 @@ def _with_new_family(session: Session, *, refresh_id_key: int, idle: timedelta, 
         generation_bound=1,
         generation_bound_time=now,
         generation_bound_rotated=False,
-        acr=PASSWORD_ACR,
-        amr=PASSWORD_AMR,
         auth_time=now,
         last_active_time=now,
         idle_deadline=min(now + idle, session.absolute_deadline),

@@ -20,6 +20,8 @@ from argus.storage.postgres import Database, Transaction
 
 _BATCH: Final = 500
 _PARALLEL: Final = 40
+# All may be one user's, who has 50 places, and a request of that user must find one: also where two sweeps meet.
+_REBUILT: Final = 10
 _SYSTEM: Final = "system:sweeper"
 _FLUSH: Final = timedelta(seconds=1)
 
@@ -74,8 +76,8 @@ class Sweeper:
     async def _end_rebuilt(self, stale: Sequence[Session]) -> int:
         """Those that Redis has forgotten. Activity may be on its way to PostgreSQL still: they wait a little."""
         due = [one for one in stale if await self._has_waited(one)]
-        for first in range(0, len(due), _PARALLEL):
-            await asyncio.gather(*(self._rebuilt(session) for session in due[first : first + _PARALLEL]))
+        for first in range(0, len(due), _REBUILT):
+            await asyncio.gather(*(self._rebuilt(session) for session in due[first : first + _REBUILT]))
         if not due:
             return 0
         now = self._now()

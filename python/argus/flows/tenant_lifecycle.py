@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from argus.base import ids
 from argus.base.clock import Now
 from argus.base.origin import Origin
+from argus.clients.service import Clients
 from argus.flows.terminate import Terminate
 from argus.flows.termination import Terminations, TerminationState
 from argus.storage.postgres import Database, Transaction
@@ -16,12 +17,15 @@ from argus.tokens.service import SigningKeys
 class CreateTenant:
     """Creates tenants that can issue tokens at once."""
 
-    def __init__(self, db: Database, tenants: Tenants, signing_keys: SigningKeys, *, rsa_bits: int, now: Now) -> None:
+    def __init__(
+        self, db: Database, tenants: Tenants, clients: Clients, signing_keys: SigningKeys, *, rsa_bits: int, now: Now
+    ) -> None:
         """Creates tenants.
 
         Args:
             db: Where they are kept.
             tenants: The tenants.
+            clients: Their clients; each tenant begins with the built-in one.
             signing_keys: Their keys.
             rsa_bits: Size of the RSA keys of tenants that say none.
             now: The time.
@@ -29,6 +33,7 @@ class CreateTenant:
         self._rsa_bits = rsa_bits
         self._db = db
         self._tenants = tenants
+        self._clients = clients
         self._signing_keys = signing_keys
         self._now = now
 
@@ -58,6 +63,7 @@ class CreateTenant:
             await tx.claim(ids.tenant_name(tenant_id))
             tenant = await self._tenants.create(tx, tenant_id, fields, is_system=is_system)
             await self._signing_keys.create_ring(tx, tenant_id, ring)
+            await self._clients.create_account(tx, tenant_id)
         return tenant
 
 

@@ -5,7 +5,7 @@ An end that one store does not know yet is PENDING and goes on by itself (`flows
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from argus.base.clock import Now
@@ -95,12 +95,13 @@ class Terminate:
         reason: EndReason,
         keep: str | None = None,
         client_id: str | None = None,
+        device_id: str | None = None,
         comment: str = "",
         origin: Origin,
         also: Also | None = None,
         claim: str = "",
     ) -> Terminations:
-        """Ends all sessions of a user, or all but `keep`, or those of one client.
+        """Ends all sessions of a user, or all but `keep`, or those of one client or device.
 
         Args:
             tenant_id: Tenant.
@@ -108,6 +109,7 @@ class Terminate:
             reason: Why.
             keep: Session that goes on.
             client_id: Only sessions of this client.
+            device_id: Only sessions on this device.
             comment: Note for the audit.
             origin: On whose behalf.
             also: Done in the same transaction (set disabled, delete); with it there is no end without PostgreSQL.
@@ -119,7 +121,7 @@ class Terminate:
             UnavailableError: No store can take it.
         """
         now = self._now()
-        some = keep is not None or client_id is not None
+        some = keep is not None or client_id is not None or device_id is not None
         try:
             async with self._db.transaction(origin, now=now) as tx:
                 if claim:
@@ -131,7 +133,14 @@ class Terminate:
                 if also is not None:
                     await also(tx)
                 ended = await self._ending.end_of_user(
-                    tx, tenant_id, user_id, at=now, reason=reason, keep=keep, client_id=client_id
+                    tx,
+                    tenant_id,
+                    user_id,
+                    at=now,
+                    reason=reason,
+                    keep=keep,
+                    client_id=client_id,
+                    device_id=device_id,
                 )
                 for session in ended:
                     tx.record(ended_event(session, comment=comment))
@@ -259,7 +268,9 @@ class Terminate:
             tx.record(_wide_event(kind, reason, None, client_id=client_id or None, comment=comment))
             payload: dict[str, Any] = {"client_id": client_id, "until": epoch_seconds(until), "at": now.timestamp()}
             payload |= {"reason": reason.name, "actor": origin.actor, "request_id": origin.request_id}
-            delivery = await self._outbox.post(tx, tenant_id, COVER, client_id, payload, now=now)
+            # Due at once: who verifies by the list of revocations knows tokens that are issued until Redis knows, too,
+            # by the ends of their sessions only.
+            delivery = await self._outbox.post(tx, tenant_id, COVER, client_id, payload, now=now, wait=timedelta(0))
         if origin.validate_only:
             return Terminations(count=0, state=TerminationState.ENDED)
         try:

@@ -1,20 +1,22 @@
 """A user's way through life, as far as it concerns more than its own record: password, groups, sessions."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
+from argus.accounts.service import Links
 from argus.base import ids
+from argus.base.clock import Now
 from argus.base.origin import Origin
 from argus.credentials.model import Credential
 from argus.credentials.service import Passwords
-from argus.flows.terminate import Terminate
+from argus.flows.terminate import Also, Terminate
 from argus.flows.termination import Terminations, TerminationState
 from argus.groups.service import Groups
 from argus.policies.service import Policies
 from argus.sessions.model import EndReason
-from argus.storage.postgres import Transaction
+from argus.storage.postgres import Database, Transaction
 from argus.threats.guessing.service import Guessing
-from argus.users.model import NewIdentifier, User, canonical_identifier
-from argus.users.service import Users, check_identifiers
+from argus.users.model import NewIdentifier, User, canonical_identifier, check_identifiers
+from argus.users.service import Users
 
 
 class UserLifecycle:
@@ -22,30 +24,48 @@ class UserLifecycle:
 
     def __init__(
         self,
+        db: Database,
         users: Users,
         groups: Groups,
         passwords: Passwords,
         policies: Policies,
         terminate: Terminate,
         guessing: Guessing,
+        links: Links,
+        *,
+        now: Now,
     ) -> None:
+        self._db = db
         self._users = users
         self._groups = groups
         self._passwords = passwords
         self._policies = policies
         self._terminate = terminate
         self._guessing = guessing
+        self._links = links
+        self._now = now
 
     async def create(
         self,
         tenant_id: str,
         *,
         display_name: str,
+        locale: str = "",
         identifiers: Sequence[NewIdentifier],
         password: str = "",
         origin: Origin,
+        also: Callable[[Transaction, User], Awaitable[None]] | None = None,
     ) -> User:
         """Creates a user, with a first password if one is given.
+
+        Args:
+            tenant_id: Tenant.
+            display_name: Name for people.
+            locale: Language that it is written to in, as BCP 47; empty: none is known.
+            identifiers: What it signs in with, one to ten.
+            password: First password; empty: none.
+            origin: On whose behalf.
+            also: Done in the same transaction.
 
         Raises:
             IdentifierTakenError: A user of the tenant has one of the identifiers.
@@ -54,27 +74,56 @@ class UserLifecycle:
         """
         if not password:
             return await self._users.create(
-                tenant_id, display_name=display_name, identifiers=identifiers, origin=origin
+                tenant_id,
+                display_name=display_name,
+                locale=locale,
+                identifiers=identifiers,
+                origin=origin,
+                also=also,
             )
         check_identifiers(identifiers)
         policy = (await self._policies.effective(tenant_id, "")).policy
         secret_hash = await self._passwords.prepare(
             password,
             context=_context(tenant_id, display_name, [one.value for one in identifiers]),
-            minimum=policy.password_min_alone,
+            minimum=policy.password_minimum,
         )
 
         async def put_password(tx: Transaction, user: User) -> None:
             await self._passwords.put(tx, tenant_id, user.user_id, secret_hash)
+            if also is not None:
+                await also(tx, user)
 
         return await self._users.create(
-            tenant_id, display_name=display_name, identifiers=identifiers, origin=origin, also=put_password
+            tenant_id,
+            display_name=display_name,
+            locale=locale,
+            identifiers=identifiers,
+            origin=origin,
+            also=put_password,
         )
 
     async def set_password(
-        self, tenant_id: str, user_id: str, password: str, *, terminate_sessions: bool, origin: Origin
+        self,
+        tenant_id: str,
+        user_id: str,
+        password: str,
+        *,
+        terminate_sessions: bool,
+        origin: Origin,
+        keep: str | None = None,
+        also: Also | None = None,
     ) -> tuple[Credential, Terminations | None]:
         """Sets a user's password, and ends its sessions with it if that is wanted.
+
+        Args:
+            tenant_id: Tenant.
+            user_id: User.
+            password: As typed.
+            terminate_sessions: End the user's sessions.
+            origin: On whose behalf.
+            keep: Session that goes on.
+            also: Done in the same transaction.
 
         Raises:
             UserNotFoundError: There is no such user.
@@ -84,28 +133,32 @@ class UserLifecycle:
         user = await self._users.get(tenant_id, user_id)
         policy = (await self._policies.effective(tenant_id, "", user_id, user.groups)).policy
         context = _context(tenant_id, user.display_name, [one.value for one in user.identifiers])
-        minimum = policy.password_min_alone
+        secret_hash = await self._passwords.prepare(password, context=context, minimum=policy.password_minimum)
         if not origin.validate_only:
             # What was guessed before was guessed at another password.
             await self._guessing.reopen(tenant_id, [canonical_identifier(one.value) for one in user.identifiers])
-        if not terminate_sessions:
-            credential = await self._passwords.set(
-                tenant_id, user_id, password, identifiers=context, minimum=minimum, origin=origin
-            )
-            return credential, None
-        secret_hash = await self._passwords.prepare(password, context=context, minimum=minimum)
         written: list[Credential] = []
 
         async def put_password(tx: Transaction) -> None:
             written.append(await self._passwords.put(tx, tenant_id, user_id, secret_hash))
+            if also is not None:
+                await also(tx)
+            await self._links.close_password_links(tx, tenant_id, user_id)
 
+        claim = ids.user_name(tenant_id, user_id)
+        if not terminate_sessions:
+            async with self._db.transaction(origin, now=self._now()) as tx:
+                await tx.claim(claim)
+                await put_password(tx)
+            return written[0], None
         ends = await self._terminate.user(
             tenant_id,
             user_id,
             reason=EndReason.USER_WIDE,
+            keep=keep,
             origin=origin,
             also=put_password,
-            claim=ids.user_name(tenant_id, user_id),
+            claim=claim,
         )
         return written[0], ends
 

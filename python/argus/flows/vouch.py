@@ -13,12 +13,14 @@ from argus.clients.model import Client
 from argus.clients.service import Clients
 from argus.devices.model import Device, DeviceTraits
 from argus.devices.service import Devices
-from argus.flows.create_session import CreatedSession, CreateSession, NewSession
+from argus.flows.commit_sessions import NewSession
+from argus.flows.create_session import CreatedSession, CreateSession
 from argus.flows.grant import granted_resource, user_scope
 from argus.flows.proofs import Proofs
-from argus.sessions.model import AssertedAcrTooHighError
+from argus.sessions.model import AssertedAcrTooHighError, SessionNotFoundError
 from argus.sessions.service import Sessions
 from argus.storage.postgres import Database
+from argus.storage.requests import forget
 from argus.tenants.service import Tenants
 from argus.users.model import UserDisabledError
 from argus.users.service import Users
@@ -77,6 +79,7 @@ class VouchedSessions:
         self._create_session = create_session
         self._proofs = proofs
         self._now = now
+        self._waves = db.metrics.waves("creations")
 
     async def create(self, vouched: Vouched, *, origin: Origin) -> CreatedSession:
         """Begins a session. The same request again gets the same session and tokens until the first refresh.
@@ -89,11 +92,20 @@ class VouchedSessions:
             SessionLimitReachedError: The policy allows no further session.
             RequestAlreadyDoneError: The session was made before and is in use.
             ProofRequiredError: The proof is not good (any more).
+            OverloadedError: Too many sessions are beginning.
             UnavailableError: A store is away.
         """
+        async with self._waves.place():
+            return await self._create(vouched, origin)
+
+    async def _create(self, vouched: Vouched, origin: Origin) -> CreatedSession:
         name = await self._db.find_request(origin, now=self._now())
         if name is not None:
-            return await self._again(name, vouched, origin)
+            try:
+                return await self._again(name, vouched, origin)
+            except SessionNotFoundError:
+                # Its creation was cut short, and it was removed since (`flows.delivery`): nobody has tokens of it.
+                await forget(self._db, origin, name)
         new = await self._check(vouched, origin)
         try:
             return await self._create_session.create(new, origin=origin)

@@ -56,9 +56,14 @@ class Group:
     create_time: datetime
 
 
+def is_group_id(text: str) -> bool:
+    """A group could have this id."""
+    return _ID.fullmatch(text) is not None
+
+
 def check_group(group_id: str, display_name: str) -> None:
     """Raises `InvalidFieldError` for what can't be a group."""
-    if not _ID.fullmatch(group_id):
+    if not is_group_id(group_id):
         raise InvalidFieldError("group_id", "must be a lower-case letter and up to 62 of a-z, 0-9 and -")
     if len(display_name) > MAX_DISPLAY_NAME:
         raise InvalidFieldError("group.display_name", f"must have at most {MAX_DISPLAY_NAME} characters")

@@ -1,6 +1,6 @@
 """What can be done with groups."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 
 from argus.base import ids, pages
@@ -8,7 +8,14 @@ from argus.base.errors import PageTokenInvalidError
 from argus.base.events import Event
 from argus.base.origin import Origin
 from argus.groups import store
-from argus.groups.model import Group, GroupExistsError, GroupNotFoundError, MemberNotFoundError, check_group
+from argus.groups.model import (
+    Group,
+    GroupExistsError,
+    GroupNotFoundError,
+    MemberNotFoundError,
+    check_group,
+    is_group_id,
+)
 from argus.storage.postgres import Database, Transaction
 
 
@@ -84,6 +91,22 @@ class Groups:
             if await store.insert_member(tx, tenant_id, group_id, user_id, at=now):
                 tx.record(Event(type="group.member_added", user_id=user_id, data={"group": group_id}), time=now)
             return await self._found(tx, tenant_id, group_id)
+
+    async def existing(self, tx: Transaction, tenant_id: str, group_ids: Collection[str]) -> set[str]:
+        """Those of the groups that there are; none of them goes away before `tx` ends."""
+        return await store.lock_all(tx, tenant_id, sorted(filter(is_group_id, group_ids))) if group_ids else set()
+
+    async def put_all(self, tx: Transaction, tenant_id: str, groups: Mapping[str, Collection[str]]) -> None:
+        """Puts new users into groups that there are, within `tx`.
+
+        Args:
+            tx: Transaction.
+            tenant_id: Tenant.
+            groups: Ids of the groups by user id.
+        """
+        rows = [(group_id, user_id) for user_id, group_ids in groups.items() for group_id in dict.fromkeys(group_ids)]
+        if rows:
+            await store.insert_members(tx, tenant_id, rows, at=self._now())
 
     async def remove_member(self, tenant_id: str, group_id: str, user_id: str, *, origin: Origin) -> Group:
         """Takes a user out of a group; one that is not in it stays out.

@@ -1,9 +1,11 @@
 """The groups in PostgreSQL."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
 from argus.groups.model import Group
+from argus.storage.columns import columns
 from argus.storage.postgres import Database, Transaction
 
 _GROUP: Final = """
@@ -67,6 +69,24 @@ async def insert_member(tx: Transaction, tenant_id: str, group_id: str, user_id:
         (tenant_id, group_id, user_id, at),
     )
     return written == 1
+
+
+async def lock_all(tx: Transaction, tenant_id: str, group_ids: Sequence[str]) -> set[str]:
+    """Those of the groups that there are, kept from being deleted until the transaction ends."""
+    rows = await tx.fetch_all(
+        "SELECT group_id FROM groups WHERE tenant_id = %s AND group_id = ANY(%s) ORDER BY group_id FOR KEY SHARE",
+        (tenant_id, list(group_ids)),
+    )
+    return {row["group_id"] for row in rows}
+
+
+async def insert_members(tx: Transaction, tenant_id: str, rows: Sequence[tuple[str, str]], *, at: datetime) -> None:
+    """Writes memberships of new users: group and user of each."""
+    await tx.execute(
+        """INSERT INTO group_members (tenant_id, create_time, group_id, user_id)
+           SELECT %s, %s, * FROM unnest(%s::text[], %s::text[])""",
+        (tenant_id, at, *columns(rows)),
+    )
 
 
 async def delete_member(tx: Transaction, tenant_id: str, group_id: str, user_id: str) -> bool:

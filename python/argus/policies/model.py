@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import timedelta
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Final, Literal
 
 from argus.base.errors import InvalidFieldError
@@ -41,6 +41,11 @@ class Policy:
         on_limit: What one session more does.
         password_min_alone: Fewest characters of a password that is the only factor.
         password_min_with_second_factor: Fewest characters of one that is not.
+        required_acr: Lowest level that a session may begin or be refreshed at; whoever has no factor for it is asked to
+            enrol one. The highest that any scope sets: what is required of all is required of each.
+        script_access_token: Scripts in browsers may see the access token that a cookie holds.
+        self_registration: Whoever reads the mail of an address may register; counts for a whole tenant.
+        recovery_ends_sessions: A password set by a link in a mail ends all sessions of its user.
     """
 
     idle: timedelta = timedelta(hours=8)
@@ -55,6 +60,15 @@ class Policy:
     on_limit: OnLimit = "end_oldest"
     password_min_alone: int = 15
     password_min_with_second_factor: int = 8
+    required_acr: int = 1
+    script_access_token: bool = False
+    self_registration: bool = False
+    recovery_ends_sessions: bool = True
+
+    @property
+    def password_minimum(self) -> int:
+        """Fewest characters of a password here: where no session begins with a password alone, it is never alone."""
+        return self.password_min_with_second_factor if self.required_acr > 1 else self.password_min_alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,10 +122,15 @@ _FIELDS: Final = (
     # Never below what NIST SP 800-63B-4, 3.1.1.2 asks for.
     _Field(name="password_min_alone", least=15, most=128, is_stricter_when_larger=True),
     _Field(name="password_min_with_second_factor", least=8, most=128, is_stricter_when_larger=True),
+    _Field(name="required_acr", least=1, most=3, is_stricter_when_larger=True),
+    _Field(name="script_access_token", choices=(True, False)),
+    _Field(name="self_registration", choices=(True, False)),
+    _Field(name="recovery_ends_sessions", choices=(False, True)),
 )
 _BY_KEY: Final = {field.key: field for field in _FIELDS}
 # Set together, so that no scope can break `grace >= 2 * request_deadline` of another (rotation.md, section 1).
 _GRACE, _DEADLINE = "grace_seconds", "request_deadline_seconds"
+_REQUIRED: Final = "required_acr"
 
 
 def check_document(document: Document, *, field: str = "policy") -> None:
@@ -149,8 +168,9 @@ def default_policy(settings: Settings) -> Policy:
 def merge(documents: Sequence[tuple[ScopeKind, Document]], *, defaults: Policy | None = None) -> Policy:
     """The policy that documents of several scopes make together.
 
-    Field by field the most specific scope wins; where several groups of a user set a field, the strictest does. A
-    span that another scope made longer than the session counts as the session's.
+    Field by field the most specific scope wins; where several groups of a user set a field, the strictest does, and
+    of the required level the strictest of all scopes. A span that another scope made longer than the session counts as
+    the session's.
 
     Args:
         documents: What is set, in any order.
@@ -160,6 +180,8 @@ def merge(documents: Sequence[tuple[ScopeKind, Document]], *, defaults: Policy |
     for kind in SCOPE_KINDS:
         equals = [document for scope, document in documents if scope == kind]
         merged.update(_strictest(equals))
+    # A narrower scope can't undercut it: refreshes are held to what is required of a client, whoever its user.
+    merged.update(_strictest([{_REQUIRED: one[_REQUIRED]} for _, one in documents if _REQUIRED in one]))
     policy = _from_document(merged)
     idle = min(policy.idle, policy.absolute)
     return replace(policy, idle=idle, access=min(policy.access, policy.absolute))
@@ -176,6 +198,7 @@ def from_document(document: Document) -> Policy:
     return _from_document({key: value for key, value in document.items() if key in _BY_KEY})
 
 
+@lru_cache(maxsize=1024)
 def digest(policy: Policy) -> bytes:
     """SHA-256 of the canonical document: the same policy has the same digest."""
     text = json.dumps(to_document(policy), sort_keys=True, separators=(",", ":"), ensure_ascii=True)

@@ -1,6 +1,7 @@
 """What can be done with policies."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -26,6 +27,26 @@ from argus.storage.postgres import Database
 _MOST_CACHED: Final = 10_000
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Whose policy is asked for."""
+
+    tenant_id: str
+    client_id: str
+    user_id: str
+    groups: tuple[str, ...]
+
+    def scopes(self) -> list[tuple[str, ScopeKind, str]]:
+        """Where it may be set."""
+        groups: list[tuple[str, ScopeKind, str]] = [(self.tenant_id, "group", one) for one in self.groups]
+        return [
+            (self.tenant_id, "tenant", self.tenant_id),
+            (self.tenant_id, "client", self.client_id),
+            *groups,
+            (self.tenant_id, "user", self.user_id),
+        ]
+
+
 class Policies:
     """The policies of all tenants.
 
@@ -44,15 +65,19 @@ class Policies:
         self._db = db
         self._now = now
         self._defaults = defaults or Policy()
+        self._plain = merge((), defaults=self._defaults)
         self._revisions: dict[tuple[str, bytes], int] = {}
         self._policies: dict[tuple[str, int], Policy] = {}
+        self._reads = db.reads("policies", self._documents)
 
     async def effective(
         self, tenant_id: str, client_id: str, user_id: str | None = None, groups: Sequence[str] = ()
     ) -> EffectivePolicy:
         """The policy in force for a client's sessions, or for those of a user of it."""
-        documents = await store.documents(self._db, tenant_id, client_id=client_id, user_id=user_id, groups=groups)
-        return await self._numbered(tenant_id, merge(documents, defaults=self._defaults))
+        asked = _Asked(tenant_id, client_id, user_id or "", tuple(groups))
+        documents = await self._reads(asked)
+        policy = merge(documents, defaults=self._defaults) if documents else self._plain
+        return await self._numbered(tenant_id, policy)
 
     async def for_clients(self, tenant_id: str, client_ids: Sequence[str]) -> Mapping[str, EffectivePolicy]:
         """The policies in force for these clients, whoever the user."""
@@ -108,6 +133,11 @@ class Policies:
             else:
                 await store.delete(tx, tenant_id, scope)
             tx.record(Event(type="policy.updated", data={"scope": f"{scope.kind}:{scope.id}"}), time=now)
+
+    async def _documents(self, asked: Sequence[_Asked]) -> Mapping[_Asked, list[tuple[ScopeKind, Document]]]:
+        scopes = {one: one.scopes() for one in asked}
+        found = await store.documents(self._db, list({scope: None for some in scopes.values() for scope in some}))
+        return {one: [(scope[1], found[scope]) for scope in some if scope in found] for one, some in scopes.items()}
 
     async def _numbered(self, tenant_id: str, policy: Policy) -> EffectivePolicy:
         key = (tenant_id, digest(policy))

@@ -7,23 +7,21 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from argus.policies.model import Document, Scope, ScopeKind
+from argus.storage.columns import columns
 from argus.storage.postgres import Database, Transaction
 
 
 async def documents(
-    db: Database, tenant_id: str, *, client_id: str, user_id: str | None, groups: Sequence[str]
-) -> list[tuple[ScopeKind, Document]]:
-    """What is set for a tenant, a client of it, a user and the user's groups."""
+    db: Database, keys: Sequence[tuple[str, ScopeKind, str]]
+) -> dict[tuple[str, ScopeKind, str], Document]:
+    """What is set for scopes: each a tenant, the scope's kind, and its id."""
     rows = await db.fetch_all(
-        """SELECT scope_kind, document FROM policies
-            WHERE tenant_id = %(tenant)s
-              AND (scope_kind = 'tenant'
-                   OR (scope_kind = 'client' AND scope_id = %(client)s)
-                   OR (scope_kind = 'group' AND scope_id = ANY(%(groups)s))
-                   OR (scope_kind = 'user' AND scope_id = %(user)s))""",
-        {"tenant": tenant_id, "client": client_id, "groups": list(groups), "user": user_id or ""},
+        """SELECT tenant_id, scope_kind, scope_id, document FROM policies
+             JOIN unnest(%s::text[], %s::text[], %s::text[]) AS w (tenant_id, scope_kind, scope_id)
+                  USING (tenant_id, scope_kind, scope_id)""",
+        columns(keys),
     )
-    return [(row["scope_kind"], row["document"]) for row in rows]
+    return {(row["tenant_id"], row["scope_kind"], row["scope_id"]): row["document"] for row in rows}
 
 
 async def tenant_and_client_documents(db: Database, tenant_id: str) -> list[tuple[Scope, Document]]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 
 from argus._core import Engine
+from argus.flows.snapshot import Snapshot, confirmed
 from argus.internal.v1 import engine_pb2
 from argus.rpc.context import Call, Caller
 from argus.rpc.errors import StatusError
@@ -40,20 +41,26 @@ def access_rule(service: ServiceDescriptor, method: MethodDescriptor) -> AccessR
     return AccessRule(scope=access.scope, anonymous=access.anonymous, system_tenant_only=access.system_tenant_only)
 
 
-def authenticate(engine: Engine, rule: AccessRule, call: Call) -> Caller:
+async def authenticate(engine: Engine, snapshot: Snapshot, rule: AccessRule, call: Call) -> Caller:
     """The caller, if it may call the RPC.
 
     Raises:
         StatusError: It may not; the engine says why.
+        UnavailableError: Its token names something that nobody can look up now.
     """
     if rule.anonymous:
         return Caller(request_id=call.request_id, peer=call.peer)
-    outcome, answer = engine.authenticate(
-        call.authorization,
-        scope=rule.scope,
-        system_tenant_only=rule.system_tenant_only,
-        request_id=call.request_id,
-    )
+
+    def ask(is_confirmed: bool) -> tuple[int, bytes]:  # noqa: FBT001 - the caller is `confirmed`
+        return engine.authenticate(
+            call.authorization,
+            scope=rule.scope,
+            system_tenant_only=rule.system_tenant_only,
+            request_id=call.request_id,
+            snapshot_confirmed=is_confirmed,
+        )
+
+    outcome, answer = await confirmed(ask, snapshot)
     if outcome != 0:
         raise StatusError.from_bytes(answer)
     caller = engine_pb2.Caller.FromString(answer)

@@ -11,7 +11,9 @@ from urllib.parse import unquote
 from google.protobuf.message import Message
 
 from argus.base.errors import InvalidFieldError
+from argus.base.languages import MAX_ACCEPTED
 from argus.base.origin import Origin
+from argus.v1.types_pb2 import ClientContext
 
 CONTEXT_SCOPE: Final = "context.assert"
 """Scope of callers whose word about the user's device counts."""
@@ -48,6 +50,10 @@ class Call:
     """The client would wait for longer than the server takes."""
     digest_key: bytes = field(default=b"", repr=False)
     caller: Caller | None = None
+    call_id: str = ""
+    """The same for all questions of the engine about this call; the front door has asked the first one."""
+    need: bytes = field(default=b"", repr=False)
+    """What the engine needed when the front door asked it: an encoded `argus.internal.v1.NeedsFlow`."""
     is_hot: bool = False
     """Answered by the engine, which authenticates the caller itself."""
 
@@ -89,12 +95,15 @@ def origin_of(request: Message, *, tenant_id: str | None = None) -> Origin:
         tenant_id: Tenant that the change is made in, if that is not the caller's own.
     """
     call, caller = current_call(), current_caller()
+    context = _context(request, caller)
     tenant = caller.tenant_id if tenant_id is None else tenant_id
     return Origin(
         tenant_id=tenant,
         actor=_actor(caller, tenant),
         request_id=call.request_id,
-        ip_address=_user_address(request, caller),
+        ip_address=_user_address(context) if context is not None else None,
+        user_agent=context.user_agent if context is not None else "",
+        languages=context.accept_language[:MAX_ACCEPTED] if context is not None else "",
         method=call.method,
         idempotency_key=getattr(request, "request_id", ""),
         request_sha256=_digest(request, call.digest_key),
@@ -118,11 +127,13 @@ def _actor(caller: Caller, tenant_id: str) -> str:
     return f"client:{caller.tenant_id}/{caller.client_id}"
 
 
-def _user_address(request: Message, caller: Caller) -> str | None:
-    """The user's address as the caller asserts it; the peer's is that of a service and says nothing about the user."""
-    context = getattr(request, "client_context", None)
-    if context is None or CONTEXT_SCOPE not in caller.scopes:
-        return None
+def _context(request: Message, caller: Caller) -> ClientContext | None:
+    """What the caller asserts about the user's device, if it may: its own address says nothing about the user."""
+    context: ClientContext | None = getattr(request, "client_context", None)
+    return context if CONTEXT_SCOPE in caller.scopes else None
+
+
+def _user_address(context: ClientContext) -> str | None:
     if not context.ip_address:
         return None
     try:

@@ -7,7 +7,7 @@ from argus.audit.model import AuditEvent
 from argus.base import ids
 from argus.base.errors import InvalidFieldError
 from argus.clients.model import Client
-from argus.credentials.model import Credential
+from argus.credentials.model import Credential, CredentialKind
 from argus.flows.termination import TerminationState
 from argus.groups.model import Group
 from argus.rpc.validate import to_duration, to_timestamp
@@ -30,6 +30,12 @@ _KINDS: Final[dict[IdentifierKind, user_service_pb2.IdentifierKind.ValueType]] =
     "email": user_service_pb2.IDENTIFIER_KIND_EMAIL,
     "username": user_service_pb2.IDENTIFIER_KIND_USERNAME,
     "phone": user_service_pb2.IDENTIFIER_KIND_PHONE,
+}
+CREDENTIAL_KINDS: Final[dict[CredentialKind, credential_service_pb2.CredentialKind.ValueType]] = {
+    "password": credential_service_pb2.CREDENTIAL_KIND_PASSWORD,
+    "totp": credential_service_pb2.CREDENTIAL_KIND_TOTP,
+    "recovery_codes": credential_service_pb2.CREDENTIAL_KIND_RECOVERY_CODES,
+    "webauthn": credential_service_pb2.CREDENTIAL_KIND_WEBAUTHN,
 }
 _KINDS_BY_NUMBER: Final[dict[int, IdentifierKind]] = {number: kind for kind, number in _KINDS.items()}
 _USES: Final[dict[KeyUse, key_service_pb2.KeyUse.ValueType]] = {
@@ -71,6 +77,7 @@ def user_message(user: User) -> user_service_pb2.User:
         groups=user.groups,
         create_time=to_timestamp(user.create_time),
         etag=ids.etag(user.revision),
+        locale=user.locale,
     )
 
 
@@ -101,14 +108,21 @@ def group_message(group: Group) -> user_service_pb2.Group:
     )
 
 
-def credential_message(credential: Credential) -> credential_service_pb2.Credential:
-    """A credential, without its secret."""
+def credential_message(credential: Credential, *, recovery_codes_left: int = 0) -> credential_service_pb2.Credential:
+    """A credential, without its secret.
+
+    Args:
+        credential: The credential.
+        recovery_codes_left: How many recovery codes the user has.
+    """
     return credential_service_pb2.Credential(
         name=ids.credential_name(credential.tenant_id, credential.user_id, credential.credential_id),
-        kind=credential_service_pb2.CREDENTIAL_KIND_PASSWORD,
+        kind=CREDENTIAL_KINDS[credential.kind],
         create_time=to_timestamp(credential.create_time),
         last_use_time=to_timestamp(credential.last_use_time),
         closed_to_unknown_devices=credential.closed_to_unknown_devices,
+        display_name=credential.display_name,
+        recovery_codes_left=recovery_codes_left if credential.kind == "recovery_codes" else 0,
     )
 
 

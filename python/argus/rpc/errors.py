@@ -64,7 +64,8 @@ def to_status(error: ArgusError) -> status_pb2.Status:
     """All that a caller is told about `error`."""
     status = status_pb2.Status(code=int(error.code), message=error.message)
     for detail in _details(error):
-        status.details.add().Pack(detail)
+        # Else the variables of the same refusal come in another order each time.
+        status.details.add().Pack(detail, deterministic=True)
     return status
 
 

@@ -4,8 +4,11 @@ The generated `add_…_to_server` functions are not used: they would let grpcio 
 that it cannot decode with an INTERNAL of its own making.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, Protocol, TypeAlias
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from contextlib import aclosing
+from datetime import timedelta
+from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
 import grpc
 from google.protobuf import message_factory
@@ -13,43 +16,89 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 
 from argus import _core
+from argus.flows.snapshot import Snapshot
 from argus.rpc.access import AccessRule, access_rule, authenticate
-from argus.rpc.context import current_call
+from argus.rpc.context import Call, Caller, current_call
 from argus.rpc.errors import StatusError
 from argus.rpc.requests import decode
 
 Behaviour: TypeAlias = Callable[[Message, grpc.aio.ServicerContext[Any, Any]], Awaitable[Message]]
+Streaming: TypeAlias = Callable[[Message, grpc.aio.ServicerContext[Any, Any]], AsyncGenerator[Message, None]]
 Context: TypeAlias = grpc.aio.ServicerContext[bytes, bytes]
+
+_TRUST: Final = timedelta(seconds=5)
+"""How long a stream goes on before its caller's token is looked at again."""
 
 
 class HotAnswers(Protocol):
     """Answers the hot RPCs: bytes in, bytes out."""
 
     async def answer(
-        self, method: str, request: bytes, *, authorization: str | None, request_id: str, deadline_ms: int
+        self,
+        method: str,
+        request: bytes,
+        *,
+        authorization: str | None,
+        request_id: str,
+        deadline_ms: int,
+        call_id: str = "",
+        need: bytes = b"",
     ) -> tuple[int, bytes]:
         """(0, encoded response) or (1, encoded google.rpc.Status)."""
         ...
 
 
-class ManagementCall:
-    """An RPC that a servicer answers."""
+_Answers = TypeVar("_Answers")
+
+
+class _ServicerCall(Generic[_Answers]):
+    """An RPC that a servicer answers, one way or the other."""
 
     def __init__(
-        self, engine: _core.Engine, rule: AccessRule, request_class: type[Message], behaviour: Behaviour
+        self,
+        engine: _core.Engine,
+        snapshot: Snapshot,
+        rule: AccessRule,
+        request_class: type[Message],
+        behaviour: _Answers,
     ) -> None:
         self._engine = engine
+        self._snapshot = snapshot
         self._rule = rule
         self._request_class = request_class
         self._behaviour = behaviour
 
+    async def _authenticate(self, call: Call) -> Caller:
+        return await authenticate(self._engine, self._snapshot, self._rule, call)
+
+
+class ManagementCall(_ServicerCall[Behaviour]):
+    """An RPC that a servicer answers."""
+
     async def __call__(self, encoded: bytes, context: Context) -> bytes:
         """Answers one request."""
         call = current_call()
-        call.caller = authenticate(self._engine, self._rule, call)
+        call.caller = await self._authenticate(call)
         request = decode(self._request_class, encoded)
         response = await self._behaviour(request, context)
         return response.SerializeToString()
+
+
+class StreamCall(_ServicerCall[Streaming]):
+    """An RPC that a servicer answers by a stream. It is as good as its caller's token, and ends with it."""
+
+    async def answer(self, encoded: bytes, context: Context) -> AsyncGenerator[bytes, None]:
+        """Answers one request, message by message."""
+        call, time = current_call(), asyncio.get_running_loop().time
+        call.caller = await self._authenticate(call)
+        trusted_until = time() + _TRUST.total_seconds()
+        request = decode(self._request_class, encoded)
+        async with aclosing(self._behaviour(request, context)) as responses:
+            async for response in responses:
+                if time() > trusted_until:
+                    await self._authenticate(call)
+                    trusted_until = time() + _TRUST.total_seconds()
+                yield response.SerializeToString()
 
 
 class HotCall:
@@ -69,6 +118,8 @@ class HotCall:
             authorization=call.authorization,
             request_id=call.request_id,
             deadline_ms=call.deadline_ms,
+            call_id=call.call_id,
+            need=call.need,
         )
         if outcome != 0:
             raise StatusError.from_bytes(answer)
@@ -76,7 +127,7 @@ class HotCall:
 
 
 def service_handler(
-    service: ServiceDescriptor, servicer: object, *, engine: _core.Engine, hot: HotAnswers
+    service: ServiceDescriptor, servicer: object, *, engine: _core.Engine, snapshot: Snapshot, hot: HotAnswers
 ) -> grpc.GenericRpcHandler:
     """The handler of all RPCs of a service.
 
@@ -84,6 +135,7 @@ def service_handler(
         service: Its descriptor.
         servicer: Has a method for each RPC that is not a hot one.
         engine: Authenticates callers.
+        snapshot: What the engine knows.
         hot: Answers the hot RPCs.
 
     Raises:
@@ -98,7 +150,12 @@ def service_handler(
             answer: Callable[..., Awaitable[bytes]] = HotCall(hot, path)
         else:
             request_class = message_factory.GetMessageClass(method.input_type)
-            answer = ManagementCall(engine, rule, request_class, _behaviour(servicer, method))
+            behaviour = _behaviour(servicer, method)
+            if method.server_streaming:
+                stream = StreamCall(engine, snapshot, rule, request_class, behaviour)
+                handlers[method.name] = grpc.unary_stream_rpc_method_handler(stream.answer)
+                continue
+            answer = ManagementCall(engine, snapshot, rule, request_class, behaviour)
         handlers[method.name] = grpc.unary_unary_rpc_method_handler(answer)
     return grpc.method_handlers_generic_handler(service.full_name, handlers)
 
@@ -113,10 +170,9 @@ def method_paths(services: Iterable[ServiceDescriptor]) -> frozenset[str]:
     return frozenset(method_path(service, method) for service in services for method in service.methods)
 
 
-def _behaviour(servicer: object, method: MethodDescriptor) -> Behaviour:
+def _behaviour(servicer: object, method: MethodDescriptor) -> Any:
     found = type(servicer).__dict__.get(method.name)
     if found is None:
         # The generated base class would answer it by a bare UNIMPLEMENTED.
         raise TypeError(f"{type(servicer).__name__} does not serve {method.full_name}")
-    behaviour: Behaviour = getattr(servicer, method.name)
-    return behaviour
+    return getattr(servicer, method.name)

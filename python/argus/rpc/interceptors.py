@@ -8,8 +8,9 @@ import asyncio
 import inspect
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from datetime import timedelta
 from typing import Any, Final, TypeAlias
 
@@ -37,6 +38,12 @@ log = structlog.get_logger(__name__)
 
 REQUEST_ID_HEADER: Final = "x-request-id"
 STATUS_HEADER: Final = "grpc-status-details-bin"
+PEER_HEADER: Final = "x-argus-door-peer"
+"""Metadata of the front door: the caller's address. It takes out what callers send under its names."""
+CALL_HEADER: Final = "x-argus-door-call"
+"""Its own id of a hot call that it has asked the engine about."""
+NEED_HEADER: Final = "x-argus-door-need-bin"
+"""What the engine said that it needs."""
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 _OVERLOAD_PAUSE: Final = timedelta(seconds=1)
 # The cause of an UNAVAILABLE: the client would have waited on.
@@ -55,22 +62,26 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         most_calls: int,
         digest_key: bytes,
         known_methods: frozenset[str],
+        is_behind_door: bool,
     ) -> None:
         """Stands before every handler.
 
         Args:
             metrics: Where calls are counted.
             longest: Deadlines beyond it are cut to it; also that of calls without one.
-            most_calls: Calls answered at a time; more are turned away at once, before they cost anything.
+            most_calls: Calls answered at a time, and streams of each method; more are turned away at once.
             digest_key: Key of request digests (`Origin.request_sha256`).
             known_methods: RPCs of Argus; all others share one label in the metrics.
+            is_behind_door: Only the front door can call, which tells who does.
         """
         self._metrics = metrics
         self._longest = longest.total_seconds()
         self._most_calls = most_calls
         self._running = 0
+        self._streams: Counter[str] = Counter()
         self._digest_key = digest_key
         self._known_methods = known_methods
+        self._is_behind_door = is_behind_door
 
     async def intercept_service(
         self,
@@ -94,11 +105,32 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     def _unary(self, method: str, behaviour: Any) -> Callable[..., Awaitable[Any]]:
         async def answer(request: Any, context: Context) -> Any:
             async with self._guard(method, context) as call:
-                if self._running > self._most_calls:
-                    raise OverloadedError(_OVERLOAD_PAUSE)
-                return await _in_time(behaviour(request, context), call)
+                with self._place():
+                    return await _in_time(behaviour(request, context), call)
 
         return answer
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """Raises `OverloadedError` where as many calls are answered as may be."""
+        if self._running >= self._most_calls:
+            raise OverloadedError(_OVERLOAD_PAUSE)
+        self._running += 1
+        try:
+            yield
+        finally:
+            self._running -= 1
+
+    @contextmanager
+    def _stream(self, method: str) -> Iterator[None]:
+        """The same for streams, of each method by itself: they last, and must not take the places of calls."""
+        if self._streams[method] >= self._most_calls:
+            raise OverloadedError(_OVERLOAD_PAUSE)
+        self._streams[method] += 1
+        try:
+            yield
+        finally:
+            self._streams[method] -= 1
 
     def _unknown(self, method: str) -> Callable[..., Awaitable[None]]:
         async def answer(_requests: Any, context: Context) -> None:
@@ -108,17 +140,20 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         return answer
 
     def _streaming(self, method: str, handler: Any) -> Handler:
-        """Health.Watch and reflection: no deadline, but their failures are told like all others."""
+        """Watches and reflection: no deadline, but their failures are told like all others."""
         behaviour = handler.stream_stream or handler.unary_stream or handler.stream_unary
 
         async def stream(request: Any, context: Context) -> AsyncIterator[Any]:
             async with self._guard(method, context):
-                async for response in behaviour(request, context):
-                    yield response
+                with self._stream(method):
+                    async with aclosing(behaviour(request, context)) as responses:
+                        async for response in responses:
+                            yield response
 
         async def write(request: Any, context: Context) -> Any:
             async with self._guard(method, context):
-                return await behaviour(request, context)
+                with self._stream(method):
+                    return await behaviour(request, context)
 
         make: Any = grpc.stream_stream_rpc_method_handler
         if handler.stream_unary:
@@ -134,7 +169,6 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         started = time.perf_counter()
         call = self._enter(method, context)
         self._metrics.started()
-        self._running += 1
         outcome = ("CANCELLED", "")
         try:
             yield call
@@ -150,7 +184,12 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             self._finish(call, outcome, time.perf_counter() - started)
 
     def _enter(self, method: str, context: Context) -> Call:
-        metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+        received: list[tuple[str, Any]] = list(context.invocation_metadata() or ())
+        # Of several the first counts, as at the door: else the two would go by other tokens.
+        metadata = {key: value for key, value in reversed(received) if isinstance(value, str)}
+        # Without the door anybody could say so.
+        told = metadata if self._is_behind_door else {}
+        needs = [value for key, value in received if key == NEED_HEADER and isinstance(value, bytes)]
         given = metadata.get(REQUEST_ID_HEADER, "")
         # None for calls without a deadline, whatever its type says.
         remaining: float | None = context.time_remaining()
@@ -158,7 +197,9 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         call = Call(
             method=method,
             request_id=given if _REQUEST_ID.fullmatch(given) else new_id(),
-            peer=peer_address(context.peer()),
+            peer=told.get(PEER_HEADER, "") if self._is_behind_door else peer_address(context.peer()),
+            call_id=told.get(CALL_HEADER, ""),
+            need=needs[0] if needs and self._is_behind_door else b"",
             authorization=metadata.get("authorization"),
             deadline_ms=int(seconds * 1000),
             is_cut=remaining is None or remaining > self._longest,
@@ -178,7 +219,6 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         return to_status(DefectError(call.request_id))
 
     def _finish(self, call: Call, outcome: tuple[str, str], seconds: float) -> None:
-        self._running -= 1
         code, reason = outcome
         method = call.method if call.method in self._known_methods else "other"
         self._metrics.answered(method, code, reason, seconds)

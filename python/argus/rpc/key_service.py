@@ -1,11 +1,13 @@
 """Serves `argus.v1.KeyService`."""
 
+from contextlib import suppress
 from typing import Any, Final
 
 import grpc
 
 from argus.base import ids
-from argus.base.errors import RequestAlreadyDoneError
+from argus.base.errors import RequestAlreadyDoneError, UnavailableError
+from argus.flows.snapshot import Snapshot
 from argus.rpc import validate
 from argus.rpc.context import origin_of
 from argus.rpc.converters import key_message, key_use
@@ -21,8 +23,9 @@ _MAX_COMMENT: Final = 200
 class KeyServicer(key_service_pb2_grpc.KeyServiceServicer):
     """Serves `argus.v1.KeyService`."""
 
-    def __init__(self, signing_keys: SigningKeys) -> None:
+    def __init__(self, signing_keys: SigningKeys, snapshot: Snapshot) -> None:
         self._signing_keys = signing_keys
+        self._snapshot = snapshot
 
     async def ListKeys(self, request: pb.ListKeysRequest, context: Context) -> pb.ListKeysResponse:
         """Lists a tenant's keys, newest first."""
@@ -40,6 +43,7 @@ class KeyServicer(key_service_pb2_grpc.KeyServiceServicer):
         except RequestAlreadyDoneError as done:
             _, kid = ids.parse_name("key", done.name) or ("", "")
             key = await self._signing_keys.get(tenant_id, kid)
+        await self._follow()
         return pb.RotateKeyResponse(key=key_message(key))
 
     async def RevokeKey(self, request: pb.RevokeKeyRequest, context: Context) -> pb.RevokeKeyResponse:
@@ -50,4 +54,11 @@ class KeyServicer(key_service_pb2_grpc.KeyServiceServicer):
             key = await self._signing_keys.revoke(tenant_id, kid, origin_of(request), comment=comment)
         except RequestAlreadyDoneError:
             key = await self._signing_keys.get(tenant_id, kid)
+        await self._follow()
         return pb.RevokeKeyResponse(key=key_message(key))
+
+    async def _follow(self) -> None:
+        """This process signs by the new state before it answers; the others follow within a second."""
+        # It stands in PostgreSQL whatever this process can read of it now.
+        with suppress(UnavailableError):
+            await self._snapshot.refresh()

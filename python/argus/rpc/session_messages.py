@@ -35,15 +35,8 @@ def session_message(session: Session, *, current: str = "") -> types_pb2.Session
         name=session.name,
         state=_STATES[session.state],
         client_id=session.client_id,
-        device=types_pb2.Device(
-            name=session.device_id or "",
-            display_name=session.display_name,
-            type=session.device_type,
-            os=session.device_os,
-            browser=session.device_browser,
-            category=session.category,
-        ),
-        location=_location(session),
+        device=device_message(session),
+        location=location_message(session),
         create_time=to_timestamp(session.create_time),
         last_active_time=to_timestamp(session.last_active_time),
         idle_expire_time=to_timestamp(session.idle_deadline),
@@ -57,6 +50,25 @@ def session_message(session: Session, *, current: str = "") -> types_pb2.Session
         etag=session.etag,
         ip_address=session.ip_address or "",
     )
+
+
+def device_message(session: Session) -> types_pb2.Device:
+    """The device that a session runs on."""
+    return types_pb2.Device(
+        name=session.device_id or "",
+        display_name=session.display_name,
+        type=session.device_type,
+        os=session.device_os,
+        browser=session.device_browser,
+        category=session.category,
+    )
+
+
+def location_message(session: Session) -> types_pb2.Location | None:
+    """Where a session was last seen; None: it is not known."""
+    if session.country is None and session.city is None:
+        return None
+    return types_pb2.Location(country=session.country or "", city=session.city or "", radius_km=session.radius_km or 0)
 
 
 def ended_message(
@@ -92,9 +104,3 @@ def amr_values(values: list[str], field: str) -> list[str]:
         if value not in AMR_VALUES:
             raise InvalidFieldError(f"{field}[{index}]", "is not an authentication method of RFC 8176")
     return list(dict.fromkeys(values))
-
-
-def _location(session: Session) -> types_pb2.Location | None:
-    if session.country is None and session.city is None:
-        return None
-    return types_pb2.Location(country=session.country or "", city=session.city or "", radius_km=session.radius_km or 0)

@@ -8,7 +8,7 @@ import grpc
 from argus.audit.service import Audit
 from argus.base.errors import InvalidFieldError, RequestAlreadyDoneError
 from argus.base.ids import session_name, user_name
-from argus.base.limits import LONGEST_ACCESS_LIFE
+from argus.base.limits import CLOCK_LEEWAY, LONGEST_ACCESS_LIFE, NEWS_BOUND
 from argus.flows.terminate import Terminate
 from argus.flows.touch import Touch, TouchSessions
 from argus.flows.vouch import Vouched, VouchedSessions
@@ -69,7 +69,7 @@ class SessionServicer(session_service_pb2_grpc.SessionServiceServicer):
     async def CreateSession(self, request: pb.CreateSessionRequest, context: Context) -> pb.CreateSessionResponse:
         """Begins a session on the caller's word."""
         tenant_id, user_id = validate.user(request.parent, "parent")
-        caller = current_caller()
+        caller, origin = current_caller(), origin_of(request)
         has_time = request.HasField("auth_time")
         vouched = Vouched(
             tenant_id=tenant_id,
@@ -82,11 +82,11 @@ class SessionServicer(session_service_pb2_grpc.SessionServiceServicer):
             amr=amr_values(list(request.amr), "amr"),
             auth_time=validate.timestamp(request.auth_time, "auth_time") if has_time else None,
             traits=traits(request.client_context),
-            ip_address=origin_of(request).ip_address,
+            ip_address=origin.ip_address,
             device_token=validate.text(request.device_token, "device_token", _MAX_DEVICE_TOKEN),
             proof=request.proof if request.HasField("proof") else None,
         )
-        created = await self._vouched.create(vouched, origin=origin_of(request))
+        created = await self._vouched.create(vouched, origin=origin)
         return pb.CreateSessionResponse(
             session=session_message(created.session), tokens=created.tokens, device_token=created.device_token
         )
@@ -164,10 +164,10 @@ class SessionServicer(session_service_pb2_grpc.SessionServiceServicer):
             comment=validate.text(request.comment, "comment", _MAX_COMMENT),
             origin=origin_of(request),
         )
-        policy = None
+        access_life = LONGEST_ACCESS_LIFE
         if ended.session is not None:
             session = session_message(ended.session)
-            policy = await self._policies.by_revision(name[0], ended.session.policy_revision)
+            access_life = (await self._policies.by_revision(name[0], ended.session.policy_revision)).access
         else:
             session = ended_message(*name, at=ended.end_time, reason=ended.reason)
         return pb.TerminateSessionResponse(
@@ -175,7 +175,9 @@ class SessionServicer(session_service_pb2_grpc.SessionServiceServicer):
             state=termination_state(ended.state),
             operation=ended.operation,
             online_bound=validate.to_duration(ONLINE_BOUND),
-            offline_bound=validate.to_duration(LONGEST_ACCESS_LIFE if policy is None else policy.access),
+            offline_bound=validate.to_duration(NEWS_BOUND),
+            # Whoever verifies may be behind by the leeway.
+            offline_bound_without_stream=validate.to_duration(access_life + CLOCK_LEEWAY),
         )
 
     async def TerminateSessions(

@@ -5,26 +5,33 @@ from typing import Any, Final
 import grpc
 
 from argus.base.errors import RequestAlreadyDoneError
+from argus.base.ids import tenant_name
 from argus.flows.tenant_lifecycle import CreateTenant, TenantLifecycle
 from argus.rpc import validate
 from argus.rpc.context import origin_of
 from argus.rpc.converters import tenant_message, termination_state
 from argus.tenants.model import MAX_DISPLAY_NAME, Tenant, TenantFields
 from argus.tenants.service import Tenants
+from argus.themes.model import Theme
+from argus.themes.service import Themes
 from argus.v1 import tenant_service_pb2 as pb
 from argus.v1 import tenant_service_pb2_grpc
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
 _MAX_COMMENT: Final = 200
+_OF_THEME: Final = frozenset({"title", "accent_light", "accent_dark", "logo"})
 _CHANGEABLE: Final = frozenset({"display_name", "rsa_bits", "key_rotation_period"})
 
 
 class TenantServicer(tenant_service_pb2_grpc.TenantServiceServicer):
     """Serves `argus.v1.TenantService`."""
 
-    def __init__(self, tenants: Tenants, create_tenant: CreateTenant, lifecycle: TenantLifecycle) -> None:
+    def __init__(
+        self, tenants: Tenants, themes: Themes, create_tenant: CreateTenant, lifecycle: TenantLifecycle
+    ) -> None:
         self._tenants = tenants
+        self._themes = themes
         self._create_tenant = create_tenant
         self._lifecycle = lifecycle
 
@@ -71,6 +78,32 @@ class TenantServicer(tenant_service_pb2_grpc.TenantServiceServicer):
             tenant = await self._tenants.get(tenant_id)
         return pb.UpdateTenantResponse(tenant=self._message(tenant))
 
+    async def GetTheme(self, request: pb.GetThemeRequest, context: Context) -> pb.GetThemeResponse:
+        """Reads how a tenant's pages look."""
+        tenant_id = validate.tenant(request.name, "name", allow_system=True)
+        await self._tenants.get(tenant_id)
+        return pb.GetThemeResponse(theme=_theme_message(tenant_id, await self._themes.get(tenant_id)))
+
+    async def UpdateTheme(self, request: pb.UpdateThemeRequest, context: Context) -> pb.UpdateThemeResponse:
+        """Changes how a tenant's pages look."""
+        said = request.theme
+        tenant_id = validate.tenant(said.name, "theme.name", allow_system=True)
+        paths = validate.mask(request.update_mask, _OF_THEME)
+        await self._tenants.get(tenant_id)
+        changed = Theme(
+            title=said.title,
+            accent_light=said.accent_light,
+            accent_dark=said.accent_dark,
+            logo=said.logo,
+            logo_type=said.logo_type,
+        )
+        origin = origin_of(request, tenant_id=tenant_id)
+        try:
+            theme = await self._themes.update(tenant_id, changed, paths=paths, origin=origin, within="theme.")
+        except RequestAlreadyDoneError:
+            theme = await self._themes.get(tenant_id)
+        return pb.UpdateThemeResponse(theme=_theme_message(tenant_id, theme))
+
     async def TerminateTenantSessions(
         self, request: pb.TerminateTenantSessionsRequest, context: Context
     ) -> pb.TerminateTenantSessionsResponse:
@@ -91,6 +124,17 @@ class TenantServicer(tenant_service_pb2_grpc.TenantServiceServicer):
 
     def _message(self, tenant: Tenant) -> pb.Tenant:
         return tenant_message(tenant, issuer=self._tenants.issuer(tenant.tenant_id))
+
+
+def _theme_message(tenant_id: str, theme: Theme) -> pb.Theme:
+    return pb.Theme(
+        name=tenant_name(tenant_id),
+        title=theme.title,
+        accent_light=theme.accent_light,
+        accent_dark=theme.accent_dark,
+        logo=theme.logo,
+        logo_type=theme.logo_type,
+    )
 
 
 def _fields(tenant: pb.Tenant) -> TenantFields:

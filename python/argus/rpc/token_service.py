@@ -4,7 +4,6 @@ from typing import Any, Final
 
 import grpc
 
-from argus.base.errors import InvalidFieldError
 from argus.flows.client_token import ClientTokens
 from argus.flows.revoke import ANY_CLIENT_SCOPE, RevokeToken
 from argus.rpc import validate
@@ -26,11 +25,9 @@ class TokenServicer(token_service_pb2_grpc.TokenServiceServicer):
 
     async def RevokeToken(self, request: pb.RevokeTokenRequest, context: Context) -> pb.RevokeTokenResponse:
         """Ends the session of a token."""
-        if not request.token:
-            raise InvalidFieldError("token", "is required")
         caller = current_caller()
         await self._revoke_token.revoke(
-            request.token,
+            validate.presented_token(request.token, "token"),
             caller_id=caller.client_id,
             may_any=ANY_CLIENT_SCOPE in caller.scopes,
             origin=origin_of(request),

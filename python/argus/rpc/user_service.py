@@ -1,21 +1,31 @@
 """Serves `argus.v1.UserService`."""
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Final
 
 import grpc
 
 from argus.base import ids
-from argus.base.errors import RequestAlreadyDoneError
+from argus.base.errors import InvalidFieldError, RequestAlreadyDoneError
+from argus.flows.import_users import MAX_BATCH, ImportUsers, UserImport
 from argus.flows.user_lifecycle import UserLifecycle
 from argus.groups.service import Groups
 from argus.rpc import validate
 from argus.rpc.context import origin_of
 from argus.rpc.converters import group_message, identifier_kind, identifier_message, termination_state, user_message
-from argus.users.model import MAX_DISPLAY_NAME, MAX_IDENTIFIER, IdentifierNotFoundError, NewIdentifier, User
+from argus.users.model import (
+    MAX_DISPLAY_NAME,
+    MAX_IDENTIFIER,
+    IdentifierNotFoundError,
+    NewIdentifier,
+    NewUser,
+    TakenOver,
+    User,
+)
 from argus.users.service import Users
+from argus.v1 import errors_pb2, user_service_pb2_grpc
 from argus.v1 import user_service_pb2 as pb
-from argus.v1 import user_service_pb2_grpc
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -25,7 +35,8 @@ _MAX_COMMENT: Final = 200
 class UserServicer(user_service_pb2_grpc.UserServiceServicer):
     """Serves `argus.v1.UserService`."""
 
-    def __init__(self, users: Users, groups: Groups, lifecycle: UserLifecycle) -> None:
+    def __init__(self, users: Users, groups: Groups, lifecycle: UserLifecycle, import_users: ImportUsers) -> None:
+        self._import = import_users
         self._users = users
         self._groups = groups
         self._lifecycle = lifecycle
@@ -41,6 +52,7 @@ class UserServicer(user_service_pb2_grpc.UserServiceServicer):
             user = await self._lifecycle.create(
                 tenant_id,
                 display_name=display_name,
+                locale=request.user.locale,
                 identifiers=identifiers,
                 password=request.password,
                 origin=origin_of(request),
@@ -66,13 +78,18 @@ class UserServicer(user_service_pb2_grpc.UserServiceServicer):
         return pb.ListUsersResponse(users=[user_message(one) for one in users], next_page_token=following)
 
     async def UpdateUser(self, request: pb.UpdateUserRequest, context: Context) -> pb.UpdateUserResponse:
-        """Changes the display name."""
+        """Changes display name and locale."""
         tenant_id, user_id = validate.user(request.user.name, "user.name")
-        validate.mask(request.update_mask, {"display_name"})
+        paths = validate.mask(request.update_mask, {"display_name", "locale"})
         display_name = validate.text(request.user.display_name, "user.display_name", MAX_DISPLAY_NAME)
         try:
             user: User = await self._users.update(
-                tenant_id, user_id, display_name=display_name, etag=request.user.etag, origin=origin_of(request)
+                tenant_id,
+                user_id,
+                display_name=display_name if "display_name" in paths else None,
+                locale=request.user.locale if "locale" in paths else None,
+                etag=request.user.etag,
+                origin=origin_of(request),
             )
         except RequestAlreadyDoneError:
             user = await self._users.get(tenant_id, user_id)
@@ -108,6 +125,15 @@ class UserServicer(user_service_pb2_grpc.UserServiceServicer):
         except RequestAlreadyDoneError:  # then it is gone, as was asked
             state = await self._lifecycle.ends_state(tenant_id, user_id)
         return pb.DeleteUserResponse(sessions_state=termination_state(state))
+
+    async def ImportUsers(self, request: pb.ImportUsersRequest, context: Context) -> pb.ImportUsersResponse:
+        """Takes users over from another system."""
+        tenant_id = validate.tenant(request.parent, "parent")
+        if not 1 <= len(request.users) <= MAX_BATCH:
+            raise InvalidFieldError("users", f"must have 1 to {MAX_BATCH} items")
+        imports = [_import(one, f"users[{index}].user") for index, one in enumerate(request.users)]
+        outcomes = await self._import.run(tenant_id, imports, origin=origin_of(request))
+        return pb.ImportUsersResponse(results=[_import_result(tenant_id, outcome) for outcome in outcomes])
 
     async def CreateIdentifier(
         self, request: pb.CreateIdentifierRequest, context: Context
@@ -194,3 +220,37 @@ class UserServicer(user_service_pb2_grpc.UserServiceServicer):
 
 def _identifier(message: pb.Identifier, path: str) -> NewIdentifier:
     return NewIdentifier(kind=identifier_kind(message.kind, f"{path}.kind"), value=message.value)
+
+
+def _import(message: pb.UserImport, path: str) -> UserImport:
+    identifiers = [
+        replace(
+            _identifier(one, f"{path}.identifiers[{index}]"),
+            verify_time=validate.timestamp(one.verify_time, f"{path}.identifiers[{index}].verify_time")
+            if one.HasField("verify_time")
+            else None,
+        )
+        for index, one in enumerate(message.user.identifiers)
+    ]
+    user = NewUser(
+        display_name=message.user.display_name,
+        identifiers=identifiers,
+        locale=message.user.locale,
+        disabled=message.user.state == pb.USER_STATE_DISABLED,
+    )
+    return UserImport(user=user, password_hash=message.password_hash, groups=list(message.user.groups))
+
+
+def _import_result(tenant_id: str, outcome: TakenOver) -> pb.UserImportResult:
+    if outcome.error is not None:
+        return pb.UserImportResult(
+            outcome=pb.IMPORT_OUTCOME_REFUSED,
+            code=int(outcome.error.code),
+            reason=errors_pb2.ErrorReason.ValueType(outcome.error.reason),
+            message=outcome.error.message,
+            metadata=outcome.error.metadata,
+        )
+    return pb.UserImportResult(
+        outcome=pb.IMPORT_OUTCOME_CREATED if outcome.is_new else pb.IMPORT_OUTCOME_PRESENT,
+        user=ids.user_name(tenant_id, outcome.user_id) if outcome.user_id else "",
+    )

@@ -16,9 +16,10 @@ from argus.base.errors import InvalidFieldError, TenantMismatchError
 from argus.rpc.context import current_caller
 
 _SLUG: Final = re.compile(r"[a-z][a-z0-9-]{0,62}")
-_TENANT_ID: Final = re.compile(r"[a-z][a-z0-9-]{0,30}")
 # RFC 6749, section 3.3.
 _SCOPE_TOKEN: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,128}")
+# 16 random bytes (`base.ids.new_id`).
+_OWN_ID: Final = re.compile(r"[A-Za-z0-9_-]{22}")
 _MAX_SCOPES: Final = 100
 _MAX_RESOURCE: Final = 512
 
@@ -50,6 +51,34 @@ def session(text: str, field: str, *, allow_system: bool = False) -> tuple[str, 
     if not Keyspace.is_session_id(found[2]):
         raise InvalidFieldError(field, "does not end in a session id")
     return found[0], found[1], found[2]
+
+
+def own_id(value: str, field: str) -> str:
+    """An id that Argus made. Whatever else was pasted there is not repeated in an answer."""
+    if not value:
+        raise InvalidFieldError(field, "is required")
+    if not _OWN_ID.fullmatch(value):
+        raise InvalidFieldError(field, "is not an id that Argus made")
+    return value
+
+
+def own_session(text: str, field: str) -> str:
+    """`text`, if it is "tenants/*/users/*/sessions/*"; whose session it is is asked where the user is known."""
+    found = ids.parse_name("session", text)
+    if found is None:
+        raise InvalidFieldError(field, f"must be a resource name of the form {ids.name_pattern('session')}")
+    if not Keyspace.is_session_id(found[2]):
+        raise InvalidFieldError(field, "does not end in a session id")
+    return text
+
+
+def own_credential(text: str, field: str) -> str:
+    """`text`, if it is "tenants/*/users/*/credentials/*"; whose it is is asked where the user is known."""
+    found = ids.parse_name("credential", text)
+    if found is None:
+        raise InvalidFieldError(field, f"must be a resource name of the form {ids.name_pattern('credential')}")
+    own_id(found[2], field)
+    return text
 
 
 def identifier(text: str, field: str, *, allow_system: bool = False) -> tuple[str, str, str]:
@@ -109,6 +138,13 @@ def text(value: str, field: str, max_len: int, *, required: bool = False, min_le
     return value
 
 
+def presented_token(value: str, field: str) -> str:
+    """A token as it was presented; one that is not good is no fault of the request's, but one that is missing is."""
+    if not value:
+        raise InvalidFieldError(field, "is missing; send the token")
+    return value
+
+
 def slug(value: str, field: str) -> str:
     """An id that a caller chooses for a client or a group: [a-z][a-z0-9-]{0,62}."""
     if not _SLUG.fullmatch(value):
@@ -123,7 +159,7 @@ def client_id(value: str, field: str) -> str:
 
 def tenant_id(value: str, field: str) -> str:
     """An id that a caller chooses for a tenant: [a-z][a-z0-9-]{0,30}."""
-    if not _TENANT_ID.fullmatch(value):
+    if not ids.TENANT_ID.fullmatch(value):
         raise InvalidFieldError(field, "must be a lower-case letter and up to 30 of a-z, 0-9 and -")
     return value
 

@@ -1,6 +1,7 @@
 """Fetches a small document of an issuer; the only module that speaks HTTP as a client.
 
-Neither the address nor the answer is trusted: HTTPS alone, no redirects, bounded in size and time.
+Neither the address nor the answer is trusted: HTTPS alone, no redirects, bounded in size and time. The environment is:
+whoever can write it has the process already, and it is where an operator says how to get out of a network.
 """
 
 import asyncio
@@ -31,7 +32,10 @@ class FetchFailedError(Exception):
 
 
 class Fetcher:
-    """Fetches documents over HTTPS."""
+    """Fetches documents over HTTPS, by the proxies of the environment (HTTPS_PROXY, ALL_PROXY, NO_PROXY).
+
+    A proxy passes on what it can't read: the certificate has to be the issuer's.
+    """
 
     def __init__(
         self,
@@ -57,7 +61,11 @@ class Fetcher:
         Raises:
             ValueError: Says why; never shows the address.
         """
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+            _ = parts.port
+        except ValueError:
+            raise ValueError("the address must be well-formed") from None
         if not parts.hostname or parts.username is not None or parts.password is not None or parts.fragment:
             raise ValueError("the address must have a host, and neither a user nor a fragment")
         if parts.scheme == "https":
@@ -70,30 +78,43 @@ class Fetcher:
 
         Raises:
             ValueError: The address is one that is never fetched.
-            FetchFailedError: There is no answer, or none of status 200 that is small enough.
+            FetchFailedError: There is no answer, or none of status 200 that is small enough; or what the environment
+                says of proxies and certificates can't be used.
         """
         self.check(url)
-        is_encrypted = urlsplit(url).scheme == "https"
-        trust = await self._trust(is_encrypted=is_encrypted)
         try:
-            async with (
-                asyncio.timeout(self._timeout),
-                # Proxies of the environment are for the way out, not for what this machine says to itself.
-                httpx.AsyncClient(verify=trust, trust_env=is_encrypted, timeout=self._timeout) as client,
-                client.stream("GET", url, headers=_HEADERS, follow_redirects=False) as answer,
-            ):
-                return await _read(answer)
+            async with asyncio.timeout(self._timeout):
+                return await self._get(url, is_encrypted=urlsplit(url).scheme == "https")
+        except FetchFailedError:
+            raise
         except TimeoutError:
             raise FetchFailedError(f"no whole answer within {self._timeout:g} s") from None
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        except ImportError as error:
+            # It names the package that a kind of proxy needs.
+            raise FetchFailedError(f"no answer ({error})") from error
+        except Exception as error:
+            # What a proxy's address can be wrong in has no class in common.
             raise FetchFailedError(f"no answer ({type(error).__name__})") from error
+
+    async def _get(self, url: str, *, is_encrypted: bool) -> bytes:
+        trust = await self._trust(is_encrypted=is_encrypted)
+        async with (
+            # Proxies of the environment are for the way out, not for what this machine says to itself.
+            httpx.AsyncClient(verify=trust, trust_env=is_encrypted, timeout=self._timeout) as client,
+            client.stream("GET", url, headers=_HEADERS, follow_redirects=False) as answer,
+        ):
+            return await _read(answer)
 
     async def _trust(self, *, is_encrypted: bool) -> ssl.SSLContext:
         if not is_encrypted:
             return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         if self._tls is None:
-            # Reading the certificates of all authorities takes a tenth of a second.
-            self._tls = await asyncio.to_thread(httpx.create_ssl_context)
+            try:
+                # Reading the certificates of all authorities takes a tenth of a second.
+                self._tls = await asyncio.to_thread(httpx.create_ssl_context)
+            except OSError as error:
+                why = f"the certificates to trust can't be read ({type(error).__name__}): see SSL_CERT_FILE"
+                raise FetchFailedError(why) from error
         return self._tls
 
 

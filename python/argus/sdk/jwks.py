@@ -7,13 +7,13 @@ therefore make no more fetches than one in `KeySetTimes.pause`. A key that the i
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
 from argus._core import PublicKey, read_key_set
+from argus.sdk.clock import elapsed
 from argus.sdk.fetch import Fetcher, FetchFailedError
 
 __all__ = ["KeySetError", "KeySetTimes", "KeySetUnavailableError", "KeyUnknownError", "PublicKey", "RemoteKeySet"]
@@ -101,7 +101,7 @@ class RemoteKeySet:
         *,
         fetcher: Fetcher | None = None,
         times: KeySetTimes = KeySetTimes(),
-        now: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = elapsed,
     ) -> None:
         """Fetches nothing yet.
 
@@ -109,7 +109,7 @@ class RemoteKeySet:
             url: Where the set is; comes from configuration or discovery, never from a token.
             fetcher: Fetches it; by default over HTTPS alone.
             times: How long it is used.
-            now: Seconds by a clock that nothing moves.
+            now: Seconds by a clock that nothing moves or stops.
 
         Raises:
             ValueError: The address is one that is never fetched.
@@ -126,6 +126,7 @@ class RemoteKeySet:
         # By name: until when it is not asked for, and how long that was.
         self._unknown: dict[str, tuple[float, float]] = {}
         self._flight: asyncio.Task[None] | None = None
+        self._is_closed = False
 
     @property
     def age(self) -> timedelta | None:
@@ -136,7 +137,7 @@ class RemoteKeySet:
         """Fetches the set if it has to be, so that the first token does not wait for it.
 
         Raises:
-            KeySetUnavailableError: It can't be had.
+            KeySetUnavailableError: It can't be had, or was closed.
         """
         await self._current()
 
@@ -145,7 +146,7 @@ class RemoteKeySet:
 
         Raises:
             KeyUnknownError: The issuer has published none of this name.
-            KeySetUnavailableError: That can't be known now.
+            KeySetUnavailableError: That can't be known now, or the set was closed.
         """
         held = await self._current()
         if kid not in held.keys and self._may_ask_for(kid):
@@ -155,13 +156,16 @@ class RemoteKeySet:
         return found
 
     async def close(self) -> None:
-        """Ends a fetch under way."""
+        """Ends a fetch under way; whoever waits for it, and whoever asks from now on, is told so."""
+        self._is_closed = True
         if self._flight is not None:
             self._flight.cancel()
             await asyncio.gather(self._flight, return_exceptions=True)
 
     async def _current(self) -> _Held:
         """The set, fetched anew if it is old and the issuer answers."""
+        if self._is_closed:
+            raise self._unavailable()
         now, attempts = self._now(), self._attempts
         age = float("inf") if self._held is None else now - self._held.asked_at
         if age >= _EARLY * self._fresh and now >= attempts.retry_at:
@@ -169,7 +173,7 @@ class RemoteKeySet:
             is_away = attempts.failures > 0 and now - attempts.last_at < 2 * self._pause
             flight = self._start()
             if age >= (self._stale if is_away else self._fresh):
-                await asyncio.shield(flight)
+                await self._wait_for(flight)
         if self._held is None or self._now() - self._held.asked_at >= self._stale:
             raise self._unavailable()
         return self._held
@@ -182,7 +186,7 @@ class RemoteKeySet:
         return self._is_fetching or now - self._attempts.last_at >= self._pause
 
     async def _ask_for(self, kid: str, held: _Held) -> _Held:
-        await asyncio.shield(self._start())
+        await self._wait_for(self._start())
         held = self._held or held
         if kid not in held.keys and not self._attempts.failures:
             self._forget(kid)
@@ -203,7 +207,8 @@ class RemoteKeySet:
         return KeyUnknownError("the issuer has published no such key", retry_after=self._until(until))
 
     def _unavailable(self) -> KeySetUnavailableError:
-        cause, retry_at = self._attempts.cause, self._attempts.retry_at
+        retry_at = self._attempts.retry_at
+        cause = "the key set was closed" if self._is_closed else self._attempts.cause
         return KeySetUnavailableError(f"the issuer's keys can't be had: {cause}", retry_after=self._until(retry_at))
 
     def _until(self, moment: float) -> timedelta:
@@ -214,10 +219,17 @@ class RemoteKeySet:
         return self._flight is not None and not self._flight.done()
 
     def _start(self) -> asyncio.Task[None]:
-        """The fetch under way, or a new one: a caller that goes away takes it from nobody."""
+        """The fetch under way, or a new one."""
         if self._flight is None or self._flight.done():
             self._flight = asyncio.create_task(self._load(), name="argus.sdk.jwks")
         return self._flight
+
+    async def _wait_for(self, flight: asyncio.Task[None]) -> None:
+        """Waits for the end of a fetch: a caller that goes away takes it from nobody."""
+        await asyncio.wait([flight])
+        if self._is_closed:
+            raise self._unavailable()
+        flight.result()
 
     async def _load(self) -> None:
         attempts = self._attempts

@@ -11,10 +11,13 @@ from google.rpc import error_details_pb2, status_pb2
 from argus.base.clock import Clock, now
 from argus.rpc.interceptors import STATUS_HEADER
 from argus.v1 import (
+    account_service_pb2_grpc,
     authentication_service_pb2_grpc,
     client_service_pb2_grpc,
     credential_service_pb2_grpc,
     key_service_pb2_grpc,
+    revocation_service_pb2_grpc,
+    self_service_pb2_grpc,
     session_service_pb2_grpc,
     tenant_service_pb2_grpc,
     token_service_pb2,
@@ -66,10 +69,13 @@ class Stubs:
     The generated types know asynchronous stubs; at run time one class does both.
     """
 
+    accounts: "account_service_pb2_grpc.AccountServiceAsyncStub"
     authentication: "authentication_service_pb2_grpc.AuthenticationServiceAsyncStub"
     clients: "client_service_pb2_grpc.ClientServiceAsyncStub"
     credentials: "credential_service_pb2_grpc.CredentialServiceAsyncStub"
     keys: "key_service_pb2_grpc.KeyServiceAsyncStub"
+    revocations: "revocation_service_pb2_grpc.RevocationServiceAsyncStub"
+    self_service: "self_service_pb2_grpc.SelfServiceAsyncStub"
     sessions: "session_service_pb2_grpc.SessionServiceAsyncStub"
     tenants: "tenant_service_pb2_grpc.TenantServiceAsyncStub"
     tokens: "token_service_pb2_grpc.TokenServiceAsyncStub"
@@ -77,10 +83,13 @@ class Stubs:
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         stubs: dict[str, Any] = {
+            "accounts": account_service_pb2_grpc.AccountServiceStub,
             "authentication": authentication_service_pb2_grpc.AuthenticationServiceStub,
             "clients": client_service_pb2_grpc.ClientServiceStub,
             "credentials": credential_service_pb2_grpc.CredentialServiceStub,
             "keys": key_service_pb2_grpc.KeyServiceStub,
+            "revocations": revocation_service_pb2_grpc.RevocationServiceStub,
+            "self_service": self_service_pb2_grpc.SelfServiceStub,
             "sessions": session_service_pb2_grpc.SessionServiceStub,
             "tenants": tenant_service_pb2_grpc.TenantServiceStub,
             "tokens": token_service_pb2_grpc.TokenServiceStub,
@@ -116,13 +125,31 @@ class Api(Stubs):
         self._renew_at: datetime | None = None
         self._bare = grpc.aio.insecure_channel(address)
         self._issuing = Stubs(self._bare)
-        self._channel = grpc.aio.insecure_channel(address, interceptors=[_Bearer(self.token)])
+        self._channel = grpc.aio.insecure_channel(
+            address, interceptors=[_Bearer(self.token), _StreamBearer(self.token)]
+        )
         super().__init__(self._channel)
 
     @property
     def parent(self) -> str:
         """Resource name of the tenant."""
         return f"tenants/{self.tenant_id}"
+
+    def at(self, address: str, *, clock: Clock | None = None) -> Self:
+        """The same client, calling another server; it asks for a token of its own.
+
+        Args:
+            address: Host and port of that server.
+            clock: The server's, if it has another one.
+        """
+        return type(self)(
+            address,
+            tenant_id=self.tenant_id,
+            client_id=self.client_id,
+            client_secret=self._secret,
+            clock=clock or self.clock,
+            scope=self._scope,
+        )
 
     async def token(self) -> str:
         """A client token that is good for a while yet."""
@@ -157,11 +184,22 @@ async def failure_of(call: Awaitable[object]) -> Failure | None:
     return None
 
 
-class _Bearer(grpc.aio.UnaryUnaryClientInterceptor):
+class _WithToken:
     def __init__(self, token: Callable[[], Awaitable[str]]) -> None:
         self._token = token
 
-    async def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
+    async def _call(self, continuation: Any, details: Any, request: Any) -> Any:
         metadata = grpc.aio.Metadata(*(details.metadata or ()))
         metadata.add("authorization", f"Bearer {await self._token()}")
         return await continuation(details._replace(metadata=metadata), request)
+
+
+class _Bearer(_WithToken, grpc.aio.UnaryUnaryClientInterceptor):
+    async def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
+        return await self._call(continuation, details, request)
+
+
+# grpc.aio takes an interceptor for one kind of call alone.
+class _StreamBearer(_WithToken, grpc.aio.UnaryStreamClientInterceptor):
+    async def intercept_unary_stream(self, continuation: Any, details: Any, request: Any) -> Any:
+        return await self._call(continuation, details, request)

@@ -2,7 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from types import TracebackType
 from typing import Final, Self
@@ -11,12 +12,15 @@ import structlog
 from prometheus_client import Counter
 
 from argus.base.errors import UnavailableError
+from argus.base.stopping import end_tasks
 
 log = structlog.get_logger(__name__)
 
 _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 1.0
-_STOP_SECONDS: Final = 5.0
+_STOP: Final = timedelta(seconds=5)
+# Shorter: what does not end is named by the loop that knows it.
+_CANCEL: Final = timedelta(seconds=4)
 
 
 class Background:
@@ -36,16 +40,28 @@ class Background:
         self._stop = asyncio.Event()
         self._loops: list[tuple[str, Callable[[], Awaitable[None]]]] = []
         self._tasks: list[asyncio.Task[None]] = []
+        self._turns: list[asyncio.Lock] = []
 
     def every(self, name: str, interval: timedelta, step: Callable[[], Awaitable[object]]) -> None:
         """Adds a step that is taken again and again, `interval` apart; a step under way is finished before the stop."""
+        turn = asyncio.Lock()
+        self._turns.append(turn)
 
         async def run() -> None:
             while not self._stop.is_set():
-                await step()
+                async with turn:
+                    await step()
                 await self._pause(interval.total_seconds())
 
         self._loops.append((name, run))
+
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """Between steps: those under way are finished before the block, and none begins inside it."""
+        async with AsyncExitStack() as stack:
+            for turn in self._turns:
+                await stack.enter_async_context(turn)
+            yield
 
     def forever(self, name: str, run: Callable[[], Awaitable[object]]) -> None:
         """Adds something that runs until it is cancelled."""
@@ -58,9 +74,7 @@ class Background:
                 if running.done():
                     running.result()
             finally:
-                running.cancel()
-                stopping.cancel()
-                await asyncio.gather(running, stopping, return_exceptions=True)
+                await end_tasks(_CANCEL, name, [running, stopping])
 
         self._loops.append((name, until_stopped))
 
@@ -75,10 +89,8 @@ class Background:
         """Lets the steps under way finish, then cancels what has not."""
         self._stop.set()
         if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=_STOP_SECONDS)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            _, late = await asyncio.wait(self._tasks, timeout=_STOP.total_seconds())
+            await end_tasks(_STOP, "background", late)
 
     async def _supervise(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         pause = _FIRST_PAUSE

@@ -12,6 +12,7 @@ from typing import Final
 from pydantic import SecretStr
 
 from argus.base.clock import Clock, now
+from argus.base.listen import is_loopback, split_address
 from argus.base.settings import Settings, SettingsError
 from argus.server.bootstrap import (
     ADMINISTRATOR,
@@ -30,6 +31,7 @@ from argus.storage.migrate import migrate
 
 _KEY_BYTES: Final = 32
 _CONFIG: Final = "argus.toml"
+_MAILS: Final = "mails"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +50,8 @@ class DevServer:
         password: File of the first user's password.
         operator_secret: File of the secret of the system tenant's client `operator`.
         config: Settings file for the command line: it finds the same stores and key by it.
+        mails: Where mails go: a folder, or the mail server's name.
+        pages: Address of the tenant's pages.
     """
 
     grpc: str
@@ -61,6 +65,8 @@ class DevServer:
     password: Path
     operator_secret: Path
     config: Path
+    mails: str
+    pages: str
 
 
 def run_dev(settings: Settings, *, announce: Callable[[DevServer], None]) -> None:
@@ -76,6 +82,9 @@ def run_dev(settings: Settings, *, announce: Callable[[DevServer], None]) -> Non
     """
     if settings.production:
         raise SettingsError(["ARGUS_PRODUCTION is for argus serve: argus dev makes keys and passwords of its own"])
+    settings = with_base_url(settings)
+    if not settings.has_mail:
+        settings = settings.model_copy(update={"mail_folder": settings.data_dir.absolute() / _MAILS})
     files = SecretFiles(settings.data_dir / "secrets")
     named = [bool(url.get_secret_value()) for url in (settings.redis_url, settings.database_url)]
     if any(named) and not all(named):
@@ -86,6 +95,18 @@ def run_dev(settings: Settings, *, announce: Callable[[DevServer], None]) -> Non
     with EmbeddedStores(settings.data_dir, pg_bin=settings.pg_bin, valkey_bin=settings.valkey_bin) as stores:
         urls = {"redis_url": SecretStr(stores.urls.redis), "database_url": SecretStr(stores.urls.database)}
         _run(_with_key(settings.model_copy(update=urls), files), files, announce)
+
+
+def with_base_url(settings: Settings) -> Settings:
+    """Where nothing else was said, the address that it is reached at is the one that it listens on.
+
+    By its name: browsers keep passkeys for names, and none for addresses.
+    """
+    host, port = split_address(settings.http_listen)
+    if settings.provenance()["base_url"] != "default" or not port or not is_loopback(host):
+        return settings
+    scheme = "https" if settings.http_tls_certificate else "http"
+    return settings.model_copy(update={"base_url": f"{scheme}://localhost:{port}"})
 
 
 def _with_key(settings: Settings, files: SecretFiles) -> Settings:
@@ -118,6 +139,8 @@ def _run(settings: Settings, files: SecretFiles, announce: Callable[[DevServer],
                 password=files.path(ADMINISTRATOR_PASSWORD),
                 operator_secret=files.path(client_secret_file(OPERATOR_CLIENT)),
                 config=files.path(_CONFIG),
+                mails=settings.mail_server.host if settings.mail_server else str(settings.mail_folder),
+                pages=f"{settings.base_url}/t/{DEV_TENANT}",
             )
         )
 
@@ -131,11 +154,15 @@ def _settings_file(settings: Settings) -> str:
         "database_url": settings.database_url,
         "key_encryption_key": settings.key_encryption_key,
         "key_encryption_key_previous": settings.key_encryption_key_previous,
+        # What the command line does to users is told to them, too.
+        "mail_url": settings.mail_url,
     }
     values = {
         "base_url": settings.base_url,
         "key_encryption_command": settings.key_encryption_command,
         "key_encryption_command_previous": settings.key_encryption_command_previous,
+        "mail_from": settings.mail_from,
+        **({"mail_folder": str(settings.mail_folder)} if settings.mail_folder else {}),
     } | {name: value.get_secret_value() for name, value in secret.items()}
     # A JSON string is a TOML string, too.
     return "".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items())

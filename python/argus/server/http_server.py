@@ -5,22 +5,26 @@ import contextlib
 import socket
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Final
 
 import uvicorn
 from starlette.applications import Starlette
 
 from argus.base.listen import split_address
+from argus.base.stopping import within
 from argus.server.tls import Tls
 
 _KEEP_ALIVE_SECONDS: Final = 30
 _LARGEST_HEADERS: Final = 16 * 1024
+# It looks ten times a second, and then waits for what its connections have to say.
+_FORCED: Final = timedelta(seconds=2)
 
 
 class HttpServer:
     """One listener with one application."""
 
-    def __init__(self, app: Starlette, address: str, tls: Tls | None) -> None:
+    def __init__(self, app: Starlette, address: str | Path, tls: Tls | None) -> None:
         self._socket = _listen(address)
         self._server = _Server(
             uvicorn.Config(
@@ -56,10 +60,8 @@ class HttpServer:
         self._server.should_exit = True
         if self._task is not None:
             _, late = await asyncio.wait({self._task}, timeout=grace.total_seconds())
-            if late:
-                self._server.force_exit = True
-                await asyncio.wait({self._task})
-            self._task.result()
+            self._server.force_exit = bool(late)
+            await within(_FORCED, "http", self._task)
         self._socket.close()
 
 
@@ -70,7 +72,13 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _listen(address: str) -> socket.socket:
+def _listen(address: str | Path) -> socket.socket:
+    if isinstance(address, Path):
+        made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        made.bind(str(address))
+        made.listen(512)
+        made.settimeout(0)
+        return made
     host, port = split_address(address)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     made = socket.socket(family, socket.SOCK_STREAM)

@@ -9,10 +9,13 @@ from argus.server.background import Background
 # The bound of a rotation is in PostgreSQL within a second (rotation.md, section 3).
 _FLUSH: Final = timedelta(milliseconds=250)
 _OUTBOX: Final = timedelta(milliseconds=500)
+# People wait for their mails, and each waits for both loops.
+_ACCOUNTS: Final = timedelta(milliseconds=500)
 _KEYS: Final = timedelta(seconds=5)
 _COVERS: Final = timedelta(seconds=1)
 _KEKS: Final = timedelta(seconds=1)
 _REPORT: Final = timedelta(seconds=10)
+_REVOCATIONS: Final = timedelta(seconds=5)
 _HOUSEKEEPING: Final = timedelta(minutes=5)
 
 
@@ -20,12 +23,17 @@ def add_loops(background: Background, argus: Argus) -> None:
     """Adds all of them."""
     background.forever("snapshot", argus.snapshot.run)
     background.every("effects", _FLUSH, argus.effects.flush)
+    background.forever("revocations", argus.revocations.run)
+    background.every("revocations-tidy", _REVOCATIONS, argus.revocations.tidy)
     background.every("covers", _COVERS, argus.covers.keep)
     background.every("rebuild-report", _REPORT, argus.rebuild.metrics.report)
     background.every("outbox", _OUTBOX, argus.outbox.run_due)
+    background.every("account-requests", _ACCOUNTS, argus.accounts.answering.run_due)
+    background.every("mails", _ACCOUNTS, argus.accounts.posting.run_due)
     background.every("sweeper", argus.settings.sweep_interval, argus.sweeper.sweep)
     background.every("keys", _KEYS, argus.signing_keys.advance_due)
     # So that a pulled key never waits for a program.
     background.every("key-encryption", _KEKS, argus.keks.learn)
     background.every("janitor", _HOUSEKEEPING, argus.sweeper.tidy)
+    background.every("account-janitor", _HOUSEKEEPING, argus.post.links.forget_expired)
     background.every("partitions", _HOUSEKEEPING, argus.audit.ensure_partitions)

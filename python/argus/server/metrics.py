@@ -1,6 +1,7 @@
 """The metrics of one process."""
 
 import re
+from collections import Counter as Counted
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -10,8 +11,11 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from argus._core import Engine, Lease
+from argus.flows.refusals import Refusals
 from argus.rpc.metrics import RpcMetrics
+from argus.server.front_door import FrontDoor
 from argus.server.primary import PrimaryWatch
+from argus.server.snapshot import SnapshotKeeper
 
 _COUNTER: Final = re.compile(r"(?P<name>[a-z_]+)(?:\{(?P<labels>.*)\})?")
 _HELP: Final = {
@@ -21,8 +25,37 @@ _HELP: Final = {
     "alarms": "What somebody should be woken for; each is an audit event, too.",
     "token_faults": "Presented tokens that were refused, by class of their fault; not every one has an audit event.",
     "caller_faults": "Callers' tokens that were refused, by class of their fault; not every one has an audit event.",
+    "cache_hits": "Tokens (signatures) and sessions (states) of hot calls that were known in memory.",
+    "cache_misses": "Tokens that were verified in full, and states that were read from Redis.",
+    "cache_evictions": "Entries that made place for others before their time.",
+    "tracking_losses": "Lost or refused connections on which Redis tells of changes; all states went with each.",
+    "activity_written": "Uses of sessions written to Redis in batches.",
+    "activity_batches": "Batches of uses of sessions.",
     "effects_dropped": "Audit events lost because the queue of effects was full.",
     "redis_failures": "Questions that Redis refused or left unanswered.",
+}
+_DOOR_HELP: Final = {
+    "mute": "Connections that did not say in time what they speak, or failed to shake hands.",
+    "cut": "Connections closed because they gave up too many calls, or sent too much wide metadata.",
+    "passed": "Requests that went on to the servers behind the front door.",
+    "shed": "Requests turned away because too many were waiting for those servers.",
+    "late": "Requests that did not come whole in time.",
+}
+_GAUGES: Final = {
+    "callers": ("argus_engine_cached_callers", "Tokens of callers in their cache.", 1),
+    "caller_bytes": ("argus_engine_cached_caller_bytes", "About how much memory they take.", 1),
+    "signatures": ("argus_engine_cached_signatures", "Tokens in the signature cache.", 1),
+    "signature_bytes": ("argus_engine_cached_signature_bytes", "About how much memory they take.", 1),
+    "states": ("argus_engine_cached_states", "Sessions in the state cache.", 1),
+    "state_bytes": ("argus_engine_cached_state_bytes", "About how much memory they take.", 1),
+    "tracking_age_ms": (
+        "argus_engine_tracking_age_seconds",
+        "Time since Redis was known to have told of every change; cached states count below 0.25.",
+        1000,
+    ),
+    "activity_queued": ("argus_engine_activity_queued", "Uses of sessions not yet in Redis.", 1),
+    "activity_oldest_ms": ("argus_engine_activity_oldest_seconds", "Age of the oldest use not yet in Redis.", 1000),
+    "activity_longest_ms": ("argus_engine_activity_longest_seconds", "Longest time that a use waited.", 1000),
 }
 _LABEL: Final = re.compile(r'(?P<key>[a-z_]+)="?(?P<value>[^",}]*)"?')
 
@@ -40,11 +73,16 @@ class ProcessMetrics:
             "argus_background_failures", "Failed rounds of background loops.", ("loop",), registry=self.registry
         )
 
-    def watch(self, engine: Engine, others: Iterable[Collector]) -> None:
-        """Reports what the engine and others count."""
-        self.registry.register(EngineCollector(engine))
+    def watch(self, engine: Engine, refusals: Refusals, snapshot: SnapshotKeeper, others: Iterable[Collector]) -> None:
+        """Reports what the engine, the flows in its place, and others count."""
+        self.registry.register(EngineCollector(engine, refusals, snapshot))
         for one in others:
             self.registry.register(one)
+
+    def watch_doors(self, door: FrontDoor) -> None:
+        """Reports what the front door counts."""
+        self.rpc.watch_doors(door.counts)
+        self.registry.register(DoorCollector(door))
 
     def watch_primary(self, primary: PrimaryWatch, lease: Lease | None) -> None:
         """Reports how the primary of Redis fares."""
@@ -79,15 +117,47 @@ class PrimaryCollector(Collector):
             )
 
 
+class DoorCollector(Collector):
+    """Connections at the front doors, and what was turned away there."""
+
+    def __init__(self, door: FrontDoor) -> None:
+        self._door = door
+
+    def collect(self) -> Iterator[Metric]:
+        """Sums over all doors of the process."""
+        doors = self._door.counts()
+        yield GaugeMetricFamily(
+            "argus_door_connections", "Connections open at the front door.", value=sum(one.connections for one in doors)
+        )
+        for name, text in _DOOR_HELP.items():
+            total = sum(one.totals[name] for one in doors)
+            yield CounterMetricFamily(f"argus_door_{name}", text, value=total)
+        expires = self._door.certificates_expire()
+        if expires is not None:
+            yield GaugeMetricFamily(
+                "argus_door_certificate_expire_time_seconds",
+                "Unix time at which the first certificate of the front door expires.",
+                value=expires,
+            )
+
+
 class EngineCollector(Collector):
     """Reads the engine's counters when asked; the hot path never touches Python objects."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, refusals: Refusals, snapshot: SnapshotKeeper) -> None:
         self._engine = engine
+        self._refusals = refusals
+        self._snapshot = snapshot
 
     def collect(self) -> Iterator[Metric]:
         """All counters, and the state of the effects queue."""
-        yield from _families(self._engine.counters())
+        counts = Counted(self._engine.counters())
+        counts.update(self._refusals.counters())
+        yield from _families(counts)
+        for key, value in self._engine.gauges().items():
+            name, text, per_unit = _GAUGES[key]
+            if value >= 0:
+                yield GaugeMetricFamily(name, text, value=value / per_unit)
         queued, age_ms = self._engine.effects_queued()
         yield GaugeMetricFamily("argus_effects_queued", "Effects not yet in PostgreSQL.", value=queued)
         yield GaugeMetricFamily(
@@ -95,6 +165,9 @@ class EngineCollector(Collector):
         )
         yield GaugeMetricFamily(
             "argus_snapshot_version", "Configuration version that is served.", value=self._engine.snapshot_version()
+        )
+        yield CounterMetricFamily(
+            "argus_snapshot_readings", "Times that PostgreSQL was asked for it.", value=self._snapshot.readings
         )
 
 

@@ -8,9 +8,13 @@ from typing import Final, Protocol, TypeVar
 
 import structlog
 
-from argus._core import Engine, Lease
+from argus._core import Clock, Engine, Lease
+from argus.base import clock as clocks
 from argus.base.clock import Now
 from argus.base.errors import UnavailableError
+from argus.base.settings import Settings
+from argus.base.stopping import LONGEST_END, end_tasks
+from argus.storage.postgres import Database
 from argus.storage.primaries import Primaries, Primary, Replaced
 from argus.storage.redis import Node, NotPrimaryError, Redis
 
@@ -18,6 +22,8 @@ log = structlog.get_logger(__name__)
 
 _SETTLED: Final = timedelta(seconds=1)
 _UNSETTLED: Final = timedelta(milliseconds=250)
+# Longest that PostgreSQL may take to confirm the primary.
+_PATIENCE: Final = timedelta(seconds=4)
 
 
 class PrimaryWatch(Protocol):
@@ -57,17 +63,18 @@ async def watching(watch: Watch) -> AsyncIterator[Watch]:
         UnavailableError: A store is away at the start.
     """
     await watch.start()
-    task = asyncio.create_task(_go_on(watch), name="primary")
+    stop = asyncio.Event()
+    task = asyncio.create_task(_go_on(watch, stop), name="primary")
     try:
         yield watch
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        stop.set()
+        await end_tasks(LONGEST_END, "primary", [task])
 
 
-async def _go_on(watch: PrimaryWatch) -> None:
+async def _go_on(watch: PrimaryWatch, stop: asyncio.Event) -> None:
     is_settled = True
-    while True:
+    while not stop.is_set():
         await asyncio.sleep((_SETTLED if is_settled else _UNSETTLED).total_seconds())
         is_settled = False
         try:
@@ -233,3 +240,20 @@ class PrimaryKeeper:
             else:
                 log.info("redis.lease_kept")
         self.fault = fault
+
+
+@asynccontextmanager
+async def open_primary(
+    settings: Settings, clock: Clock, redis: Redis, engine: Engine, lease: Lease | None
+) -> AsyncIterator[PrimaryWatch]:
+    """Watches the primary for as long as the stores are open: commands of a minute need the lease as well."""
+    if lease is None:
+        async with watching(StandaloneWatch(redis)) as watch:
+            yield watch
+        return
+    # Connections of its own: a lease must not run out because all others are busy.
+    async with Database.open(settings.database_url.get_secret_value(), max_size=2, timeout=_PATIENCE) as db:
+        primaries = Primaries(db, redis.url.service)
+        keeper = PrimaryKeeper(redis, engine, lease, primaries, now=lambda: clocks.now(clock))
+        async with watching(keeper) as watch:
+            yield watch

@@ -45,7 +45,8 @@ class PrivateStack:
 
     async def advance(self, by: timedelta) -> None:
         """Moves the time of the process and of the functions in Redis."""
-        # What waits to be written would look as if PostgreSQL had been away for that long.
+        # What waits to be written would look as if a store had been away for that long.
+        await asyncio.to_thread(self.server.argus.engine.write_activity, 2000)
         await self.server.argus.effects.flush()
         self.clock.advance(round(by.total_seconds() * 1000))
         await self.server.argus.redis.load_functions()
@@ -137,8 +138,12 @@ async def stack_over(stores: StoreUrls, *, clock: Clock | None = None, **changes
 
 
 @asynccontextmanager
-async def private_stack() -> AsyncIterator[PrivateStack]:
-    """A server over stores in a temporary folder; nothing of it is left afterwards."""
+async def private_stack(**changes: Any) -> AsyncIterator[PrivateStack]:
+    """A server over stores in a temporary folder; nothing of it is left afterwards.
+
+    Args:
+        changes: Settings that differ.
+    """
     with tempfile.TemporaryDirectory(prefix="argus-") as folder, EmbeddedStores(Path(folder)) as stores:
-        async with stack_over(stores.urls) as stack:
+        async with stack_over(stores.urls, **changes) as stack:
             yield stack

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from argus.sessions.model import EndReason, Session
 from argus.sessions.store import from_row
+from argus.storage.columns import columns
 from argus.storage.postgres import Database, Transaction
 
 
@@ -20,6 +22,12 @@ class UserState:
 
     is_disabled: bool
     not_before: datetime | None
+
+
+_LIVING: Final = """
+    SELECT s.session_id FROM sessions s JOIN unnest(%s::text[], %s::text[]) AS w (tenant_id, session_id)
+        ON s.tenant_id = w.tenant_id AND s.session_id = w.session_id
+     WHERE s.state <> 'ended'"""
 
 
 class EndingStore:
@@ -54,15 +62,17 @@ class EndingStore:
         reason: EndReason,
         keep: str | None = None,
         client_id: str | None = None,
+        device_id: str | None = None,
         begun_until: datetime | None = None,
     ) -> list[Session]:
-        """Ends the sessions of a user, or all but `keep`, those of one client, or the older ones; returns them."""
+        """Ends the sessions of a user, all but `keep`, those of a client or device, or the older ones; returns them."""
         rows = await tx.fetch_all(
             """WITH locked AS (
                    SELECT tenant_id, session_id FROM sessions
                     WHERE tenant_id = %(tenant)s AND user_id = %(user)s AND state <> 'ended'
                       AND (%(keep)s::text IS NULL OR session_id <> %(keep)s)
                       AND (%(client)s::text IS NULL OR client_id = %(client)s)
+                      AND (%(device)s::text IS NULL OR device_id = %(device)s)
                       AND (%(until)s::timestamptz IS NULL OR date_trunc('second', create_time) <= %(until)s)
                     ORDER BY session_id FOR UPDATE)
                UPDATE sessions s SET state = 'ended', end_time = %(at)s, end_reason = %(reason)s
@@ -73,6 +83,7 @@ class EndingStore:
                 "user": user_id,
                 "keep": keep,
                 "client": client_id,
+                "device": device_id,
                 "until": begun_until,
                 "at": at,
                 "reason": reason.name,
@@ -114,12 +125,51 @@ class EndingStore:
 
     async def hold_user(self, tx: Transaction, tenant_id: str, user_id: str) -> UserState | None:
         """The user's state, which nobody can change until the transaction ends; None if there was never such a user."""
-        row = await tx.fetch_one(
-            """SELECT disabled OR delete_time IS NOT NULL AS is_disabled, not_before FROM users
-                WHERE tenant_id = %s AND user_id = %s FOR SHARE""",
-            (tenant_id, user_id),
+        return (await self.hold_users(tx, [(tenant_id, user_id)])).get((tenant_id, user_id))
+
+    async def hold_users(
+        self, tx: Transaction, keys: Sequence[tuple[str, str]], *, waits: bool = True
+    ) -> dict[tuple[str, str], UserState]:
+        """The state of users, which nobody can change until the transaction ends.
+
+        Args:
+            tx: The transaction.
+            keys: Tenant and user, none twice.
+            waits: For whoever is changing one of them; else that one is missing in the answer.
+        """
+        skip = "" if waits else "SKIP LOCKED"
+        rows = await tx.fetch_all(
+            f"""SELECT u.tenant_id, u.user_id, u.disabled OR u.delete_time IS NOT NULL AS is_disabled, u.not_before
+                  FROM users u JOIN unnest(%s::text[], %s::text[]) AS w (tenant_id, user_id)
+                    ON u.tenant_id = w.tenant_id AND u.user_id = w.user_id
+                 ORDER BY u.tenant_id, u.user_id FOR SHARE OF u {skip}""",
+            columns(keys),
         )
-        return UserState(is_disabled=row["is_disabled"], not_before=row["not_before"]) if row else None
+        return {
+            (row["tenant_id"], row["user_id"]): UserState(is_disabled=row["is_disabled"], not_before=row["not_before"])
+            for row in rows
+        }
+
+    async def held_up(self, tx: Transaction, keys: Sequence[tuple[str, str]]) -> set[str]:
+        """Locks the living sessions among `keys` (tenant and session); answers those that somebody else is changing."""
+        locked = await tx.fetch_all(
+            _LIVING + " ORDER BY s.tenant_id, s.session_id FOR UPDATE OF s SKIP LOCKED", columns(keys)
+        )
+        living = await tx.fetch_all(_LIVING, columns(keys))
+        return {row["session_id"] for row in living} - {row["session_id"] for row in locked}
+
+    async def all_not_befores(
+        self, tx: Transaction, pairs: Sequence[tuple[str, str]]
+    ) -> dict[tuple[str, str], datetime | None]:
+        """The later one of the tenant's `not_before` and the client's, for tenants and their clients."""
+        rows = await tx.fetch_all(
+            """SELECT w.tenant_id, w.client_id, GREATEST(t.not_before, c.not_before) AS until
+                 FROM unnest(%s::text[], %s::text[]) AS w (tenant_id, client_id)
+                 JOIN tenants t ON t.tenant_id = w.tenant_id
+                 LEFT JOIN clients c ON c.tenant_id = w.tenant_id AND c.client_id = w.client_id""",
+            columns(pairs),
+        )
+        return {(row["tenant_id"], row["client_id"]): row["until"] for row in rows}
 
     async def not_befores(
         self, tenant_id: str, client_id: str, tx: Transaction | None = None

@@ -1,9 +1,10 @@
 """Logins in progress, in Redis for ten minutes."""
 
 import json
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, Literal
 
 from argus.base.errors import ArgusError, Code
 from argus.storage.redis import Redis
@@ -12,6 +13,9 @@ from argus.v1.errors_pb2 import ErrorReason
 LOGIN_LIFE: Final = timedelta(minutes=10)
 """How long a login may take."""
 
+LoginState = Literal["FACTOR_REQUIRED", "ENROLMENT_REQUIRED", "COMPLETE"]
+"""How far a login has come; the names are those of `argus.v1.LoginState`."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Login:
@@ -19,13 +23,19 @@ class Login:
 
     Attributes:
         client_id: Client that the session will be for, or is for.
-        identifier: What the user said it is, in its canonical form (sign-in).
+        identifier: What the user said it is, in its canonical form (sign-in); empty: its passkey will say.
         device_id: Known device of that very user (sign-in).
-        user_id: Whose session it is (step-up).
+        user_id: Whose session it is (step-up), or who has proved something (sign-in); empty: nobody has yet.
         session_id: The session (step-up).
         cause: Why it steps up, for the audit.
+        asked_acr: Level that was asked for; 0: as the policy says.
+        proved: What was proved so far (`Proved.to_text` of argus.credentials.levels).
+        challenges: What may be answered now, by its kind, each with what the client needs for it (WebAuthn: request
+            options as JSON); in state ENROLMENT_REQUIRED what may be enrolled.
+        enrolment_id: What is being enrolled.
+        action_sha256: SHA-256 (hex) of the one action that a step-up is for; empty: it is for none.
+        action_resource: Resource that the action is carried out at.
         token_sha256: SHA-256 (hex) of the secret that the next submit has to show.
-        is_complete: The session exists, or has its new family.
         expire_time: Seconds since 1970.
     """
 
@@ -39,9 +49,20 @@ class Login:
     user_id: str = ""
     session_id: str = ""
     cause: str = ""
+    asked_acr: int = 0
+    proved: tuple[str, ...] = ()
+    state: LoginState = "FACTOR_REQUIRED"
+    challenges: Mapping[str, str] = field(default_factory=dict)
+    enrolment_id: str = ""
+    action_sha256: str = ""
+    action_resource: str = ""
     token_sha256: str = ""
     expire_time: float
-    is_complete: bool = False
+
+    @property
+    def is_complete(self) -> bool:
+        """The session exists, or has its new family."""
+        return self.state == "COMPLETE"
 
     @property
     def is_step_up(self) -> bool:
@@ -54,13 +75,20 @@ class Login:
         return self.is_step_up or self.device_id is not None
 
     @property
+    def begin_time(self) -> datetime:
+        """When it was begun."""
+        return self.expires_at - LOGIN_LIFE
+
+    @property
     def expires_at(self) -> datetime:
         """When it is gone."""
         return datetime.fromtimestamp(self.expire_time, UTC)
 
     def completed(self) -> "Login":
         """The same login once its session exists; whom it was about is forgotten."""
-        return replace(self, is_complete=True, identifier="", device_id=None, user_id="", session_id="")
+        return replace(
+            self, state="COMPLETE", challenges={}, identifier="", device_id=None, user_id="", session_id="", proved=()
+        )
 
 
 class LoginNotFoundError(ArgusError):
@@ -96,7 +124,7 @@ class LoginStore:
         """The login, or None if there is none (any more)."""
         async with self._redis.guard():
             content = await self._redis.client.get(_key(tenant_id, login_id))
-        login = Login(**json.loads(content)) if content else None
+        login = _unpack(content) if content else None
         return login if login is not None and now < login.expires_at else None
 
     async def replace(self, login: Login) -> None:
@@ -132,3 +160,8 @@ def _spent_key(login: Login) -> str:
 
 def _pack(login: Login) -> str:
     return json.dumps(asdict(login))
+
+
+def _unpack(content: bytes | str) -> Login:
+    fields = json.loads(content)
+    return Login(**{**fields, "proved": tuple(fields["proved"])})

@@ -196,6 +196,19 @@ class StepUpOvertakenError(ArgusError):
         )
 
 
+class LevelTooLowError(ArgusError):
+    """The policy requires that a session of the user begins at a higher level."""
+
+    def __init__(self, required_acr: int) -> None:
+        super().__init__(
+            Code.UNAUTHENTICATED,
+            ErrorReason.ERROR_REASON_STEP_UP_REQUIRED,
+            f"the policy requires {ACR_PREFIX}{required_acr}; let the user sign in with a further factor",
+            cause="ACR",
+            acrValues=f"{ACR_PREFIX}{required_acr}",
+        )
+
+
 class AssertedAcrTooHighError(ArgusError):
     """The client may not vouch for so high an authentication level."""
 

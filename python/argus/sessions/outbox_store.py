@@ -1,7 +1,7 @@
 """What must still reach Redis: rows of the outbox, and what was ended while PostgreSQL was away."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -9,8 +9,10 @@ from typing import Any, Final
 from psycopg.types.json import Jsonb
 
 from argus.base.ids import new_id
+from argus.storage.columns import columns
 from argus.storage.postgres import Database, Transaction
 from argus.storage.redis import Redis
+from argus.storage.together import Together
 
 PATIENCE: Final = timedelta(seconds=5)
 """How long a worker leaves a fresh row to the request that made it."""
@@ -40,6 +42,17 @@ class Delivery:
     def operation(self) -> str:
         """Id of the operation, as callers see it."""
         return f"o{self.outbox_id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """What is to be posted; as a `Delivery` it has an id."""
+
+    tenant_id: str
+    kind: str
+    subject: str
+    payload: Mapping[str, Any]
+    time: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +87,35 @@ class OutboxStore:
 
     def __init__(self, db: Database) -> None:
         self._db = db
+        self._done: Together[tuple[str, int], None] = db.together("outbox_done", self._remove)
+
+    async def post_all(
+        self, tx: Transaction, notices: Sequence[Notice], *, wait: timedelta = PATIENCE
+    ) -> dict[str, Delivery]:
+        """Adds rows, each about something else, that a worker takes up after `wait`; by what they are about."""
+        rows = [
+            (one.tenant_id, one.kind, one.subject, json.dumps(one.payload), one.time, one.time + wait)
+            for one in notices
+        ]
+        written = await tx.fetch_all(
+            """INSERT INTO outbox (tenant_id, kind, subject, payload, create_time, attempt_time)
+               SELECT tenant_id, kind, subject, payload::jsonb, create_time, attempt_time
+                 FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[])
+                      AS w (tenant_id, kind, subject, payload, create_time, attempt_time)
+               RETURNING outbox_id, subject""",
+            columns(rows),
+        )
+        ids = {row["subject"]: row["outbox_id"] for row in written}
+        return {
+            one.subject: Delivery(
+                tenant_id=one.tenant_id,
+                outbox_id=ids[one.subject],
+                kind=one.kind,
+                subject=one.subject,
+                payload=one.payload,
+            )
+            for one in notices
+        }
 
     async def post(
         self,
@@ -128,13 +170,11 @@ class OutboxStore:
 
     async def done(self, delivery: Delivery, tx: Transaction | None = None) -> None:
         """Removes a row that was carried out."""
-        sql = "DELETE FROM outbox WHERE tenant_id = %s AND outbox_id = %s"
         key = (delivery.tenant_id, delivery.outbox_id)
-        if tx is not None:
-            await tx.execute(sql, key)
-            return
-        async with self._db.transaction() as own:
-            await own.execute(sql, key)
+        if tx is None:
+            await self._done.do(key)
+        else:
+            await tx.execute("DELETE FROM outbox WHERE tenant_id = %s AND outbox_id = %s", key)
 
     async def postpone(self, tx: Transaction, delivery: Delivery, *, now: datetime) -> None:
         """Puts a row off, longer after every try."""
@@ -143,6 +183,15 @@ class OutboxStore:
             "UPDATE outbox SET attempts = attempts + 1, attempt_time = %s WHERE tenant_id = %s AND outbox_id = %s",
             (now + wait, delivery.tenant_id, delivery.outbox_id),
         )
+
+    async def _remove(self, keys: Sequence[tuple[str, int]]) -> Sequence[None]:
+        # One that comes back after a crash is carried out once more, which does no harm.
+        await self._db.execute_relaxed(
+            """DELETE FROM outbox o USING unnest(%s::text[], %s::bigint[]) AS w (tenant_id, outbox_id)
+                WHERE o.tenant_id = w.tenant_id AND o.outbox_id = w.outbox_id""",
+            columns(keys),
+        )
+        return [None] * len(keys)
 
 
 class PendingEnds:

@@ -1,6 +1,6 @@
 """What can be done with sessions that leaves them going."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -45,6 +45,14 @@ class Sessions:
         if session is None:
             raise SessionNotFoundError(session_id)
         return session.as_of(self._now())
+
+    async def find_all(self, tenant_id: str, user_id: str, session_ids: Sequence[str]) -> Mapping[str, Session]:
+        """Those of some sessions of a user that there are, as they stand now, by their ids."""
+        if not session_ids:
+            return {}
+        now = self._now()
+        found = await self._store.find_all(tenant_id, user_id, session_ids)
+        return {session.session_id: session.as_of(now) for session in found}
 
     async def page(
         self, tenant_id: str, user_id: str, *, size: int, page_token: str = "", with_ended: bool = False

@@ -1,10 +1,12 @@
 """Sessions in PostgreSQL: what is true."""
 
+from collections.abc import Sequence
 from dataclasses import fields
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from argus.sessions.model import EndReason, Session, SessionState
+from argus.storage.columns import columns
 from argus.storage.postgres import Database, Row, Transaction
 
 # What is over by a client's or tenant's `not_before` shows as over before the rows are brought up to it.
@@ -22,11 +24,45 @@ _COLUMNS: Final = tuple(
 )
 
 
+# Lists travel as text: PostgreSQL would unfold a list of lists to its innermost parts.
+_INSERT: Final = """
+    INSERT INTO sessions (tenant_id, session_id, user_id, client_id, device_id, state, create_time, last_active_time,
+           idle_deadline, absolute_deadline, policy_revision, family, refresh_id_key, generation_bound,
+           generation_bound_time, generation_bound_rotated, binding, acr, amr, auth_time, scope, resources, device_type,
+           device_os, device_browser, display_name, category, ip_address, user_agent)
+    SELECT tenant_id, session_id, user_id, client_id, device_id, state, create_time, last_active_time,
+           idle_deadline, absolute_deadline, policy_revision, family, refresh_id_key, generation_bound,
+           generation_bound_time, generation_bound_rotated, binding, acr, string_to_array(amr, ' '), auth_time, scope,
+           string_to_array(resources, ' '), device_type, device_os, device_browser, display_name, category,
+           ip_address::inet, user_agent
+      FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[],
+                  %s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::integer[], %s::bigint[], %s::smallint[],
+                  %s::bigint[], %s::timestamptz[], %s::boolean[], %s::bytea[], %s::smallint[], %s::text[],
+                  %s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
+                  %s::text[], %s::text[])
+           AS w (tenant_id, session_id, user_id, client_id, device_id, state, create_time, last_active_time,
+                 idle_deadline, absolute_deadline, policy_revision, family, refresh_id_key, generation_bound,
+                 generation_bound_time, generation_bound_rotated, binding, acr, amr, auth_time, scope, resources,
+                 device_type, device_os, device_browser, display_name, category, ip_address, user_agent)"""
+
+
 class SessionStore:
     """Rows of the table `sessions`."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
+
+    async def users_with_others(
+        self, tx: Transaction, users: Sequence[tuple[str, str]], *, but: Sequence[str]
+    ) -> set[tuple[str, str]]:
+        """Which of these users (tenant, user) have or had a session, as `tx` sees it, but for some session ids."""
+        rows = await tx.fetch_all(
+            """SELECT w.tenant_id, w.user_id FROM unnest(%s::text[], %s::text[]) AS w (tenant_id, user_id)
+                WHERE EXISTS (SELECT 1 FROM sessions s WHERE s.tenant_id = w.tenant_id AND s.user_id = w.user_id
+                                 AND s.session_id <> ALL (%s))""",
+            (*columns(users), list(but)),
+        )
+        return {(row["tenant_id"], row["user_id"]) for row in rows}
 
     async def get(self, tenant_id: str, user_id: str, session_id: str, tx: Transaction | None = None) -> Session | None:
         """The session, or None if there is none of that user."""
@@ -34,28 +70,21 @@ class SessionStore:
         row = await (tx or self._db).fetch_one(sql, (tenant_id, user_id, session_id))
         return from_row(row) if row else None
 
+    async def find_all(self, tenant_id: str, user_id: str, session_ids: Sequence[str]) -> list[Session]:
+        """Those of some sessions that there are of that user."""
+        sql = _SELECT + " WHERE s.tenant_id = %s AND s.user_id = %s AND s.session_id = ANY(%s)"
+        rows = await self._db.fetch_all(sql, (tenant_id, user_id, list(session_ids)))
+        return [from_row(row) for row in rows]
+
     async def lock(self, tx: Transaction, tenant_id: str, user_id: str, session_id: str) -> Session | None:
         """The session, which nobody else can change until the transaction ends."""
         sql = _SELECT + " WHERE s.tenant_id = %s AND s.user_id = %s AND s.session_id = %s FOR UPDATE OF s"
         row = await tx.fetch_one(sql, (tenant_id, user_id, session_id))
         return from_row(row) if row else None
 
-    async def insert(self, tx: Transaction, session: Session) -> None:
-        """Adds a session."""
-        await tx.execute(
-            """INSERT INTO sessions (tenant_id, session_id, user_id, client_id, device_id, state, create_time,
-                   last_active_time, idle_deadline, absolute_deadline, policy_revision, family, refresh_id_key,
-                   generation_bound, generation_bound_time, generation_bound_rotated, binding, acr, amr, auth_time,
-                   scope, resources, device_type, device_os, device_browser, display_name, category, ip_address,
-                   user_agent)
-               VALUES (%(tenant_id)s, %(session_id)s, %(user_id)s, %(client_id)s, %(device_id)s, %(state)s,
-                   %(create_time)s, %(last_active_time)s, %(idle_deadline)s, %(absolute_deadline)s,
-                   %(policy_revision)s, %(family)s, %(refresh_id_key)s, %(generation_bound)s,
-                   %(generation_bound_time)s, %(generation_bound_rotated)s, %(binding)s, %(acr)s, %(amr)s,
-                   %(auth_time)s, %(scope)s, %(resources)s, %(device_type)s, %(device_os)s, %(device_browser)s,
-                   %(display_name)s, %(category)s, %(ip_address)s, %(user_agent)s)""",
-            _to_row(session),
-        )
+    async def insert_all(self, tx: Transaction, sessions: Sequence[Session]) -> None:
+        """Adds sessions."""
+        await tx.execute(_INSERT, columns([_new_row(session) for session in sessions]))
 
     async def page(
         self,
@@ -79,13 +108,15 @@ class SessionStore:
         """
         values = {"tenant_id": tenant_id, "user_id": user_id, "now": now, "size": size, "ended": with_ended}
         values |= {"time": before[0] if before else None, "id": before[1] if before else None}
-        rows = await self._db.fetch_all(
+        # With an OR around it the index would be read from the beginning, at a late page all of it.
+        after = " AND (s.create_time, s.session_id) < (%(time)s, %(id)s)" if before else ""
+        rows = await self._db.fetch_page(
             _SELECT
             + " WHERE s.tenant_id = %(tenant_id)s AND s.user_id = %(user_id)s AND (%(ended)s OR ("
             + _IS_LIVING
-            + """))
-               AND (%(time)s::timestamptz IS NULL OR (s.create_time, s.session_id) < (%(time)s, %(id)s))
-               ORDER BY s.create_time DESC, s.session_id DESC LIMIT %(size)s""",
+            + "))"
+            + after
+            + " ORDER BY s.create_time DESC, s.session_id DESC LIMIT %(size)s",
             values,
         )
         return [from_row(row) for row in rows]
@@ -156,6 +187,40 @@ def from_row(row: Row) -> Session:
     if covers:
         values["covered_until"], values["covered_reason"] = max(covers)
     return Session(**values)
+
+
+def _new_row(session: Session) -> tuple[Any, ...]:
+    return (
+        session.tenant_id,
+        session.session_id,
+        session.user_id,
+        session.client_id,
+        session.device_id,
+        str(session.state),
+        session.create_time,
+        session.last_active_time,
+        session.idle_deadline,
+        session.absolute_deadline,
+        session.policy_revision,
+        session.family,
+        session.refresh_id_key,
+        session.generation_bound,
+        session.generation_bound_time,
+        session.generation_bound_rotated,
+        session.binding,
+        session.acr,
+        " ".join(session.amr),
+        session.auth_time,
+        session.scope,
+        " ".join(session.resources),
+        session.device_type,
+        session.device_os,
+        session.device_browser,
+        session.display_name,
+        session.category,
+        session.ip_address,
+        session.user_agent,
+    )
 
 
 def _to_row(session: Session) -> Row:

@@ -82,6 +82,7 @@ class EmbeddedStores:
         self._binaries: Binaries | None = None
         self._valkey: ServerProcess | None = None
         self._postgresql: ServerProcess | None = None
+        self._ports: dict[str, socket.socket] = {}
 
     def __enter__(self) -> Self:
         """Starts them."""
@@ -156,6 +157,8 @@ class EmbeddedStores:
         for server in (self._valkey, self._postgresql):
             if server is not None:
                 server.stop()
+        while self._ports:
+            self._ports.popitem()[1].close()
         if self._lock is not None:
             self._lock.close()
             self._lock = None
@@ -180,7 +183,7 @@ class EmbeddedStores:
         home = _started(self._home)
         folder = home.folder("valkey")
         password = home.keep("valkey_password", lambda: secrets.token_urlsafe(32))
-        port = _free_port(home, "valkey_port")
+        port = self._hold_port(home, "valkey_port")
         config = home.write(
             "valkey.conf", _VALKEY_SETTINGS.format(host=_LOOPBACK, port=port, password=password, folder=folder)
         )
@@ -192,9 +195,32 @@ class EmbeddedStores:
         folder = home.path / "postgresql"
         # Of a server that was killed: `end_leftover` has seen to it that it is gone, and its number may be another's.
         (folder / "postmaster.pid").unlink(missing_ok=True)
-        port = _free_port(home, "postgresql_port")
+        port = self._hold_port(home, "postgresql_port")
         options = [f"--{name}={value}" for name, value in {**_POSTGRESQL_SETTINGS, "port": port}.items()]
         self.postgresql.launch([_started(self._binaries).postgres, "-D", folder, *options], cwd=folder)
+
+    def _hold_port(self, home: Home, name: str) -> int:
+        """The port that the folder uses; another one if somebody else has taken it.
+
+        It is held by a socket that is bound and never listens: servers may bind it all the same (SO_REUSEADDR), but no
+        other process is given it, neither before the server listens nor while it is restarted.
+        """
+        if name in self._ports:
+            return int(self._ports[name].getsockname()[1])
+        for port in (int(home.state.get(name, "0")), 0):
+            held = socket.socket()
+            # As the servers do, so that connections of the last run that linger don't count.
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                held.bind((_LOOPBACK, port))
+            except OSError:
+                held.close()
+                continue
+            self._ports[name] = held
+            chosen = int(held.getsockname()[1])
+            home.put(name, str(chosen))
+            return chosen
+        raise StoreStartError("no free port on loopback")
 
     def _prepare_postgresql(self) -> bool:
         """Makes the data folder if there is none; says whether the database is still to be made."""
@@ -273,16 +299,3 @@ def _lock(folder: Path) -> IO[bytes]:
     file.write(str(os.getpid()).encode())
     file.flush()
     return file
-
-
-def _free_port(home: Home, name: str) -> int:
-    """The port that the folder uses; another one if somebody else has taken it."""
-    for port in (int(home.state.get(name, "0")), 0):
-        with contextlib.suppress(OSError), socket.socket() as probe:
-            # As the servers do, so that connections of the last run that linger don't count.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((_LOOPBACK, port))
-            chosen = int(probe.getsockname()[1])
-            home.put(name, str(chosen))
-            return chosen
-    raise StoreStartError("no free port on loopback")

@@ -5,136 +5,41 @@ Rows are dicts, statements are plain SQL and name the tenant, and times are pass
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
-from typing import Any, Final, LiteralString, Self
+from typing import Any, Final, LiteralString, Self, TypeVar
 
 import psycopg
-from psycopg.types.json import Jsonb
+import structlog
 
-from argus.base.errors import RequestAlreadyDoneError, RequestIdReusedError, UnavailableError
+from argus.base.errors import RequestIdReusedError, UnavailableError
 from argus.base.events import Event
-from argus.base.ids import new_id
 from argus.base.origin import Origin
+from argus.base.stopping import LONGEST_END, end_tasks
+from argus.storage.audit_rows import AUDIT_INSERT, audit_row
+from argus.storage.columns import columns
 from argus.storage.connections import Connection, Connections, Row
+from argus.storage.requests import find_all, key_of
+from argus.storage.together import Together
+from argus.storage.together_metrics import TogetherMetrics
+from argus.storage.transaction import Parameters, Transaction
 
 __all__ = ["Database", "Parameters", "Row", "Transaction"]
 
-Parameters = Sequence[Any] | Mapping[str, Any]
-
-REQUEST_ID_LIFE: Final = timedelta(minutes=10)
-"""How long the `request_id` of a change is remembered."""
+T = TypeVar("T")
+R = TypeVar("R")
+K = TypeVar("K", bound=Hashable)
+Witness = Callable[[Transaction], Awaitable[None]]
 
 _COMPONENT: Final = "postgresql"
-_AUDIT_INSERT: Final = """
-    INSERT INTO audit_events (tenant_id, event_id, time, type, actor, user_id, session_id, client_id, outcome, reason,
-                              request_id, ip_address, data)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"""
-_OUTBOX_INSERT: Final = """
-    INSERT INTO outbox (tenant_id, kind, subject, payload, create_time, attempt_time)
-    VALUES (%s, %s, %s, %s, %s, %s)"""
-# A row whose time is over counts as none. A racing twin waits here until the first one has committed or given up.
-_CLAIM: Final = """
-    INSERT INTO requests (tenant_id, caller, method, request_id, request_sha256, resource_name, expire_time)
-    VALUES (%s, %s, %s, %s, %s, %s, %s)
-    ON CONFLICT (tenant_id, caller, method, request_id) DO UPDATE
-       SET request_sha256 = excluded.request_sha256, resource_name = excluded.resource_name,
-           expire_time = excluded.expire_time
-     WHERE requests.expire_time <= %s"""
+_RELAXED: Final = "SELECT set_config('synchronous_commit', 'off', true)"
 _HOLD: Final = "SELECT set_config('synchronous_commit', 'off', true), set_config('lock_timeout', %s, true)"
-_CLAIMED: Final = """
-    SELECT request_sha256, resource_name FROM requests
-     WHERE tenant_id = %s AND caller = %s AND method = %s AND request_id = %s"""
 
 
-class Transaction:
-    """Statements that happen together or not at all, with the audit and outbox rows that belong to them."""
-
-    def __init__(self, connection: Connection, origin: Origin | None, now: datetime | None) -> None:
-        self.origin = origin
-        self._connection = connection
-        self._now = now
-        self._audit: list[tuple[Any, ...]] = []
-        self._outbox: list[tuple[Any, ...]] = []
-
-    async def execute(self, sql: LiteralString, params: Parameters = ()) -> int:
-        """Runs a statement and says how many rows it touched."""
-        cursor = await self._connection.execute(sql, params)
-        return cursor.rowcount
-
-    async def fetch_one(self, sql: LiteralString, params: Parameters = ()) -> Row | None:
-        """The first row, or None."""
-        return await (await self._connection.execute(sql, params)).fetchone()
-
-    async def fetch_all(self, sql: LiteralString, params: Parameters = ()) -> list[Row]:
-        """All rows."""
-        return await (await self._connection.execute(sql, params)).fetchall()
-
-    def record(self, event: Event, *, time: datetime | None = None) -> None:
-        """Adds an audit row, written with the transaction's last statement.
-
-        Args:
-            event: What happened.
-            time: When; the transaction's `now` if not given.
-        """
-        self._audit.append(_audit_row(self._origin(), event, self._time(time)))
-
-    def post(self, kind: str, subject: str, payload: Mapping[str, Any], *, time: datetime | None = None) -> None:
-        """Adds an outbox row: something that must still reach others once this is committed.
-
-        Args:
-            kind: What is to be done.
-            subject: What it is about (a session id, say), for carrying it out once.
-            payload: All that is needed to do it; never a secret.
-            time: When it is due; the transaction's `now` if not given.
-        """
-        due = self._time(time)
-        self._outbox.append((self._origin().tenant_id, kind, subject, Jsonb(payload), due, due))
-
-    async def claim(self, resource_name: str, *, now: datetime | None = None) -> None:
-        """Remembers the origin's idempotency key for ten minutes; without one, or to validate only, does nothing.
-
-        Args:
-            resource_name: What the request makes or changes: all that a repeat will be led to.
-            now: The time; the transaction's `now` if not given.
-
-        Raises:
-            RequestAlreadyDoneError: The same request was carried out before.
-            RequestIdReusedError: The key came with another request before.
-        """
-        origin = self._origin()
-        if not origin.idempotency_key or origin.validate_only:
-            return
-        time = self._time(now)
-        key = (origin.tenant_id, origin.actor, origin.method, origin.idempotency_key)
-        values = (*key, origin.request_sha256, resource_name, time + REQUEST_ID_LIFE, time)
-        if await self.execute(_CLAIM, values) == 1:
-            return
-        row = await self.fetch_one(_CLAIMED, key)
-        if row is None or bytes(row["request_sha256"]) != origin.request_sha256:
-            raise RequestIdReusedError
-        raise RequestAlreadyDoneError(row["resource_name"])
-
-    async def flush(self) -> None:
-        """Writes the audit and outbox rows so far; `Database.transaction` does it at the end."""
-        async with self._connection.cursor() as cursor:
-            if self._audit:
-                await cursor.executemany(_AUDIT_INSERT, self._audit)
-            if self._outbox:
-                await cursor.executemany(_OUTBOX_INSERT, self._outbox)
-        self._audit, self._outbox = [], []
-
-    def _origin(self) -> Origin:
-        if self.origin is None:
-            raise ValueError("this needs a transaction with an origin")
-        return self.origin
-
-    def _time(self, time: datetime | None) -> datetime:
-        chosen = time or self._now
-        if chosen is None:
-            raise ValueError("neither the call nor the transaction has a time")
-        return chosen
+_READS: Final = 2
+_READS_LINGER: Final = timedelta(milliseconds=100)
+_log = structlog.get_logger(__name__)
 
 
 class Database:
@@ -142,11 +47,20 @@ class Database:
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
+        self.metrics = TogetherMetrics()
+        self._groups: list[tuple[str, Callable[[], Awaitable[int]]]] = []
+        self._records = self.together("audit", self._record_all, keeps_all=True)
+        self._witnesses: list[tuple[frozenset[str], Witness]] = []
+        self._requests = self.reads("requests", lambda keys: find_all(self, keys))
 
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, url: str, *, max_size: int = 16, timeout: timedelta = timedelta(seconds=5)
+        cls,
+        url: str,
+        *,
+        max_size: int = 16,
+        timeout: timedelta = timedelta(seconds=5),
     ) -> AsyncIterator[Self]:
         """Opens a pool of connections; the server need not be there yet.
 
@@ -156,7 +70,61 @@ class Database:
             timeout: Longest time that one statement may take, and half of which a caller waits for a connection.
         """
         async with Connections(url, max_size=max_size, timeout=timeout) as connections:
-            yield cls(connections)
+            database = cls(connections)
+            try:
+                yield database
+            finally:
+                await database.drain()
+
+    def together(
+        self, name: str, work: Callable[[Sequence[T]], Awaitable[Sequence[R | Exception]]], **options: Any
+    ) -> Together[T, R]:
+        """Work on this database that is done together; it is measured, and finished before the database closes.
+
+        Args:
+            name: What it is, for metrics.
+            work: Does a batch (`Together`).
+            options: Those of `Together`.
+        """
+        made: Together[T, R] = self.metrics.together(name, work, **options)
+        self._groups.append((name, made.drain))
+        return made
+
+    def reads(
+        self, name: str, read: Callable[[Sequence[K]], Awaitable[Mapping[K, R]]]
+    ) -> Callable[[K], Awaitable[R | None]]:
+        """Single reads as one where they are asked for at the same time; each key is read once.
+
+        Args:
+            name: Of what, for metrics.
+            read: Reads many keys; what it does not answer is not there.
+        """
+
+        async def read_all(keys: Sequence[K]) -> Sequence[R | None]:
+            found = await read(list(dict.fromkeys(keys)))
+            return [found.get(key) for key in keys]
+
+        # The more of them one trip brings the less each costs: another one begins only beside one that hangs.
+        made: Together[K, R | None] = self.metrics.together(
+            f"read_{name}", read_all, parallel=_READS, linger=_READS_LINGER
+        )
+        return made.do
+
+    def witness(self, types: Iterable[str], work: Witness) -> None:
+        """Has something done in every transaction that records events of these types, before it ends.
+
+        Args:
+            types: Types of events.
+            work: Is given the transaction; should it fail, nothing of it happens.
+        """
+        self._witnesses.append((frozenset(types), work))
+
+    async def drain(self) -> None:
+        """Lets what was begun together finish."""
+        names, drains = [name for name, _ in self._groups], [drain() for _, drain in self._groups]
+        for name, left in zip(names, await asyncio.gather(*drains), strict=True):
+            if left:
+                _log.error("group.abandoned", work=name, count=left)
 
     @asynccontextmanager
     async def transaction(
@@ -177,6 +145,9 @@ class Database:
             async with self._connections.take() as connection, connection.transaction():
                 transaction = Transaction(connection, origin, now)
                 yield transaction
+                for types, work in self._witnesses:
+                    if any(one.event.type in types for one in transaction.recorded):
+                        await work(transaction)
                 await transaction.flush()
                 if origin is not None and origin.validate_only:
                     raise psycopg.Rollback
@@ -208,11 +179,27 @@ class Database:
             async with self._connections.take() as connection:
                 return await (await connection.execute(sql, params)).fetchall()
 
-    async def record(self, origin: Origin, event: Event, time: datetime) -> None:
-        """Writes an audit row that no change belongs to: a refused login, say."""
+    async def fetch_page(self, sql: LiteralString, params: Parameters = ()) -> list[Row]:
+        """All rows of a single read whose order an index gives.
+
+        PostgreSQL must not sort for it. It takes the conditions of a row for independent of each other, so it sees few
+        rows where there are thousands, and would read and sort all of them for each page.
+        """
         with _unavailable():
-            async with self._connections.take() as connection:
-                await connection.execute(_AUDIT_INSERT, _audit_row(origin, event, time))
+            async with self._connections.take() as connection, connection.pipeline():
+                async with connection.transaction():
+                    await connection.execute("SET LOCAL enable_sort = off")
+                    cursor = await connection.execute(sql, params)
+                return await cursor.fetchall()
+
+    async def record(self, origin: Origin, event: Event, time: datetime) -> None:
+        """Writes an audit row that no change belongs to: a refused login, say. All that come together share a commit.
+
+        Raises:
+            UnavailableError: PostgreSQL is away.
+            OverloadedError: Too many rows wait already.
+        """
+        await self._records.do(audit_row(origin, event, time))
 
     async def find_request(self, origin: Origin, *, now: datetime) -> str | None:
         """What the origin's idempotency key has led to before; None if it is new or there is none.
@@ -222,13 +209,28 @@ class Database:
         """
         if not origin.idempotency_key:
             return None
-        key = (origin.tenant_id, origin.actor, origin.method, origin.idempotency_key)
-        row = await self.fetch_one(_CLAIMED + " AND expire_time > %s", (*key, now))
-        if row is None:
+        row = await self._requests(key_of(origin))
+        if row is None or row["expire_time"] <= now:
             return None
         if bytes(row["request_sha256"]) != origin.request_sha256:
             raise RequestIdReusedError
         return str(row["resource_name"])
+
+    async def execute_relaxed(self, sql: LiteralString, params: Parameters = ()) -> None:
+        """Runs a statement whose loss in a crash would do no harm: its commit is not waited for.
+
+        Raises:
+            UnavailableError: PostgreSQL is away.
+        """
+        async with self.transaction() as tx, tx.pipelined():
+            await tx.execute(_RELAXED)
+            await tx.execute(sql, params)
+
+    async def _record_all(self, rows: Sequence[tuple[Any, ...]]) -> Sequence[None]:
+        with _unavailable():
+            async with self._connections.take() as connection:
+                await connection.execute(AUDIT_INSERT, columns(rows))
+        return [None] * len(rows)
 
     async def forget_requests(self, *, now: datetime) -> int:
         """Deletes the idempotency keys of every tenant whose ten minutes are over; says how many."""
@@ -252,8 +254,7 @@ class Database:
         try:
             yield woken
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await end_tasks(LONGEST_END, "notifications", [task])
             await connection.close()
 
 
@@ -263,24 +264,6 @@ async def _wake(connection: Connection, woken: asyncio.Event) -> None:
             woken.set()
     finally:
         woken.set()
-
-
-def _audit_row(origin: Origin, event: Event, time: datetime) -> tuple[Any, ...]:
-    return (
-        origin.tenant_id,
-        new_id(),
-        time,
-        event.type,
-        origin.actor,
-        event.user_id,
-        event.session_id,
-        event.client_id,
-        event.outcome,
-        event.reason,
-        origin.request_id or None,
-        origin.ip_address,
-        Jsonb(dict(event.data)),
-    )
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from redis import exceptions
 from redis.asyncio import Connection, ConnectionPool, SSLConnection
@@ -23,6 +23,8 @@ from argus.base.clock import Clock
 from argus.base.errors import UnavailableError
 from argus.base.redis_url import RedisUrl
 from argus.storage.sentinel import Address, Located, Sentinels
+from argus.storage.together import Together
+from argus.storage.together_metrics import TogetherMetrics
 
 _COMPONENT: Final = "redis"
 # Answers that say "not now" or "not here", not "no".
@@ -35,10 +37,14 @@ _UNKNOWN_FUNCTION: Final = "Function not found"
 # How long the keeper of the lease waits for a node to say who it is.
 _LONGEST_LOOK: Final = timedelta(seconds=1)
 
+_LONGEST_PIPELINE: Final = 512
+_MOST_WAITING: Final = 10_000
+
 NO_LEASE: Final = "NO_LEASE"
 """Cause of an `UnavailableError`: Redis is there, and not known to be the one that counts now."""
 
 Argument = bytes | int | str
+_Command: TypeAlias = tuple[Argument, ...]
 
 
 class NotPrimaryError(UnavailableError):
@@ -121,6 +127,7 @@ class Redis:
         ca_file: Path | None = None,
         timeout: timedelta = timedelta(seconds=2),
         lease: Lease | None = None,
+        metrics: TogetherMetrics | None = None,
     ) -> None:
         """Connects at the first use; under Sentinel that is after `move_to`.
 
@@ -130,6 +137,7 @@ class Redis:
             ca_file: Certificates to trust in place of the system's, PEM.
             timeout: Longest wait for an answer.
             lease: What may be believed; None: whatever Redis says, there is only the one.
+            metrics: Where pipelines are counted.
         """
         self.url = RedisUrl.parse(url)
         tls: dict[str, Any] = {"ssl_ca_certs": str(ca_file)} if ca_file else {}
@@ -155,6 +163,10 @@ class Redis:
         self._lease = lease
         self._longest_look = min(timeout, _LONGEST_LOOK).total_seconds()
         self._libraries: dict[str, str] = {}
+        # What was sent may have taken place: no part of it is sent again.
+        self._sending: Together[_Command, Any] = (metrics or TogetherMetrics()).together(
+            "redis", self._send, largest=_LONGEST_PIPELINE, most_waiting=_MOST_WAITING, splits=False
+        )
 
     async def locate(self) -> Located | None:
         """Where the primary is by what the sentinels say; None if they say nothing, or there are none."""
@@ -173,7 +185,9 @@ class Redis:
         """
         try:
             async with asyncio.timeout(self._longest_look), self._errors():
-                answer = await self._execute("FCALL_RO", _core.function_name("node"), (), ())
+                answer = await self._execute(
+                    lambda call: self._command(*call), ("FCALL_RO", _core.function_name("node"), 0)
+                )
         except TimeoutError as error:
             raise UnavailableError(_COMPONENT) from error
         return Node(lineage=bytes(answer[2]), run_id=answer[3].decode())
@@ -258,20 +272,30 @@ class Redis:
         self._check_held()
         name = self._full_name(function)
         async with self._errors():
-            answer = await self._execute(command, name, keys, args)
+            answer = await self._execute(self._sending.do, (command, name, len(keys), *keys, *args))
         if name != function:
             self.check(answer)
         return answer
 
-    async def _execute(self, command: str, name: str, keys: Sequence[bytes], args: Sequence[Argument]) -> Any:
+    async def _execute(self, send: Callable[[_Command], Awaitable[Any]], command: _Command) -> Any:
         try:
-            return await self._command(command, name, len(keys), *keys, *args)
+            return await send(command)
         except exceptions.ResponseError as error:
             if _UNKNOWN_FUNCTION not in str(error):
                 raise
         # A restarted, emptied or upgraded server; the call did not take place.
         await self.load_functions()
-        return await self._command(command, name, len(keys), *keys, *args)
+        return await send(command)
+
+    async def _send(self, commands: Sequence[_Command]) -> Sequence[Any]:
+        """Sends what was asked for at the same time over one connection; each has an answer or error of its own."""
+        if len(commands) == 1:
+            return [await self._command(*commands[0])]
+        pipeline = self.client.pipeline(transaction=False)
+        for command in commands:
+            pipeline.execute_command(*command)
+        answers: Sequence[Any] = await pipeline.execute(raise_on_error=False)
+        return answers
 
     def _check_held(self) -> None:
         if self._lease is not None and not self._lease.is_held():

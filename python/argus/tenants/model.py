@@ -1,16 +1,15 @@
 """What a tenant is, and what can go wrong with one."""
 
-import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from argus.base.errors import ArgusError, Code, InvalidFieldError
+from argus.base.ids import TENANT_ID
 from argus.base.limits import LONGEST_KEY_ROTATION, RSA_SIZES, SHORTEST_KEY_ROTATION
 from argus.v1 import errors_pb2
 
 MAX_DISPLAY_NAME: Final = 200
-_ID: Final = re.compile(r"[a-z][a-z0-9-]{0,30}")
 
 
 class TenantNotFoundError(ArgusError):
@@ -81,7 +80,7 @@ class TenantFields:
 
 def check_tenant_id(tenant_id: str, *, field: str = "tenant_id") -> None:
     """Raises `InvalidFieldError` for what can't be a tenant's id."""
-    if not _ID.fullmatch(tenant_id):
+    if not TENANT_ID.fullmatch(tenant_id):
         raise InvalidFieldError(field, "must be a lower-case letter and up to 30 of a-z, 0-9 and -")
 
 

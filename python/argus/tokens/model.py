@@ -1,7 +1,8 @@
 """What a key is, the stages of its life, and what can go wrong."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal, get_args
 
 from argus.base.errors import ArgusError, Code
@@ -17,6 +18,13 @@ MOST_REFRESH_ID_KEYS: Final = 256
 """Ids of refresh-id keys (claim `jk`) fit a byte."""
 EMERGENCY_REFRESH_ID_KEYS: Final = 16
 """So many of them are left for keys that take the place of one that was pulled."""
+MOST_KEYS: Final[Mapping[KeyUse, int]] = {"access": 48, "refresh": 256, "refresh_id": MOST_REFRESH_ID_KEYS}
+"""Keys of a ring that sign or verify, or will.
+
+A public key of 4096 bits is 0.8 KiB in the key set, so 48 are 38 KiB: `argus.sdk.jwks` takes no set beyond 64 KiB,
+and Nimbus none beyond 50. A key of refresh tokens is kept for 90 days: at a rotation a day, the shortest schedule,
+there are 92.
+"""
 
 
 class KeyNotFoundError(ArgusError):
@@ -28,16 +36,28 @@ class KeyNotFoundError(ArgusError):
         )
 
 
-class KeyStateInvalidError(ArgusError):
-    """The key's state does not allow it."""
+class KeyRingFullError(ArgusError):
+    """The ring has as many keys as it may have: the oldest must go first."""
 
-    def __init__(self, key_id: str, state: str) -> None:
+    def __init__(self, use: KeyUse, oldest: "SigningKey", *, kept: timedelta) -> None:
+        """Says how there will be room.
+
+        Args:
+            use: Of the ring's keys.
+            oldest: The key that goes first.
+            kept: How long one is kept that no longer signs.
+        """
+        seconds = int(kept.total_seconds())
         super().__init__(
             Code.FAILED_PRECONDITION,
             errors_pb2.ERROR_REASON_KEY_STATE_INVALID,
-            f"key {key_id} is {state}",
-            keyId=key_id,
-            state=state,
+            f"there are as many keys of {use} as there may be: rotate again when no token of the oldest one, "
+            f"{oldest.kid} ({oldest.state}), can be good any more, {seconds} s after it stopped signing; a key that "
+            "has leaked can be revoked all the same",
+            keyUse=use,
+            keyId=oldest.kid,
+            state=oldest.state,
+            keptSeconds=seconds,
         )
 
 
@@ -112,10 +132,17 @@ class KeyMaterial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsableKey:
-    """A key with its private half, for the engine."""
+    """A key with its private half, for the engine.
+
+    Attributes:
+        key: The key.
+        private_key: Its private half; empty: it was pulled and its name is enough, or it can't be read.
+        fault: Why it can't be read, if so.
+    """
 
     key: SigningKey
     private_key: bytes
+    fault: Exception | None = None
 
     def __repr__(self) -> str:
         """Without the private half."""

@@ -7,13 +7,16 @@ from argus.storage.postgres import Database, Transaction
 
 _OLD: Final = "kek_id NOT IN ('', (SELECT kek_id FROM current_key_encryption_key))"
 
+_CHOICE: Final = 0x6B656B  # "kek"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Encrypted:
     """One thing that is encrypted.
 
     Attributes:
-        key: Tenant, use and kid of a signing key; the name of an installation secret.
+        key: Tenant, use and kid of a signing key; the name of an installation secret; tenant and credential of the
+            secret of an authenticator app.
     """
 
     key: tuple[str, ...]
@@ -25,10 +28,27 @@ async def count_by_kek(db: Database) -> dict[str, int]:
     """How many things are under each key-encryption key."""
     rows = await db.fetch_all(
         """SELECT kek_id, count(*) AS n
-             FROM (SELECT kek_id FROM signing_keys UNION ALL SELECT kek_id FROM installation_secrets) both_tables
+             FROM (SELECT kek_id FROM signing_keys UNION ALL SELECT kek_id FROM installation_secrets
+                    UNION ALL SELECT kek_id FROM totp_secrets) all_tables
             WHERE kek_id <> '' GROUP BY kek_id ORDER BY kek_id"""
     )
     return {row["kek_id"]: row["n"] for row in rows}
+
+
+async def try_hold_choice(tx: Transaction) -> bool:
+    """Keeps other runs from choosing a key until the transaction ends; False: another one chooses now."""
+    row = await tx.fetch_one("SELECT pg_try_advisory_xact_lock(%s) AS is_held", (_CHOICE,))
+    return row is not None and bool(row["is_held"])
+
+
+async def is_anything_left(db: Database) -> bool:
+    """Whether something is under another key-encryption key than the one that encrypts now."""
+    row = await db.fetch_one(
+        f"""SELECT EXISTS (SELECT 1 FROM signing_keys WHERE {_OLD})
+                OR EXISTS (SELECT 1 FROM installation_secrets WHERE {_OLD})
+                OR EXISTS (SELECT 1 FROM totp_secrets WHERE {_OLD}) AS is_left"""
+    )
+    return row is not None and bool(row["is_left"])
 
 
 async def system_tenants(db: Database) -> list[str]:
@@ -60,6 +80,21 @@ async def old_secrets(db: Database) -> list[Encrypted]:
     return [Encrypted(key=(row["name"],), ciphertext=bytes(row["ciphertext"]), kek_id=row["kek_id"]) for row in rows]
 
 
+async def old_totp_secrets(db: Database, *, after: tuple[str, ...], limit: int) -> list[Encrypted]:
+    """Secrets of authenticator apps under another key than the one that encrypts now, following a position."""
+    rows = await db.fetch_all(
+        f"""SELECT tenant_id, credential_id, ciphertext, kek_id FROM totp_secrets
+             WHERE {_OLD} AND (tenant_id, credential_id) > (%s, %s) ORDER BY tenant_id, credential_id LIMIT %s""",
+        (*after, limit),
+    )
+    return [
+        Encrypted(
+            key=(row["tenant_id"], row["credential_id"]), ciphertext=bytes(row["ciphertext"]), kek_id=row["kek_id"]
+        )
+        for row in rows
+    ]
+
+
 async def replace_key(tx: Transaction, old: Encrypted, *, ciphertext: bytes, kek_id: str) -> int:
     """Writes a signing key that was encrypted anew, unless somebody else did meanwhile; how many were written."""
     return await tx.execute(
@@ -73,5 +108,14 @@ async def replace_secret(tx: Transaction, old: Encrypted, *, ciphertext: bytes, 
     """Writes a secret that was encrypted anew, unless somebody else did meanwhile; how many were written."""
     return await tx.execute(
         "UPDATE installation_secrets SET ciphertext = %s, kek_id = %s WHERE name = %s AND kek_id = %s",
+        (ciphertext, kek_id, *old.key, old.kek_id),
+    )
+
+
+async def replace_totp_secret(tx: Transaction, old: Encrypted, *, ciphertext: bytes, kek_id: str) -> int:
+    """Writes the secret of an app that was encrypted anew, unless somebody else did; how many were written."""
+    return await tx.execute(
+        """UPDATE totp_secrets SET ciphertext = %s, kek_id = %s
+            WHERE tenant_id = %s AND credential_id = %s AND kek_id = %s""",
         (ciphertext, kek_id, *old.key, old.kek_id),
     )

@@ -15,11 +15,12 @@ from argus.tokens import store
 from argus.tokens.kek.service import KeyEncryptionKeys
 from argus.tokens.model import (
     EMERGENCY_REFRESH_ID_KEYS,
+    MOST_KEYS,
     MOST_REFRESH_ID_KEYS,
     Algorithm,
     KeyMaterial,
+    KeyRingFullError,
     KeyState,
-    KeyStateInvalidError,
     KeyUse,
     SigningKey,
 )
@@ -32,6 +33,8 @@ RETENTION: Final[dict[KeyUse, timedelta]] = {
 """How long a key that no longer signs is kept: as long as a token of it can be good."""
 
 _HMAC_BYTES: Final = 32
+# What is published of access keys; one that was pulled or has retired is not.
+_KEPT: Final[frozenset[KeyState]] = frozenset({"pending", "active", "retiring"})
 
 
 def place(tenant_id: str, use: str, kid: str) -> str:
@@ -76,7 +79,12 @@ class Ring:
             material: The key.
             active_time: When it signs from.
             is_emergency: It takes the place of one that was pulled.
+
+        Raises:
+            KeyRingFullError: There are as many as there may be.
         """
+        if not is_emergency:
+            await self._require_room()
         kid = await self._free_id(is_emergency=is_emergency) if self._use == "refresh_id" else material.kid
         key = SigningKey(
             tenant_id=self._tenant_id,
@@ -106,17 +114,31 @@ class Ring:
                 await self._change(replace(key, state="retired", end_time=self._now))
                 # Nothing that it signed can be good any more: what is not there can't be stolen.
                 await store.erase_private(self._tx, key)
+        for key in await self._keys("revoked"):
+            if self._is_useless(key):
+                await store.erase_private(self._tx, key)
 
     async def revoke(self, key: SigningKey, *, comment: str) -> SigningKey:
         """Pulls a key."""
         revoked = replace(key, state="revoked", retire_time=key.retire_time or self._now, end_time=self._now)
         await store.update(self._tx, revoked)
+        if self._is_useless(revoked):
+            await store.erase_private(self._tx, revoked)
         self._record("key.revoked", revoked, comment=comment)
         return revoked
 
     async def has(self, state: KeyState) -> bool:
         """A key is in this stage."""
         return bool(await self._keys(state))
+
+    def _is_useless(self, key: SigningKey) -> bool:
+        """Nobody needs more than the name of a key that was pulled.
+
+        But one of refresh tokens: those that it signed lead to a step-up, and are known by its signature.
+        """
+        if self._use != "refresh":
+            return True
+        return key.end_time is not None and key.end_time + RETENTION[self._use] <= self._now
 
     async def _activate(self, key: SigningKey) -> SigningKey:
         # One key of a ring is active at a time, and the schema holds it: the old one goes first.
@@ -133,6 +155,12 @@ class Ring:
         keys = [key for key in await store.of_use(self._tx, self._tenant_id, self._use) if key.state == state]
         return sorted(keys, key=lambda key: (key.active_time, key.create_time, key.kid))
 
+    async def _require_room(self) -> None:
+        keys = await store.of_use(self._tx, self._tenant_id, self._use)
+        kept = [key for key in keys if key.state in _KEPT]
+        if len(kept) >= MOST_KEYS[self._use]:
+            raise self._full(kept[0])
+
     async def _free_id(self, *, is_emergency: bool) -> str:
         """The id after the newest one's; where all were given, the oldest that no token can name any more."""
         keys = await store.of_use(self._tx, self._tenant_id, self._use)
@@ -145,7 +173,15 @@ class Ring:
             if key.end_time is not None and (key.retire_time or key.end_time) + RETENTION[self._use] <= self._now:
                 await store.delete(self._tx, key)
                 return key.kid
-        raise KeyStateInvalidError(keys[0].kid, keys[0].state)
+        for key in keys if is_emergency else ():
+            if key.state == "revoked":
+                # What it made is refused under another key's name, too.
+                await store.delete(self._tx, key)
+                return key.kid
+        raise self._full(keys[0])
+
+    def _full(self, oldest: SigningKey) -> KeyRingFullError:
+        return KeyRingFullError(self._use, oldest, kept=RETENTION[self._use])
 
     def _record(self, event: str, key: SigningKey, *, comment: str = "") -> None:
         data = {"key": key.kid, "use": key.use, "state": key.state} | ({"comment": comment} if comment else {})

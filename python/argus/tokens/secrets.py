@@ -1,4 +1,4 @@
-"""Secrets of the installation as a whole: the key of the bucket hash, and that of identifiers' HMACs."""
+"""Secrets of the installation: the keys of the bucket hash, of identifiers' HMACs, of links and codes in mails."""
 
 import secrets
 from collections.abc import Callable
@@ -9,9 +9,9 @@ from argus.storage.postgres import Database
 from argus.tokens import store
 from argus.tokens.kek.service import KeyEncryptionKeys
 
-SecretName = Literal["bucket", "identifier_hmac"]
+SecretName = Literal["bucket", "identifier_hmac", "mail_secrets"]
 
-_NAMES: Final[tuple[SecretName, ...]] = ("bucket", "identifier_hmac")
+_NAMES: Final[tuple[SecretName, ...]] = ("bucket", "identifier_hmac", "mail_secrets")
 _BYTES: Final = 32
 
 

@@ -11,16 +11,18 @@ from argus.base.events import Event
 from argus.base.origin import Origin
 from argus.storage.postgres import Database, Transaction
 from argus.tokens import store
+from argus.tokens.kek.command import KeyEncryptionUnavailableError
 from argus.tokens.kek.service import KeyEncryptionKeys
 from argus.tokens.model import (
     KEY_USES,
     Algorithm,
     KeyMaterial,
     KeyNotFoundError,
-    KeyStateInvalidError,
+    KeyRingFullError,
     KeyUse,
     RefreshAlgorithm,
     SigningKey,
+    UnreadableSecretError,
     UsableKey,
 )
 from argus.tokens.ring import RETENTION, Ring, generate, place
@@ -58,6 +60,7 @@ class SigningKeys:
         self._db = db
         self._now = now
         self._keks = keks
+        self._refresh_ids = db.reads("keys", lambda tenants: store.active_of_use(db, tenants, "refresh_id"))
         self._jwks_max_age = jwks_max_age
         self._rotation_period = rotation_period
         self._algorithms: dict[KeyUse, Algorithm] = {
@@ -98,6 +101,7 @@ class SigningKeys:
 
         Raises:
             InvalidFieldError: There is no such tenant.
+            KeyRingFullError: There are as many keys of that use as there may be.
             RequestAlreadyDoneError: The request was carried out before.
         """
         material = await self._generate(use, rsa_bits=await self._bits(tenant_id))
@@ -121,10 +125,13 @@ class SigningKeys:
             KeyNotFoundError: The tenant has no such key.
             RequestAlreadyDoneError: The request was carried out before.
         """
-        use = (await self.get(tenant_id, kid)).use
-        successor = await self._generate(use, rsa_bits=await self._bits(tenant_id))
-        # A provider may be slow to unwrap what encrypts the successor: not while others wait for this transaction.
-        await self._keks.ensure()
+        found = await self.get(tenant_id, kid)
+        use, successor = found.use, None
+        # One that does not sign needs no successor: then a provider that is away holds up nothing.
+        if found.state == "active":
+            successor = await self._generate(use, rsa_bits=await self._bits(tenant_id))
+            # A provider may be slow to unwrap what encrypts it: not while others wait for this transaction.
+            await self._keks.ensure()
         now = self._now()
         async with self._db.transaction(origin, now=now) as tx:
             await tx.claim(ids.key_name(tenant_id, kid), now=now)
@@ -137,6 +144,8 @@ class SigningKeys:
             ring = Ring(tx, self._keks, tenant_id, use, now=now)
             revoked = await ring.revoke(key, comment=comment)
             if not await ring.has("active"):
+                # It has become the active one meanwhile.
+                successor = successor or await self._generate(use, rsa_bits=await self._bits(tenant_id))
                 await ring.add(successor, active_time=now, is_emergency=True)
         return revoked
 
@@ -156,28 +165,24 @@ class SigningKeys:
         return len(due) + await self._renew(now)
 
     async def require_encryption(self) -> None:
-        """Makes sure that this process knows the key-encryption key that encrypts now.
+        """Makes sure that this process knows the key-encryption key that encrypts now; asks no provider.
 
         Raises:
             WrongKeyEncryptionKeyError: It is not among those of the settings.
-            KeyEncryptionUnavailableError: The provider that wraps it is away, or refuses.
+            KeyEncryptionUnavailableError: It was not unwrapped yet.
         """
-        await self._keks.ensure()
+        await self._keks.require_known()
+
+    @property
+    def known_encryption(self) -> frozenset[str]:
+        """Ids of the key-encryption keys that this process can decrypt with now."""
+        return self._keks.known
 
     async def usable(self, tenant_id: str) -> Sequence[UsableKey]:
-        """Keys that sign, verify or must be refused by name, with their private halves.
-
-        Raises:
-            UnreadableSecretError: They are encrypted with another key-encryption key, or damaged.
-        """
+        """Keys that sign, verify or must be refused by name; of one that can't be read it is said why."""
         now = self._now()
         return [
-            UsableKey(
-                key=key,
-                private_key=await self._keks.decrypt(
-                    ciphertext, kek_id=kek_id, place=place(tenant_id, key.use, key.kid)
-                ),
-            )
+            await self._usable(key, ciphertext, kek_id)
             for key, ciphertext, kek_id in await store.usable(self._db, tenant_id)
             if not _is_forgotten(key, now)
         ]
@@ -188,10 +193,10 @@ class SigningKeys:
         Raises:
             LookupError: The tenant has none: it was made without keys.
         """
-        for key in await store.of_use(self._db, tenant_id, "refresh_id"):
-            if key.state == "active":
-                return int(key.kid)
-        raise LookupError(f"tenant {tenant_id} has no active refresh-id key")
+        kid = await self._refresh_ids(tenant_id)
+        if kid is None:
+            raise LookupError(f"tenant {tenant_id} has no active refresh-id key")
+        return int(kid)
 
     async def list(self, tenant_id: str, *, page_size: int, page_token: str = "") -> tuple[Sequence[SigningKey], str]:
         """A page of keys, newest first, and the token of the next one ("": this is the last)."""
@@ -203,13 +208,23 @@ class SigningKeys:
         last = found[page_size - 1]
         return found[:page_size], pages.encode_page(kind, (last.create_time.isoformat(), last.use, last.kid))
 
+    async def _usable(self, key: SigningKey, ciphertext: bytes, kek_id: str) -> UsableKey:
+        if not kek_id:
+            return UsableKey(key=key, private_key=b"")
+        where = place(key.tenant_id, key.use, key.kid)
+        try:
+            private_key = await self._keks.decrypt_now(ciphertext, kek_id=kek_id, place=where)
+        except (UnreadableSecretError, KeyEncryptionUnavailableError) as error:
+            return UsableKey(key=key, private_key=b"", fault=error)
+        return UsableKey(key=key, private_key=private_key)
+
     async def _renew(self, now: datetime) -> int:
         """Gives rings whose active key is old their next one."""
         made = 0
         for tenant_id, use in await store.aged(self._db, now=now, period=self._rotation_period):
             try:
                 made += await self._add_next(tenant_id, use, now)
-            except KeyStateInvalidError as error:
+            except KeyRingFullError as error:
                 # One ring that is full keeps no other from its next key.
                 log.warning("key.not_renewed", tenant_id=tenant_id, use=use, cause=str(error))
         return made

@@ -1,5 +1,6 @@
 """The keys and secrets in PostgreSQL."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -42,6 +43,15 @@ async def of_use(reader: Database | Transaction, tenant_id: str, use: KeyUse) ->
     return [SigningKey(**row) for row in rows]
 
 
+async def active_of_use(reader: Database | Transaction, tenant_ids: Sequence[str], use: KeyUse) -> dict[str, str]:
+    """Ids of the active keys of a use, by tenant."""
+    rows = await reader.fetch_all(
+        "SELECT tenant_id, kid FROM signing_keys WHERE tenant_id = ANY(%s) AND use = %s AND state = 'active'",
+        (list(tenant_ids), use),
+    )
+    return {row["tenant_id"]: row["kid"] for row in rows}
+
+
 async def page(
     db: Database, tenant_id: str, *, before: tuple[datetime, str, str] | None, limit: int
 ) -> list[SigningKey]:
@@ -56,10 +66,13 @@ async def page(
 
 
 async def usable(db: Database, tenant_id: str) -> list[tuple[SigningKey, bytes, str]]:
-    """Keys that sign, verify or must be refused by name: with ciphertext and the id of the key it is under."""
+    """Keys that sign, verify or must be refused by name: with ciphertext and the id of the key it is under.
+
+    Both are empty where the name is all that is left.
+    """
     rows = await db.fetch_all(
         f"""SELECT {_COLUMNS}, private_ciphertext, kek_id FROM signing_keys
-             WHERE tenant_id = %s AND state <> 'retired' AND kek_id <> '' ORDER BY use, create_time, kid""",
+             WHERE tenant_id = %s AND state <> 'retired' ORDER BY use, create_time, kid""",
         (tenant_id,),
     )
     found = []
@@ -116,6 +129,7 @@ async def due(db: Database, *, now: datetime, ended_before: dict[KeyUse, datetim
                OR (state = 'retiring' AND retire_time <= CASE use WHEN 'access' THEN %(access)s::timestamptz
                                                                  WHEN 'refresh' THEN %(refresh)s
                                                                  ELSE %(refresh_id)s END)
+               OR (state = 'revoked' AND kek_id <> '' AND (use <> 'refresh' OR end_time <= %(refresh)s))
             ORDER BY tenant_id, use""",
         {
             "now": now,

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Final, Literal, get_args
 
 from argus.base.errors import ArgusError, Code, InvalidFieldError
+from argus.base.languages import check_locale
 from argus.v1 import errors_pb2
 
 IdentifierKind = Literal["email", "username", "phone"]
@@ -21,6 +22,8 @@ MAX_IDENTIFIER: Final = 320
 _LOCAL_PART: Final = re.compile(r"[^\s@\"(),:;<>\[\]\\]{1,64}")
 _DOMAIN: Final = re.compile(r"(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)+[^\W_](?:[\w-]{0,61}[^\W_])?")
 _MAX_DOMAIN: Final = 253
+# Compared as "ss" and "σ", but domains of their own (IDNA 2008): mail for one domain would go to another one.
+_DEVIATING: Final = frozenset("ßẞς")
 _USERNAME: Final = re.compile(r"[^\W_][\w.-]{0,63}")
 _E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 
@@ -72,10 +75,15 @@ class IdentifierNotFoundError(ArgusError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewIdentifier:
-    """An identifier that a user is to get."""
+    """An identifier that a user is to get.
+
+    Attributes:
+        verify_time: When its user proved elsewhere to own it.
+    """
 
     kind: IdentifierKind
     value: str
+    verify_time: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +99,11 @@ class Identifier:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
-    """A person that signs in."""
+    """A person that signs in.
+
+    Attributes:
+        locale: Language that it is written to in, as BCP 47; empty: none is known.
+    """
 
     tenant_id: str
     user_id: str
@@ -100,8 +112,51 @@ class User:
     not_before: datetime | None
     create_time: datetime
     revision: int
+    locale: str = ""
     identifiers: Sequence[Identifier] = ()
     groups: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewUser:
+    """A user that is to be taken over from another system."""
+
+    display_name: str = ""
+    identifiers: Sequence[NewIdentifier] = ()
+    disabled: bool = False
+    locale: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """Who gets a user's mail.
+
+    Attributes:
+        addresses: Those that are known to be the user's own; without any, its first one.
+        locale: Language that it is written to in; empty: none is known.
+    """
+
+    addresses: Sequence[str]
+    locale: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakenOver:
+    """What became of one of several users that were to be taken over.
+
+    Attributes:
+        user_id: The new user, or the one that has all the identifiers already; empty: it was refused.
+        is_new: It was made.
+        error: Why it was refused.
+    """
+
+    user_id: str = ""
+    is_new: bool = False
+    error: ArgusError | None = None
+
+
+class IdentifierRaceError(Exception):
+    """Somebody else took an identifier between the look and the write; the whole is to be done anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,9 +180,11 @@ def canonical_identifier(value: str) -> str:
 
 
 def check_display_name(display_name: str, *, field: str) -> None:
-    """Raises `InvalidFieldError` for a name that is too long."""
+    """Raises `InvalidFieldError` for a name that is too long or no text."""
     if len(display_name) > MAX_DISPLAY_NAME:
         raise InvalidFieldError(field, f"must have at most {MAX_DISPLAY_NAME} characters")
+    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in display_name):
+        raise InvalidFieldError(field, "must be text without control characters")
 
 
 def check_identifier(kind: IdentifierKind, value: str, *, field: str) -> str:
@@ -149,7 +206,40 @@ def check_identifier(kind: IdentifierKind, value: str, *, field: str) -> str:
     is_good, demand = _RULES[kind]
     if any(map(_is_invisible, value)) or not is_good(canonical):
         raise InvalidFieldError(field, demand)
+    if kind == "email" and not _DEVIATING.isdisjoint(value.rpartition("@")[2]):
+        raise InvalidFieldError(field, 'must have its domain in ASCII ("xn--…"): it has one of the letters ß and ς')
     return canonical
+
+
+def check_identifiers(identifiers: Sequence[NewIdentifier]) -> list[str]:
+    """The canonical forms of a new user's identifiers.
+
+    Raises:
+        InvalidFieldError: There are none or too many, one of them is malformed, or two are the same.
+    """
+    if not identifiers:
+        raise InvalidFieldError("user.identifiers", "at least one is required")
+    if len(identifiers) > MAX_IDENTIFIERS:
+        raise InvalidFieldError("user.identifiers", f"must have at most {MAX_IDENTIFIERS} items")
+    canonical: list[str] = []
+    for index, identifier in enumerate(identifiers):
+        field = f"user.identifiers[{index}].value"
+        form = check_identifier(identifier.kind, identifier.value, field=field)
+        if form in canonical:
+            raise InvalidFieldError(field, "is the same as another one")
+        canonical.append(form)
+    return canonical
+
+
+def check_new_user(user: NewUser) -> list[str]:
+    """The canonical forms of a new user's identifiers.
+
+    Raises:
+        InvalidFieldError: Its name or one of its identifiers is no good.
+    """
+    check_display_name(user.display_name, field="user.display_name")
+    check_locale(user.locale, field="user.locale")
+    return check_identifiers(user.identifiers)
 
 
 def _is_invisible(character: str) -> bool:

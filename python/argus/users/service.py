@@ -1,12 +1,13 @@
 """What can be done with users."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from argus.base import ids, pages
 from argus.base.errors import EtagMismatchError, InvalidFieldError, PageTokenInvalidError
 from argus.base.events import Event
+from argus.base.languages import check_locale
 from argus.base.origin import Origin
 from argus.storage.postgres import Database, Transaction
 from argus.users import store
@@ -15,13 +16,18 @@ from argus.users.model import (
     Holder,
     Identifier,
     IdentifierNotFoundError,
+    IdentifierRaceError,
     IdentifierTakenError,
     NewIdentifier,
+    NewUser,
+    Reader,
+    TakenOver,
     User,
     UserNotFoundError,
     canonical_identifier,
     check_display_name,
     check_identifier,
+    check_new_user,
 )
 
 _POSITION_PARTS = 2
@@ -33,12 +39,14 @@ class Users:
     def __init__(self, db: Database, now: Callable[[], datetime]) -> None:
         self._db = db
         self._now = now
+        self._reads = db.reads("users", lambda keys: store.find_all(db, keys))
 
     async def create(
         self,
         tenant_id: str,
         *,
         display_name: str = "",
+        locale: str = "",
         identifiers: Sequence[NewIdentifier],
         origin: Origin,
         also: Callable[[Transaction, User], Awaitable[None]] | None = None,
@@ -48,6 +56,7 @@ class Users:
         Args:
             tenant_id: Tenant.
             display_name: Name for people.
+            locale: Language that it is written to in, as BCP 47; empty: none is known.
             identifiers: What it signs in with, one to ten.
             origin: On whose behalf.
             also: Done in the same transaction (a first password, say).
@@ -56,23 +65,10 @@ class Users:
             IdentifierTakenError: A user of the tenant has one of the identifiers.
             RequestAlreadyDoneError: The request was carried out before.
         """
-        check_display_name(display_name, field="user.display_name")
-        canonical = check_identifiers(identifiers)
+        new = NewUser(display_name=display_name, locale=locale, identifiers=identifiers)
+        canonical = check_new_user(new)
         now = self._now()
-        user = User(
-            tenant_id=tenant_id,
-            user_id=ids.new_id(),
-            display_name=display_name,
-            disabled=False,
-            not_before=None,
-            create_time=now,
-            revision=1,
-            # A microsecond apart, finer than the clock, so that they keep their order.
-            identifiers=[
-                _made(identifier, now + timedelta(microseconds=index)) for index, identifier in enumerate(identifiers)
-            ],
-            groups=[],
-        )
+        user = _new_user(tenant_id, new, now)
         async with self._db.transaction(origin, now=now) as tx:
             await tx.claim(ids.user_name(tenant_id, user.user_id), now=now)
             await store.insert(tx, user)
@@ -86,13 +82,44 @@ class Users:
             tx.record(Event(type="user.created", user_id=user.user_id), time=now)
         return user
 
+    async def take_over(self, tx: Transaction, tenant_id: str, users: Sequence[NewUser]) -> Sequence[TakenOver]:
+        """Makes users that come from another system, within `tx`; who is there already stays as it is.
+
+        Args:
+            tx: Transaction.
+            tenant_id: Tenant.
+            users: Users that `check_new_user` let pass.
+
+        Raises:
+            IdentifierRaceError: Somebody took an identifier meanwhile; nothing may be committed.
+        """
+        canonicals = [check_new_user(user) for user in users]
+        holders = await store.holders(tx, tenant_id, sorted({form for forms in canonicals for form in forms}))
+        outcomes: list[TakenOver] = []
+        made: list[tuple[User, Sequence[str]]] = []
+        for new, forms in zip(users, canonicals, strict=True):
+            found = {holders.get(form) for form in forms}
+            taken = [index for index, form in enumerate(forms) if form in holders]
+            if not taken:
+                user = _new_user(tenant_id, new, self._now())
+                made.append((user, forms))
+                holders |= dict.fromkeys(forms, user.user_id)
+                outcomes.append(TakenOver(user_id=user.user_id, is_new=True))
+            elif len(found) == 1:
+                outcomes.append(TakenOver(user_id=holders[forms[0]]))
+            else:
+                outcomes.append(TakenOver(error=IdentifierTakenError(f"user.identifiers[{taken[0]}].value")))
+        if made and not await store.insert_all(tx, [user for user, _ in made], [forms for _, forms in made]):
+            raise IdentifierRaceError
+        return outcomes
+
     async def get(self, tenant_id: str, user_id: str) -> User:
         """The user.
 
         Raises:
             UserNotFoundError: There is none, or it was deleted.
         """
-        user = await store.find(self._db, tenant_id, user_id)
+        user = await self._reads((tenant_id, user_id))
         if user is None:
             raise UserNotFoundError(user_id)
         return user
@@ -105,6 +132,23 @@ class Users:
         """Who has the identifier, at the same cost whether anybody has it: for those who have proven nothing yet."""
         return await store.find_holder(self._db, tenant_id, canonical_identifier(identifier))
 
+    async def readers(self, tx: Transaction, users: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], Reader]:
+        """Who gets the mail of users (tenant, user) that were not deleted, as `tx` sees it."""
+        found = await store.find_readers(tx, users)
+        return {
+            user: Reader(
+                locale=locale,
+                addresses=[value for value, is_verified in addresses if is_verified]
+                or [value for value, _ in addresses[:1]],
+            )
+            for user, (locale, addresses) in found.items()
+        }
+
+    async def verify_address(self, tx: Transaction, tenant_id: str, user_id: str, address: str) -> bool:
+        """Notes that the user reads the mail of an address, within `tx`; False: the address is not its own."""
+        canonical = canonical_identifier(address)
+        return await store.verify_address(tx, tenant_id, user_id, canonical, at=self._now())
+
     async def list(self, tenant_id: str, *, page_size: int, page_token: str = "") -> tuple[Sequence[User], str]:
         """A page of users in the order of their creation, and the token of the next one ("": this is the last)."""
         kind = f"users:{tenant_id}"
@@ -115,21 +159,37 @@ class Users:
         last = found[page_size - 1]
         return found[:page_size], pages.encode_page(kind, (last.create_time.isoformat(), last.user_id))
 
-    async def update(self, tenant_id: str, user_id: str, *, display_name: str, etag: str = "", origin: Origin) -> User:
-        """Changes the display name.
+    async def update(
+        self,
+        tenant_id: str,
+        user_id: str,
+        *,
+        display_name: str | None = None,
+        locale: str | None = None,
+        etag: str = "",
+        origin: Origin,
+    ) -> User:
+        """Changes the display name, the locale, or both.
 
         Raises:
+            InvalidFieldError: The name is too long, or the locale none.
             UserNotFoundError: There is no such user.
             EtagMismatchError: It changed since `etag` was read.
         """
-        check_display_name(display_name, field="user.display_name")
+        check_display_name(display_name or "", field="user.display_name")
+        check_locale(locale or "", field="user.locale")
         now = self._now()
         async with self._db.transaction(origin, now=now) as tx:
             await tx.claim(ids.user_name(tenant_id, user_id), now=now)
             user = await self._locked(tx, tenant_id, user_id)
             if etag and etag != ids.etag(user.revision):
                 raise EtagMismatchError(ids.etag(user.revision))
-            changed = replace(user, display_name=display_name, revision=user.revision + 1)
+            changed = replace(
+                user,
+                display_name=user.display_name if display_name is None else display_name,
+                locale=user.locale if locale is None else locale,
+                revision=user.revision + 1,
+            )
             await store.update(tx, changed)
             tx.record(Event(type="user.updated", user_id=user_id), time=now)
         return changed
@@ -193,7 +253,8 @@ class Users:
             if not await store.insert_identifier(tx, tenant_id, user_id, added, canonical=canonical):
                 raise IdentifierTakenError("identifier.value")
             await store.update(tx, replace(user, revision=user.revision + 1))
-            tx.record(Event(type="identifier.added", user_id=user_id, data={"kind": added.kind}), time=now)
+            data, told = {"kind": added.kind}, {"value": added.value}
+            tx.record(Event(type="identifier.added", user_id=user_id, data=data, told=told), time=now)
         return added
 
     async def remove_identifier(self, tenant_id: str, user_id: str, identifier_id: str, *, origin: Origin) -> None:
@@ -207,10 +268,13 @@ class Users:
         async with self._db.transaction(origin, now=now) as tx:
             await tx.claim(ids.identifier_name(tenant_id, user_id, identifier_id), now=now)
             user = await self._locked(tx, tenant_id, user_id)
-            if not await store.delete_identifier(tx, tenant_id, user_id, identifier_id):
+            removed = next((one for one in user.identifiers if one.identifier_id == identifier_id), None)
+            if removed is None:
                 raise IdentifierNotFoundError(identifier_id)
+            await store.delete_identifier(tx, tenant_id, user_id, identifier_id)
             await store.update(tx, replace(user, revision=user.revision + 1))
-            tx.record(Event(type="identifier.removed", user_id=user_id), time=now)
+            data, told = {"kind": removed.kind}, {"value": removed.value}
+            tx.record(Event(type="identifier.removed", user_id=user_id, data=data, told=told), time=now)
 
     async def _locked(self, tx: Transaction, tenant_id: str, user_id: str) -> User:
         user = await store.lock(tx, tenant_id, user_id)
@@ -219,29 +283,31 @@ class Users:
         return user
 
 
-def check_identifiers(identifiers: Sequence[NewIdentifier]) -> list[str]:
-    """The canonical forms of a new user's identifiers.
-
-    Raises:
-        InvalidFieldError: There are none or too many, one of them is malformed, or two are the same.
-    """
-    if not identifiers:
-        raise InvalidFieldError("user.identifiers", "at least one is required")
-    if len(identifiers) > MAX_IDENTIFIERS:
-        raise InvalidFieldError("user.identifiers", f"must have at most {MAX_IDENTIFIERS} items")
-    canonical: list[str] = []
-    for index, identifier in enumerate(identifiers):
-        field = f"user.identifiers[{index}].value"
-        form = check_identifier(identifier.kind, identifier.value, field=field)
-        if form in canonical:
-            raise InvalidFieldError(field, "is the same as another one")
-        canonical.append(form)
-    return canonical
+def _new_user(tenant_id: str, new: NewUser, now: datetime) -> User:
+    return User(
+        tenant_id=tenant_id,
+        user_id=ids.new_id(),
+        display_name=new.display_name,
+        locale=new.locale,
+        disabled=new.disabled,
+        not_before=None,
+        create_time=now,
+        revision=1,
+        # A microsecond apart, finer than the clock, so that they keep their order.
+        identifiers=[
+            _made(identifier, now + timedelta(microseconds=index)) for index, identifier in enumerate(new.identifiers)
+        ],
+        groups=[],
+    )
 
 
 def _made(identifier: NewIdentifier, now: datetime) -> Identifier:
     return Identifier(
-        identifier_id=ids.new_id(), kind=identifier.kind, value=identifier.value, verify_time=None, create_time=now
+        identifier_id=ids.new_id(),
+        kind=identifier.kind,
+        value=identifier.value,
+        verify_time=identifier.verify_time,
+        create_time=now,
     )
 
 

@@ -36,6 +36,10 @@ class _LoginStateEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._Enu
     """The user has proved itself and must end one of `ending_choices` first."""
     LOGIN_STATE_COMPLETE: _LoginState.ValueType  # 3
     """The session exists, or has its new family."""
+    LOGIN_STATE_ENROLMENT_REQUIRED: _LoginState.ValueType  # 4
+    """The user has proved all it has, and a higher level is required: one of `challenges` is to be enrolled
+    (StartEnrolment), or CancelLogin called.
+    """
 
 class LoginState(_LoginState, metaclass=_LoginStateEnumTypeWrapper):
     """State of a login."""
@@ -48,6 +52,10 @@ LOGIN_STATE_SESSION_LIMIT_REACHED: LoginState.ValueType  # 2
 """The user has proved itself and must end one of `ending_choices` first."""
 LOGIN_STATE_COMPLETE: LoginState.ValueType  # 3
 """The session exists, or has its new family."""
+LOGIN_STATE_ENROLMENT_REQUIRED: LoginState.ValueType  # 4
+"""The user has proved all it has, and a higher level is required: one of `challenges` is to be enrolled
+(StartEnrolment), or CancelLogin called.
+"""
 global___LoginState = LoginState
 
 class _FactorKind:
@@ -66,6 +74,8 @@ class _FactorKindEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._Enu
     """Recovery code."""
     FACTOR_KIND_WEBAUTHN: _FactorKind.ValueType  # 4
     """Passkey or security key (WebAuthn)."""
+    FACTOR_KIND_EMAIL_CODE: _FactorKind.ValueType  # 5
+    """Code that was sent by mail."""
 
 class FactorKind(_FactorKind, metaclass=_FactorKindEnumTypeWrapper):
     """Kind of a factor."""
@@ -80,6 +90,8 @@ FACTOR_KIND_RECOVERY_CODE: FactorKind.ValueType  # 3
 """Recovery code."""
 FACTOR_KIND_WEBAUTHN: FactorKind.ValueType  # 4
 """Passkey or security key (WebAuthn)."""
+FACTOR_KIND_EMAIL_CODE: FactorKind.ValueType  # 5
+"""Code that was sent by mail."""
 global___FactorKind = FactorKind
 
 @typing.final
@@ -121,7 +133,9 @@ class Login(google.protobuf.message.Message):
     """How far it has come."""
     @property
     def challenges(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Challenge]:
-        """What may be answered now."""
+        """What may be answered now, or be enrolled (ENROLMENT_REQUIRED): any one of them. The first ones are the same
+        whoever the user is, and whether there is one.
+        """
 
     @property
     def ending_choices(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[argus.v1.types_pb2.Session]:
@@ -165,7 +179,7 @@ class StartLoginRequest(google.protobuf.message.Message):
     client_id: builtins.str
     """Client that the session will be for; empty: the caller."""
     identifier: builtins.str
-    """E-mail address, user name or the like; at most 320 characters."""
+    """E-mail address, user name or the like; at most 320 characters. Empty: a passkey will say whose login it is."""
     scope: builtins.str
     """Scope to grant, space-separated; each one that the client has, but none of Argus's own; empty: all of those."""
     device_token: builtins.str
@@ -174,7 +188,7 @@ class StartLoginRequest(google.protobuf.message.Message):
     """Resource that access tokens will be for; empty: the client's registered resource."""
     @property
     def acr_values(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """Acceptable authentication levels; empty: by policy."""
+        """Acceptable authentication levels; a higher one than the lowest of them is acceptable, too. Empty: by policy."""
 
     @property
     def max_age(self) -> google.protobuf.duration_pb2.Duration:
@@ -239,12 +253,18 @@ class StartStepUpRequest(google.protobuf.message.Message):
     CLIENT_CONTEXT_FIELD_NUMBER: builtins.int
     ACR_VALUES_FIELD_NUMBER: builtins.int
     MAX_AGE_FIELD_NUMBER: builtins.int
+    ACTION_FIELD_NUMBER: builtins.int
+    ACTION_RESOURCE_FIELD_NUMBER: builtins.int
     parent: builtins.str
     """tenants/*."""
     refresh_token: builtins.str
     """Any refresh token of the session: one that was refused with STEP_UP_REQUIRED, or a good one. It is not spent.
     Its client must be the caller, or the caller holds `tokens.refresh_for_clients`.
     """
+    action: builtins.str
+    """The one action that the user is to prove itself for, at most 4096 characters; empty: for none."""
+    action_resource: builtins.str
+    """Resource that carries the action out; empty: the registered one of the session's client."""
     @property
     def proof(self) -> argus.v1.types_pb2.Proof:
         """Proof of possession for a bound session; of one that is not bound it is checked and binds nothing."""
@@ -255,11 +275,11 @@ class StartStepUpRequest(google.protobuf.message.Message):
 
     @property
     def acr_values(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """Acceptable authentication levels; empty: by policy."""
+        """Acceptable authentication levels; a higher one than the lowest of them is acceptable, too. Empty: by policy."""
 
     @property
     def max_age(self) -> google.protobuf.duration_pb2.Duration:
-        """Longest time since the user proved itself; kept for single sign-on."""
+        """Longest time since the user proved itself. A step-up proves everything anew, so each is met."""
 
     def __init__(
         self,
@@ -270,9 +290,11 @@ class StartStepUpRequest(google.protobuf.message.Message):
         client_context: argus.v1.types_pb2.ClientContext | None = ...,
         acr_values: collections.abc.Iterable[builtins.str] | None = ...,
         max_age: google.protobuf.duration_pb2.Duration | None = ...,
+        action: builtins.str = ...,
+        action_resource: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["client_context", b"client_context", "max_age", b"max_age", "proof", b"proof"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["acr_values", b"acr_values", "client_context", b"client_context", "max_age", b"max_age", "parent", b"parent", "proof", b"proof", "refresh_token", b"refresh_token"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["acr_values", b"acr_values", "action", b"action", "action_resource", b"action_resource", "client_context", b"client_context", "max_age", b"max_age", "parent", b"parent", "proof", b"proof", "refresh_token", b"refresh_token"]) -> None: ...
 
 global___StartStepUpRequest = StartStepUpRequest
 
@@ -314,6 +336,7 @@ class SubmitFactorRequest(google.protobuf.message.Message):
     RECOVERY_CODE_FIELD_NUMBER: builtins.int
     WEBAUTHN_JSON_FIELD_NUMBER: builtins.int
     END_SESSIONS_FIELD_NUMBER: builtins.int
+    EMAIL_CODE_FIELD_NUMBER: builtins.int
     PARENT_FIELD_NUMBER: builtins.int
     PROOF_FIELD_NUMBER: builtins.int
     login_token: builtins.str
@@ -326,6 +349,8 @@ class SubmitFactorRequest(google.protobuf.message.Message):
     """Recovery code."""
     webauthn_json: builtins.str
     """WebAuthn answer as JSON text."""
+    email_code: builtins.str
+    """Code that was sent by mail."""
     parent: builtins.str
     """tenants/*; must be the login's."""
     @property
@@ -352,12 +377,13 @@ class SubmitFactorRequest(google.protobuf.message.Message):
         recovery_code: builtins.str = ...,
         webauthn_json: builtins.str = ...,
         end_sessions: global___EndSessions | None = ...,
+        email_code: builtins.str = ...,
         parent: builtins.str = ...,
         proof: argus.v1.types_pb2.Proof | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["client_context", b"client_context", "end_sessions", b"end_sessions", "factor", b"factor", "password", b"password", "proof", b"proof", "recovery_code", b"recovery_code", "totp", b"totp", "webauthn_json", b"webauthn_json"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["client_context", b"client_context", "end_sessions", b"end_sessions", "factor", b"factor", "login_token", b"login_token", "parent", b"parent", "password", b"password", "proof", b"proof", "recovery_code", b"recovery_code", "totp", b"totp", "webauthn_json", b"webauthn_json"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["factor", b"factor"]) -> typing.Literal["password", "totp", "recovery_code", "webauthn_json", "end_sessions"] | None: ...
+    def HasField(self, field_name: typing.Literal["client_context", b"client_context", "email_code", b"email_code", "end_sessions", b"end_sessions", "factor", b"factor", "password", b"password", "proof", b"proof", "recovery_code", b"recovery_code", "totp", b"totp", "webauthn_json", b"webauthn_json"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["client_context", b"client_context", "email_code", b"email_code", "end_sessions", b"end_sessions", "factor", b"factor", "login_token", b"login_token", "parent", b"parent", "password", b"password", "proof", b"proof", "recovery_code", b"recovery_code", "totp", b"totp", "webauthn_json", b"webauthn_json"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["factor", b"factor"]) -> typing.Literal["password", "totp", "recovery_code", "webauthn_json", "end_sessions", "email_code"] | None: ...
 
 global___SubmitFactorRequest = SubmitFactorRequest
 
@@ -392,10 +418,13 @@ class SubmitFactorResponse(google.protobuf.message.Message):
     TOKENS_FIELD_NUMBER: builtins.int
     SESSION_FIELD_NUMBER: builtins.int
     DEVICE_TOKEN_FIELD_NUMBER: builtins.int
+    ACTION_TOKEN_FIELD_NUMBER: builtins.int
     login_token: builtins.str
     """Secret for the next submit; empty when COMPLETE."""
     device_token: builtins.str
     """Give it to the device; it makes the device known next time. Empty if it had a good one, and after a step-up."""
+    action_token: builtins.str
+    """Stands for the `action` of a step-up; good once, for five minutes."""
     @property
     def login(self) -> global___Login:
         """The login."""
@@ -416,11 +445,140 @@ class SubmitFactorResponse(google.protobuf.message.Message):
         tokens: argus.v1.types_pb2.TokenSet | None = ...,
         session: argus.v1.types_pb2.Session | None = ...,
         device_token: builtins.str = ...,
+        action_token: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["login", b"login", "session", b"session", "tokens", b"tokens"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["device_token", b"device_token", "login", b"login", "login_token", b"login_token", "session", b"session", "tokens", b"tokens"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["action_token", b"action_token", "device_token", b"device_token", "login", b"login", "login_token", b"login_token", "session", b"session", "tokens", b"tokens"]) -> None: ...
 
 global___SubmitFactorResponse = SubmitFactorResponse
+
+@typing.final
+class SpendActionTokenRequest(google.protobuf.message.Message):
+    """Request of SpendActionToken."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SESSION_FIELD_NUMBER: builtins.int
+    ACTION_TOKEN_FIELD_NUMBER: builtins.int
+    ACTION_FIELD_NUMBER: builtins.int
+    RESOURCE_FIELD_NUMBER: builtins.int
+    session: builtins.str
+    """tenants/*/users/*/sessions/*: on whose behalf the action is asked for, as VerifyAccessToken said."""
+    action_token: builtins.str
+    """The token."""
+    action: builtins.str
+    """What is to be done: the very text of StartStepUp."""
+    resource: builtins.str
+    """Resource that carries it out; empty: the caller's registered resource."""
+    def __init__(
+        self,
+        *,
+        session: builtins.str = ...,
+        action_token: builtins.str = ...,
+        action: builtins.str = ...,
+        resource: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["action", b"action", "action_token", b"action_token", "resource", b"resource", "session", b"session"]) -> None: ...
+
+global___SpendActionTokenRequest = SpendActionTokenRequest
+
+@typing.final
+class SpendActionTokenResponse(google.protobuf.message.Message):
+    """Response of SpendActionToken: what the user has proved for the action."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CLIENT_ID_FIELD_NUMBER: builtins.int
+    ACR_FIELD_NUMBER: builtins.int
+    AMR_FIELD_NUMBER: builtins.int
+    AUTH_TIME_FIELD_NUMBER: builtins.int
+    client_id: builtins.str
+    """Client of the session."""
+    acr: builtins.str
+    """Level, urn:argus:acr:{1,2,3}."""
+    @property
+    def amr(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Methods (RFC 8176)."""
+
+    @property
+    def auth_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        client_id: builtins.str = ...,
+        acr: builtins.str = ...,
+        amr: collections.abc.Iterable[builtins.str] | None = ...,
+        auth_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["auth_time", b"auth_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["acr", b"acr", "amr", b"amr", "auth_time", b"auth_time", "client_id", b"client_id"]) -> None: ...
+
+global___SpendActionTokenResponse = SpendActionTokenResponse
+
+@typing.final
+class StartEnrolmentRequest(google.protobuf.message.Message):
+    """Request of StartEnrolment."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: builtins.int
+    LOGIN_TOKEN_FIELD_NUMBER: builtins.int
+    KIND_FIELD_NUMBER: builtins.int
+    parent: builtins.str
+    """tenants/*; must be the login's."""
+    login_token: builtins.str
+    """Secret of the answer before."""
+    kind: global___FactorKind.ValueType
+    """One of the login's challenges."""
+    def __init__(
+        self,
+        *,
+        parent: builtins.str = ...,
+        login_token: builtins.str = ...,
+        kind: global___FactorKind.ValueType = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["kind", b"kind", "login_token", b"login_token", "parent", b"parent"]) -> None: ...
+
+global___StartEnrolmentRequest = StartEnrolmentRequest
+
+@typing.final
+class StartEnrolmentResponse(google.protobuf.message.Message):
+    """Response of StartEnrolment."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    LOGIN_FIELD_NUMBER: builtins.int
+    SECRET_FIELD_NUMBER: builtins.int
+    URI_FIELD_NUMBER: builtins.int
+    QR_SVG_FIELD_NUMBER: builtins.int
+    WEBAUTHN_OPTIONS_JSON_FIELD_NUMBER: builtins.int
+    secret: builtins.str
+    """Secret to type in by hand, in base32 (TOTP only)."""
+    uri: builtins.str
+    """otpauth URI that apps take the secret from (TOTP only)."""
+    qr_svg: builtins.str
+    """The same as a QR code: an SVG document (TOTP only)."""
+    webauthn_options_json: builtins.str
+    """WebAuthn creation options as JSON text (WEBAUTHN only)."""
+    @property
+    def login(self) -> global___Login:
+        """The login."""
+
+    def __init__(
+        self,
+        *,
+        login: global___Login | None = ...,
+        secret: builtins.str = ...,
+        uri: builtins.str = ...,
+        qr_svg: builtins.str = ...,
+        webauthn_options_json: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["login", b"login"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["login", b"login", "qr_svg", b"qr_svg", "secret", b"secret", "uri", b"uri", "webauthn_options_json", b"webauthn_options_json"]) -> None: ...
+
+global___StartEnrolmentResponse = StartEnrolmentResponse
 
 @typing.final
 class GetLoginRequest(google.protobuf.message.Message):

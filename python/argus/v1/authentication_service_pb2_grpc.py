@@ -50,6 +50,16 @@ class AuthenticationServiceStub(object):
                 request_serializer=argus_dot_v1_dot_authentication__service__pb2.SubmitFactorRequest.SerializeToString,
                 response_deserializer=argus_dot_v1_dot_authentication__service__pb2.SubmitFactorResponse.FromString,
                 _registered_method=True)
+        self.StartEnrolment = channel.unary_unary(
+                '/argus.v1.AuthenticationService/StartEnrolment',
+                request_serializer=argus_dot_v1_dot_authentication__service__pb2.StartEnrolmentRequest.SerializeToString,
+                response_deserializer=argus_dot_v1_dot_authentication__service__pb2.StartEnrolmentResponse.FromString,
+                _registered_method=True)
+        self.SpendActionToken = channel.unary_unary(
+                '/argus.v1.AuthenticationService/SpendActionToken',
+                request_serializer=argus_dot_v1_dot_authentication__service__pb2.SpendActionTokenRequest.SerializeToString,
+                response_deserializer=argus_dot_v1_dot_authentication__service__pb2.SpendActionTokenResponse.FromString,
+                _registered_method=True)
         self.GetLogin = channel.unary_unary(
                 '/argus.v1.AuthenticationService/GetLogin',
                 request_serializer=argus_dot_v1_dot_authentication__service__pb2.GetLoginRequest.SerializeToString,
@@ -80,7 +90,11 @@ class AuthenticationServiceServicer(object):
 
         The way on after STEP_UP_REQUIRED, and the only one out of a contested session. It is a login that SubmitFactor
         completes with tokens of the same session; tokens of its earlier families are then answered with STEP_UP_REQUIRED
-        for good. The new family's level is what is proved now, also where the session's was higher.
+        for good. The new family's level is what is proved now, also where the session's was higher: all that the level
+        takes is proved anew, so `auth_time` is true of each of its methods, and any `max_age` is met.
+
+        With `action` it is for one action besides: SubmitFactor answers with an `action_token`, which whoever carries the
+        action out spends by SpendActionToken.
 
         Not idempotent; changes nothing by itself.
         Errors: TOKEN_INVALID, SESSION_ENDED, TOKEN_PROOF_REQUIRED, FIELD_INVALID, UNAVAILABLE.
@@ -90,13 +104,40 @@ class AuthenticationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def SubmitFactor(self, request, context):
-        """Hands in a factor. Complete logins carry tokens.
+        """Hands in a factor. A login takes one after the other, those that its `challenges` name, until the level that is
+        wanted is reached: what `acr_values` ask for, what the policy's `required_acr` demands, and the second factor of
+        whoever has one. Then it is complete and carries tokens. In state ENROLMENT_REQUIRED it takes the first answer of
+        what StartEnrolment made, which enrols and proves it.
 
         Not idempotent: an accepted factor spends the `login_token`; a refused or throttled one leaves the login as it
         was, and the same token serves the next try (errors carry no secrets, so they could not carry a new one).
-        Errors: FACTOR_REFUSED, GUESSING_THROTTLED, LOGIN_NOT_FOUND, LOGIN_COMPLETE, SESSION_LIMIT_REACHED (sign-in),
-        SESSION_ENDED and STEP_UP_REQUIRED (step-up: the session is over, a later step-up was faster),
+        Errors: FIELD_INVALID (the factor is not among the challenges), PASSKEY_REFUSED (a passkey's answer is not the JSON
+        of one, or breaks a rule of its enrolment), ENROLMENT_NOT_FOUND (a passkey's), FACTOR_REFUSED, GUESSING_THROTTLED,
+        LEVEL_UNREACHABLE, LOGIN_NOT_FOUND, LOGIN_COMPLETE, SESSION_LIMIT_REACHED (sign-in), SESSION_ENDED and STEP_UP_REQUIRED (step-up: the session is over, a later step-up was faster),
         TOKEN_PROOF_REQUIRED, UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StartEnrolment(self, request, context):
+        """Begins to enrol a factor in the middle of a login, where the user has none that reaches the level that is wanted
+        (ENROLMENT_REQUIRED). It counts once SubmitFactor has taken its first answer; nothing is kept of it before.
+
+        Not idempotent: each call makes a new secret, and the one before is forgotten. `login_token` is not spent.
+        Errors: FIELD_INVALID (the login asks for no such factor), LOGIN_NOT_FOUND, LOGIN_COMPLETE, UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SpendActionToken(self, request, context):
+        """Takes the action token of a step-up for the very action that it was begun for: by whoever carries it out, once,
+        within five minutes, for a session that lives. The text of the action is compared, so it must say all that
+        matters ("transfer 100 EUR to DE02…").
+
+        Not idempotent: a good token is spent; one that is refused is not.
+        Errors: ACTION_TOKEN_INVALID, TOKEN_INVALID (no such session), SESSION_ENDED, UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -133,6 +174,16 @@ def add_AuthenticationServiceServicer_to_server(servicer, server):
                     servicer.SubmitFactor,
                     request_deserializer=argus_dot_v1_dot_authentication__service__pb2.SubmitFactorRequest.FromString,
                     response_serializer=argus_dot_v1_dot_authentication__service__pb2.SubmitFactorResponse.SerializeToString,
+            ),
+            'StartEnrolment': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartEnrolment,
+                    request_deserializer=argus_dot_v1_dot_authentication__service__pb2.StartEnrolmentRequest.FromString,
+                    response_serializer=argus_dot_v1_dot_authentication__service__pb2.StartEnrolmentResponse.SerializeToString,
+            ),
+            'SpendActionToken': grpc.unary_unary_rpc_method_handler(
+                    servicer.SpendActionToken,
+                    request_deserializer=argus_dot_v1_dot_authentication__service__pb2.SpendActionTokenRequest.FromString,
+                    response_serializer=argus_dot_v1_dot_authentication__service__pb2.SpendActionTokenResponse.SerializeToString,
             ),
             'GetLogin': grpc.unary_unary_rpc_method_handler(
                     servicer.GetLogin,
@@ -227,6 +278,60 @@ class AuthenticationService(object):
             '/argus.v1.AuthenticationService/SubmitFactor',
             argus_dot_v1_dot_authentication__service__pb2.SubmitFactorRequest.SerializeToString,
             argus_dot_v1_dot_authentication__service__pb2.SubmitFactorResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StartEnrolment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/argus.v1.AuthenticationService/StartEnrolment',
+            argus_dot_v1_dot_authentication__service__pb2.StartEnrolmentRequest.SerializeToString,
+            argus_dot_v1_dot_authentication__service__pb2.StartEnrolmentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SpendActionToken(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/argus.v1.AuthenticationService/SpendActionToken',
+            argus_dot_v1_dot_authentication__service__pb2.SpendActionTokenRequest.SerializeToString,
+            argus_dot_v1_dot_authentication__service__pb2.SpendActionTokenResponse.FromString,
             options,
             channel_credentials,
             insecure,

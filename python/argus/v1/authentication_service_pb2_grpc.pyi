@@ -38,7 +38,11 @@ class AuthenticationServiceStub:
 
     The way on after STEP_UP_REQUIRED, and the only one out of a contested session. It is a login that SubmitFactor
     completes with tokens of the same session; tokens of its earlier families are then answered with STEP_UP_REQUIRED
-    for good. The new family's level is what is proved now, also where the session's was higher.
+    for good. The new family's level is what is proved now, also where the session's was higher: all that the level
+    takes is proved anew, so `auth_time` is true of each of its methods, and any `max_age` is met.
+
+    With `action` it is for one action besides: SubmitFactor answers with an `action_token`, which whoever carries the
+    action out spends by SpendActionToken.
 
     Not idempotent; changes nothing by itself.
     Errors: TOKEN_INVALID, SESSION_ENDED, TOKEN_PROOF_REQUIRED, FIELD_INVALID, UNAVAILABLE.
@@ -48,13 +52,40 @@ class AuthenticationServiceStub:
         argus.v1.authentication_service_pb2.SubmitFactorRequest,
         argus.v1.authentication_service_pb2.SubmitFactorResponse,
     ]
-    """Hands in a factor. Complete logins carry tokens.
+    """Hands in a factor. A login takes one after the other, those that its `challenges` name, until the level that is
+    wanted is reached: what `acr_values` ask for, what the policy's `required_acr` demands, and the second factor of
+    whoever has one. Then it is complete and carries tokens. In state ENROLMENT_REQUIRED it takes the first answer of
+    what StartEnrolment made, which enrols and proves it.
 
     Not idempotent: an accepted factor spends the `login_token`; a refused or throttled one leaves the login as it
     was, and the same token serves the next try (errors carry no secrets, so they could not carry a new one).
-    Errors: FACTOR_REFUSED, GUESSING_THROTTLED, LOGIN_NOT_FOUND, LOGIN_COMPLETE, SESSION_LIMIT_REACHED (sign-in),
-    SESSION_ENDED and STEP_UP_REQUIRED (step-up: the session is over, a later step-up was faster),
+    Errors: FIELD_INVALID (the factor is not among the challenges), PASSKEY_REFUSED (a passkey's answer is not the JSON
+    of one, or breaks a rule of its enrolment), ENROLMENT_NOT_FOUND (a passkey's), FACTOR_REFUSED, GUESSING_THROTTLED,
+    LEVEL_UNREACHABLE, LOGIN_NOT_FOUND, LOGIN_COMPLETE, SESSION_LIMIT_REACHED (sign-in), SESSION_ENDED and STEP_UP_REQUIRED (step-up: the session is over, a later step-up was faster),
     TOKEN_PROOF_REQUIRED, UNAVAILABLE.
+    """
+
+    StartEnrolment: grpc.UnaryUnaryMultiCallable[
+        argus.v1.authentication_service_pb2.StartEnrolmentRequest,
+        argus.v1.authentication_service_pb2.StartEnrolmentResponse,
+    ]
+    """Begins to enrol a factor in the middle of a login, where the user has none that reaches the level that is wanted
+    (ENROLMENT_REQUIRED). It counts once SubmitFactor has taken its first answer; nothing is kept of it before.
+
+    Not idempotent: each call makes a new secret, and the one before is forgotten. `login_token` is not spent.
+    Errors: FIELD_INVALID (the login asks for no such factor), LOGIN_NOT_FOUND, LOGIN_COMPLETE, UNAVAILABLE.
+    """
+
+    SpendActionToken: grpc.UnaryUnaryMultiCallable[
+        argus.v1.authentication_service_pb2.SpendActionTokenRequest,
+        argus.v1.authentication_service_pb2.SpendActionTokenResponse,
+    ]
+    """Takes the action token of a step-up for the very action that it was begun for: by whoever carries it out, once,
+    within five minutes, for a session that lives. The text of the action is compared, so it must say all that
+    matters ("transfer 100 EUR to DE02…").
+
+    Not idempotent: a good token is spent; one that is refused is not.
+    Errors: ACTION_TOKEN_INVALID, TOKEN_INVALID (no such session), SESSION_ENDED, UNAVAILABLE.
     """
 
     GetLogin: grpc.UnaryUnaryMultiCallable[
@@ -89,7 +120,11 @@ class AuthenticationServiceAsyncStub:
 
     The way on after STEP_UP_REQUIRED, and the only one out of a contested session. It is a login that SubmitFactor
     completes with tokens of the same session; tokens of its earlier families are then answered with STEP_UP_REQUIRED
-    for good. The new family's level is what is proved now, also where the session's was higher.
+    for good. The new family's level is what is proved now, also where the session's was higher: all that the level
+    takes is proved anew, so `auth_time` is true of each of its methods, and any `max_age` is met.
+
+    With `action` it is for one action besides: SubmitFactor answers with an `action_token`, which whoever carries the
+    action out spends by SpendActionToken.
 
     Not idempotent; changes nothing by itself.
     Errors: TOKEN_INVALID, SESSION_ENDED, TOKEN_PROOF_REQUIRED, FIELD_INVALID, UNAVAILABLE.
@@ -99,13 +134,40 @@ class AuthenticationServiceAsyncStub:
         argus.v1.authentication_service_pb2.SubmitFactorRequest,
         argus.v1.authentication_service_pb2.SubmitFactorResponse,
     ]
-    """Hands in a factor. Complete logins carry tokens.
+    """Hands in a factor. A login takes one after the other, those that its `challenges` name, until the level that is
+    wanted is reached: what `acr_values` ask for, what the policy's `required_acr` demands, and the second factor of
+    whoever has one. Then it is complete and carries tokens. In state ENROLMENT_REQUIRED it takes the first answer of
+    what StartEnrolment made, which enrols and proves it.
 
     Not idempotent: an accepted factor spends the `login_token`; a refused or throttled one leaves the login as it
     was, and the same token serves the next try (errors carry no secrets, so they could not carry a new one).
-    Errors: FACTOR_REFUSED, GUESSING_THROTTLED, LOGIN_NOT_FOUND, LOGIN_COMPLETE, SESSION_LIMIT_REACHED (sign-in),
-    SESSION_ENDED and STEP_UP_REQUIRED (step-up: the session is over, a later step-up was faster),
+    Errors: FIELD_INVALID (the factor is not among the challenges), PASSKEY_REFUSED (a passkey's answer is not the JSON
+    of one, or breaks a rule of its enrolment), ENROLMENT_NOT_FOUND (a passkey's), FACTOR_REFUSED, GUESSING_THROTTLED,
+    LEVEL_UNREACHABLE, LOGIN_NOT_FOUND, LOGIN_COMPLETE, SESSION_LIMIT_REACHED (sign-in), SESSION_ENDED and STEP_UP_REQUIRED (step-up: the session is over, a later step-up was faster),
     TOKEN_PROOF_REQUIRED, UNAVAILABLE.
+    """
+
+    StartEnrolment: grpc.aio.UnaryUnaryMultiCallable[
+        argus.v1.authentication_service_pb2.StartEnrolmentRequest,
+        argus.v1.authentication_service_pb2.StartEnrolmentResponse,
+    ]
+    """Begins to enrol a factor in the middle of a login, where the user has none that reaches the level that is wanted
+    (ENROLMENT_REQUIRED). It counts once SubmitFactor has taken its first answer; nothing is kept of it before.
+
+    Not idempotent: each call makes a new secret, and the one before is forgotten. `login_token` is not spent.
+    Errors: FIELD_INVALID (the login asks for no such factor), LOGIN_NOT_FOUND, LOGIN_COMPLETE, UNAVAILABLE.
+    """
+
+    SpendActionToken: grpc.aio.UnaryUnaryMultiCallable[
+        argus.v1.authentication_service_pb2.SpendActionTokenRequest,
+        argus.v1.authentication_service_pb2.SpendActionTokenResponse,
+    ]
+    """Takes the action token of a step-up for the very action that it was begun for: by whoever carries it out, once,
+    within five minutes, for a session that lives. The text of the action is compared, so it must say all that
+    matters ("transfer 100 EUR to DE02…").
+
+    Not idempotent: a good token is spent; one that is refused is not.
+    Errors: ACTION_TOKEN_INVALID, TOKEN_INVALID (no such session), SESSION_ENDED, UNAVAILABLE.
     """
 
     GetLogin: grpc.aio.UnaryUnaryMultiCallable[
@@ -144,7 +206,11 @@ class AuthenticationServiceServicer(metaclass=abc.ABCMeta):
 
         The way on after STEP_UP_REQUIRED, and the only one out of a contested session. It is a login that SubmitFactor
         completes with tokens of the same session; tokens of its earlier families are then answered with STEP_UP_REQUIRED
-        for good. The new family's level is what is proved now, also where the session's was higher.
+        for good. The new family's level is what is proved now, also where the session's was higher: all that the level
+        takes is proved anew, so `auth_time` is true of each of its methods, and any `max_age` is met.
+
+        With `action` it is for one action besides: SubmitFactor answers with an `action_token`, which whoever carries the
+        action out spends by SpendActionToken.
 
         Not idempotent; changes nothing by itself.
         Errors: TOKEN_INVALID, SESSION_ENDED, TOKEN_PROOF_REQUIRED, FIELD_INVALID, UNAVAILABLE.
@@ -156,13 +222,44 @@ class AuthenticationServiceServicer(metaclass=abc.ABCMeta):
         request: argus.v1.authentication_service_pb2.SubmitFactorRequest,
         context: _ServicerContext,
     ) -> typing.Union[argus.v1.authentication_service_pb2.SubmitFactorResponse, collections.abc.Awaitable[argus.v1.authentication_service_pb2.SubmitFactorResponse]]:
-        """Hands in a factor. Complete logins carry tokens.
+        """Hands in a factor. A login takes one after the other, those that its `challenges` name, until the level that is
+        wanted is reached: what `acr_values` ask for, what the policy's `required_acr` demands, and the second factor of
+        whoever has one. Then it is complete and carries tokens. In state ENROLMENT_REQUIRED it takes the first answer of
+        what StartEnrolment made, which enrols and proves it.
 
         Not idempotent: an accepted factor spends the `login_token`; a refused or throttled one leaves the login as it
         was, and the same token serves the next try (errors carry no secrets, so they could not carry a new one).
-        Errors: FACTOR_REFUSED, GUESSING_THROTTLED, LOGIN_NOT_FOUND, LOGIN_COMPLETE, SESSION_LIMIT_REACHED (sign-in),
-        SESSION_ENDED and STEP_UP_REQUIRED (step-up: the session is over, a later step-up was faster),
+        Errors: FIELD_INVALID (the factor is not among the challenges), PASSKEY_REFUSED (a passkey's answer is not the JSON
+        of one, or breaks a rule of its enrolment), ENROLMENT_NOT_FOUND (a passkey's), FACTOR_REFUSED, GUESSING_THROTTLED,
+        LEVEL_UNREACHABLE, LOGIN_NOT_FOUND, LOGIN_COMPLETE, SESSION_LIMIT_REACHED (sign-in), SESSION_ENDED and STEP_UP_REQUIRED (step-up: the session is over, a later step-up was faster),
         TOKEN_PROOF_REQUIRED, UNAVAILABLE.
+        """
+
+    @abc.abstractmethod
+    def StartEnrolment(
+        self,
+        request: argus.v1.authentication_service_pb2.StartEnrolmentRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[argus.v1.authentication_service_pb2.StartEnrolmentResponse, collections.abc.Awaitable[argus.v1.authentication_service_pb2.StartEnrolmentResponse]]:
+        """Begins to enrol a factor in the middle of a login, where the user has none that reaches the level that is wanted
+        (ENROLMENT_REQUIRED). It counts once SubmitFactor has taken its first answer; nothing is kept of it before.
+
+        Not idempotent: each call makes a new secret, and the one before is forgotten. `login_token` is not spent.
+        Errors: FIELD_INVALID (the login asks for no such factor), LOGIN_NOT_FOUND, LOGIN_COMPLETE, UNAVAILABLE.
+        """
+
+    @abc.abstractmethod
+    def SpendActionToken(
+        self,
+        request: argus.v1.authentication_service_pb2.SpendActionTokenRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[argus.v1.authentication_service_pb2.SpendActionTokenResponse, collections.abc.Awaitable[argus.v1.authentication_service_pb2.SpendActionTokenResponse]]:
+        """Takes the action token of a step-up for the very action that it was begun for: by whoever carries it out, once,
+        within five minutes, for a session that lives. The text of the action is compared, so it must say all that
+        matters ("transfer 100 EUR to DE02…").
+
+        Not idempotent: a good token is spent; one that is refused is not.
+        Errors: ACTION_TOKEN_INVALID, TOKEN_INVALID (no such session), SESSION_ENDED, UNAVAILABLE.
         """
 
     @abc.abstractmethod

@@ -7,6 +7,7 @@ import argus.v1.types_pb2
 import builtins
 import collections.abc
 import google.protobuf.descriptor
+import google.protobuf.field_mask_pb2
 import google.protobuf.internal.containers
 import google.protobuf.internal.enum_type_wrapper
 import google.protobuf.message
@@ -31,6 +32,12 @@ class _CredentialKindEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper.
     """Not a kind."""
     CREDENTIAL_KIND_PASSWORD: _CredentialKind.ValueType  # 1
     """Password."""
+    CREDENTIAL_KIND_TOTP: _CredentialKind.ValueType  # 2
+    """Authenticator app (TOTP, RFC 6238)."""
+    CREDENTIAL_KIND_RECOVERY_CODES: _CredentialKind.ValueType  # 3
+    """A set of recovery codes."""
+    CREDENTIAL_KIND_WEBAUTHN: _CredentialKind.ValueType  # 4
+    """Passkey or security key (WebAuthn)."""
 
 class CredentialKind(_CredentialKind, metaclass=_CredentialKindEnumTypeWrapper):
     """Kind of a credential."""
@@ -39,7 +46,89 @@ CREDENTIAL_KIND_UNSPECIFIED: CredentialKind.ValueType  # 0
 """Not a kind."""
 CREDENTIAL_KIND_PASSWORD: CredentialKind.ValueType  # 1
 """Password."""
+CREDENTIAL_KIND_TOTP: CredentialKind.ValueType  # 2
+"""Authenticator app (TOTP, RFC 6238)."""
+CREDENTIAL_KIND_RECOVERY_CODES: CredentialKind.ValueType  # 3
+"""A set of recovery codes."""
+CREDENTIAL_KIND_WEBAUTHN: CredentialKind.ValueType  # 4
+"""Passkey or security key (WebAuthn)."""
 global___CredentialKind = CredentialKind
+
+class _PasskeyUse:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _PasskeyUseEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_PasskeyUse.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    PASSKEY_USE_UNSPECIFIED: _PasskeyUse.ValueType  # 0
+    """As SIGN_IN."""
+    PASSKEY_USE_SIGN_IN: _PasskeyUse.ValueType  # 1
+    """To sign in with it alone: the authenticator finds it by itself and verifies its user."""
+    PASSKEY_USE_SECOND_FACTOR: _PasskeyUse.ValueType  # 2
+    """Beside a password: any security key does, old ones too."""
+
+class PasskeyUse(_PasskeyUse, metaclass=_PasskeyUseEnumTypeWrapper):
+    """What a passkey is made for."""
+
+PASSKEY_USE_UNSPECIFIED: PasskeyUse.ValueType  # 0
+"""As SIGN_IN."""
+PASSKEY_USE_SIGN_IN: PasskeyUse.ValueType  # 1
+"""To sign in with it alone: the authenticator finds it by itself and verifies its user."""
+PASSKEY_USE_SECOND_FACTOR: PasskeyUse.ValueType  # 2
+"""Beside a password: any security key does, old ones too."""
+global___PasskeyUse = PasskeyUse
+
+class _PasskeyCounterPolicy:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _PasskeyCounterPolicyEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_PasskeyCounterPolicy.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    PASSKEY_COUNTER_POLICY_UNSPECIFIED: _PasskeyCounterPolicy.ValueType  # 0
+    """In an update: as STEP_UP."""
+    PASSKEY_COUNTER_POLICY_IGNORE: _PasskeyCounterPolicy.ValueType  # 1
+    """To nothing more."""
+    PASSKEY_COUNTER_POLICY_STEP_UP: _PasskeyCounterPolicy.ValueType  # 2
+    """The passkey counts as one factor only, whatever it has verified."""
+    PASSKEY_COUNTER_POLICY_REFUSE: _PasskeyCounterPolicy.ValueType  # 3
+    """It is refused."""
+
+class PasskeyCounterPolicy(_PasskeyCounterPolicy, metaclass=_PasskeyCounterPolicyEnumTypeWrapper):
+    """What a counter of signatures that did not grow leads to, beside an event: there may be a copy of the authenticator."""
+
+PASSKEY_COUNTER_POLICY_UNSPECIFIED: PasskeyCounterPolicy.ValueType  # 0
+"""In an update: as STEP_UP."""
+PASSKEY_COUNTER_POLICY_IGNORE: PasskeyCounterPolicy.ValueType  # 1
+"""To nothing more."""
+PASSKEY_COUNTER_POLICY_STEP_UP: PasskeyCounterPolicy.ValueType  # 2
+"""The passkey counts as one factor only, whatever it has verified."""
+PASSKEY_COUNTER_POLICY_REFUSE: PasskeyCounterPolicy.ValueType  # 3
+"""It is refused."""
+global___PasskeyCounterPolicy = PasskeyCounterPolicy
+
+class _PasskeyAttestation:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _PasskeyAttestationEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_PasskeyAttestation.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    PASSKEY_ATTESTATION_UNSPECIFIED: _PasskeyAttestation.ValueType  # 0
+    """In an update: as NONE."""
+    PASSKEY_ATTESTATION_NONE: _PasskeyAttestation.ValueType  # 1
+    """No; what they say of themselves is not believed."""
+    PASSKEY_ATTESTATION_DIRECT: _PasskeyAttestation.ValueType  # 2
+    """Yes, by a statement (packed, TPM, Apple, FIDO U2F) that leads to one of `attestation_roots`."""
+
+class PasskeyAttestation(_PasskeyAttestation, metaclass=_PasskeyAttestationEnumTypeWrapper):
+    """Whether new authenticators have to prove their make."""
+
+PASSKEY_ATTESTATION_UNSPECIFIED: PasskeyAttestation.ValueType  # 0
+"""In an update: as NONE."""
+PASSKEY_ATTESTATION_NONE: PasskeyAttestation.ValueType  # 1
+"""No; what they say of themselves is not believed."""
+PASSKEY_ATTESTATION_DIRECT: PasskeyAttestation.ValueType  # 2
+"""Yes, by a statement (packed, TPM, Apple, FIDO U2F) that leads to one of `attestation_roots`."""
+global___PasskeyAttestation = PasskeyAttestation
 
 @typing.final
 class Credential(google.protobuf.message.Message):
@@ -52,12 +141,18 @@ class Credential(google.protobuf.message.Message):
     CREATE_TIME_FIELD_NUMBER: builtins.int
     LAST_USE_TIME_FIELD_NUMBER: builtins.int
     CLOSED_TO_UNKNOWN_DEVICES_FIELD_NUMBER: builtins.int
+    DISPLAY_NAME_FIELD_NUMBER: builtins.int
+    RECOVERY_CODES_LEFT_FIELD_NUMBER: builtins.int
     name: builtins.str
     """tenants/*/users/*/credentials/*."""
     kind: global___CredentialKind.ValueType
     """Kind."""
     closed_to_unknown_devices: builtins.bool
     """It takes no tries from unknown devices until it is replaced (NIST SP 800-63B-4, 3.2.2)."""
+    display_name: builtins.str
+    """What the user calls it."""
+    recovery_codes_left: builtins.int
+    """How many codes were not used yet (RECOVERY_CODES only)."""
     @property
     def create_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """When it was created or last replaced."""
@@ -74,9 +169,11 @@ class Credential(google.protobuf.message.Message):
         create_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         last_use_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         closed_to_unknown_devices: builtins.bool = ...,
+        display_name: builtins.str = ...,
+        recovery_codes_left: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["create_time", b"create_time", "last_use_time", b"last_use_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["closed_to_unknown_devices", b"closed_to_unknown_devices", "create_time", b"create_time", "kind", b"kind", "last_use_time", b"last_use_time", "name", b"name"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["closed_to_unknown_devices", b"closed_to_unknown_devices", "create_time", b"create_time", "display_name", b"display_name", "kind", b"kind", "last_use_time", b"last_use_time", "name", b"name", "recovery_codes_left", b"recovery_codes_left"]) -> None: ...
 
 global___Credential = Credential
 
@@ -226,3 +323,647 @@ class DeleteCredentialResponse(google.protobuf.message.Message):
     ) -> None: ...
 
 global___DeleteCredentialResponse = DeleteCredentialResponse
+
+@typing.final
+class StartTotpEnrolmentRequest(google.protobuf.message.Message):
+    """Request of StartTotpEnrolment."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: builtins.int
+    DISPLAY_NAME_FIELD_NUMBER: builtins.int
+    parent: builtins.str
+    """tenants/*/users/*."""
+    display_name: builtins.str
+    """What the user calls the app; at most 200 characters."""
+    def __init__(
+        self,
+        *,
+        parent: builtins.str = ...,
+        display_name: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["display_name", b"display_name", "parent", b"parent"]) -> None: ...
+
+global___StartTotpEnrolmentRequest = StartTotpEnrolmentRequest
+
+@typing.final
+class StartTotpEnrolmentResponse(google.protobuf.message.Message):
+    """Response of StartTotpEnrolment."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ENROLMENT_ID_FIELD_NUMBER: builtins.int
+    SECRET_FIELD_NUMBER: builtins.int
+    URI_FIELD_NUMBER: builtins.int
+    QR_SVG_FIELD_NUMBER: builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: builtins.int
+    enrolment_id: builtins.str
+    """Id for ConfirmTotpEnrolment."""
+    secret: builtins.str
+    """Secret to type in by hand, in base32."""
+    uri: builtins.str
+    """otpauth URI that apps take the secret from."""
+    qr_svg: builtins.str
+    """The same as a QR code: an SVG document."""
+    @property
+    def expire_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """It can't be confirmed from then on."""
+
+    def __init__(
+        self,
+        *,
+        enrolment_id: builtins.str = ...,
+        secret: builtins.str = ...,
+        uri: builtins.str = ...,
+        qr_svg: builtins.str = ...,
+        expire_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["expire_time", b"expire_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["enrolment_id", b"enrolment_id", "expire_time", b"expire_time", "qr_svg", b"qr_svg", "secret", b"secret", "uri", b"uri"]) -> None: ...
+
+global___StartTotpEnrolmentResponse = StartTotpEnrolmentResponse
+
+@typing.final
+class ConfirmTotpEnrolmentRequest(google.protobuf.message.Message):
+    """Request of ConfirmTotpEnrolment."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: builtins.int
+    ENROLMENT_ID_FIELD_NUMBER: builtins.int
+    CODE_FIELD_NUMBER: builtins.int
+    parent: builtins.str
+    """tenants/*/users/*."""
+    enrolment_id: builtins.str
+    """Id of the enrolment."""
+    code: builtins.str
+    """Code that the app shows now."""
+    def __init__(
+        self,
+        *,
+        parent: builtins.str = ...,
+        enrolment_id: builtins.str = ...,
+        code: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["code", b"code", "enrolment_id", b"enrolment_id", "parent", b"parent"]) -> None: ...
+
+global___ConfirmTotpEnrolmentRequest = ConfirmTotpEnrolmentRequest
+
+@typing.final
+class ConfirmTotpEnrolmentResponse(google.protobuf.message.Message):
+    """Response of ConfirmTotpEnrolment."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CREDENTIAL_FIELD_NUMBER: builtins.int
+    @property
+    def credential(self) -> global___Credential:
+        """The credential."""
+
+    def __init__(
+        self,
+        *,
+        credential: global___Credential | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["credential", b"credential"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["credential", b"credential"]) -> None: ...
+
+global___ConfirmTotpEnrolmentResponse = ConfirmTotpEnrolmentResponse
+
+@typing.final
+class ReplaceRecoveryCodesRequest(google.protobuf.message.Message):
+    """Request of ReplaceRecoveryCodes."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    parent: builtins.str
+    """tenants/*/users/*."""
+    request_id: builtins.str
+    """Chosen by the caller for safe retries."""
+    def __init__(
+        self,
+        *,
+        parent: builtins.str = ...,
+        request_id: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["parent", b"parent", "request_id", b"request_id"]) -> None: ...
+
+global___ReplaceRecoveryCodesRequest = ReplaceRecoveryCodesRequest
+
+@typing.final
+class ReplaceRecoveryCodesResponse(google.protobuf.message.Message):
+    """Response of ReplaceRecoveryCodes."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CREDENTIAL_FIELD_NUMBER: builtins.int
+    CODES_FIELD_NUMBER: builtins.int
+    @property
+    def credential(self) -> global___Credential:
+        """The set."""
+
+    @property
+    def codes(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """The codes, to be written down by the user; case, spaces and hyphens don't matter."""
+
+    def __init__(
+        self,
+        *,
+        credential: global___Credential | None = ...,
+        codes: collections.abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["credential", b"credential"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["codes", b"codes", "credential", b"credential"]) -> None: ...
+
+global___ReplaceRecoveryCodesResponse = ReplaceRecoveryCodesResponse
+
+@typing.final
+class Passkey(google.protobuf.message.Message):
+    """A passkey or security key of a user."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    DISPLAY_NAME_FIELD_NUMBER: builtins.int
+    RP_ID_FIELD_NUMBER: builtins.int
+    WEBAUTHN_ID_FIELD_NUMBER: builtins.int
+    BACKUP_ELIGIBLE_FIELD_NUMBER: builtins.int
+    BACKED_UP_FIELD_NUMBER: builtins.int
+    ATTESTED_FIELD_NUMBER: builtins.int
+    AAGUID_FIELD_NUMBER: builtins.int
+    TRANSPORTS_FIELD_NUMBER: builtins.int
+    DISCOVERABLE_FIELD_NUMBER: builtins.int
+    CREATE_TIME_FIELD_NUMBER: builtins.int
+    LAST_USE_TIME_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """tenants/*/users/*/credentials/*."""
+    display_name: builtins.str
+    """Name that the user gave it; at most 100 characters."""
+    rp_id: builtins.str
+    """Domain that it is bound to."""
+    webauthn_id: builtins.str
+    """The authenticator's id of it, base64url."""
+    backup_eligible: builtins.bool
+    """It may be synced to other devices; false: its key stays in the authenticator."""
+    backed_up: builtins.bool
+    """It is synced, or backed up."""
+    attested: builtins.bool
+    """The make of its authenticator was proved."""
+    aaguid: builtins.str
+    """Make of its authenticator (AAGUID), as a UUID; proved only if `attested`."""
+    discoverable: builtins.bool
+    """The authenticator finds it without being told its id; unset: the browser did not say."""
+    @property
+    def transports(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """How its authenticator is reached, as the browser said: internal, hybrid, usb, nfc, ble, smart-card."""
+
+    @property
+    def create_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When it was registered."""
+
+    @property
+    def last_use_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When it was last used with success; unset: never."""
+
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        display_name: builtins.str = ...,
+        rp_id: builtins.str = ...,
+        webauthn_id: builtins.str = ...,
+        backup_eligible: builtins.bool = ...,
+        backed_up: builtins.bool = ...,
+        attested: builtins.bool = ...,
+        aaguid: builtins.str = ...,
+        transports: collections.abc.Iterable[builtins.str] | None = ...,
+        discoverable: builtins.bool | None = ...,
+        create_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        last_use_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_discoverable", b"_discoverable", "create_time", b"create_time", "discoverable", b"discoverable", "last_use_time", b"last_use_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_discoverable", b"_discoverable", "aaguid", b"aaguid", "attested", b"attested", "backed_up", b"backed_up", "backup_eligible", b"backup_eligible", "create_time", b"create_time", "discoverable", b"discoverable", "display_name", b"display_name", "last_use_time", b"last_use_time", "name", b"name", "rp_id", b"rp_id", "transports", b"transports", "webauthn_id", b"webauthn_id"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_discoverable", b"_discoverable"]) -> typing.Literal["discoverable"] | None: ...
+
+global___Passkey = Passkey
+
+@typing.final
+class PasskeyRules(google.protobuf.message.Message):
+    """A tenant's rules for passkeys."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    RP_ID_FIELD_NUMBER: builtins.int
+    RP_NAME_FIELD_NUMBER: builtins.int
+    ORIGINS_FIELD_NUMBER: builtins.int
+    ALLOW_CROSS_ORIGIN_FIELD_NUMBER: builtins.int
+    TOP_ORIGINS_FIELD_NUMBER: builtins.int
+    COUNTER_POLICY_FIELD_NUMBER: builtins.int
+    ATTESTATION_FIELD_NUMBER: builtins.int
+    ATTESTATION_ROOTS_FIELD_NUMBER: builtins.int
+    AAGUIDS_FIELD_NUMBER: builtins.int
+    ETAG_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """tenants/*."""
+    rp_id: builtins.str
+    """Domain that new passkeys are bound to; empty: the host of the setting `base_url`."""
+    rp_name: builtins.str
+    """What authenticators call the service, at most 64 characters; empty: the domain."""
+    allow_cross_origin: builtins.bool
+    """Answers may come out of a frame of another site."""
+    counter_policy: global___PasskeyCounterPolicy.ValueType
+    """What a counter that did not grow leads to; STEP_UP unless said otherwise."""
+    attestation: global___PasskeyAttestation.ValueType
+    """Whether new authenticators have to prove their make; NONE unless said otherwise."""
+    etag: builtins.str
+    """Changes with the rules; send it back in updates."""
+    @property
+    def origins(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Where answers may come from, compared byte by byte: "https://login.example.com", "android:apk-key-hash:…"; at most
+        20; empty: the origin of `base_url`.
+        """
+
+    @property
+    def top_origins(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Those sites, as origins; a browser that names its site must name one of them. At most 20."""
+
+    @property
+    def attestation_roots(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.bytes]:
+        """Certificates that attestations must lead to, each in DER; those of the FIDO Metadata Service, say. At most 500."""
+
+    @property
+    def aaguids(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Makes of authenticators that are allowed (DIRECT only), as UUIDs; empty: all. At most 500."""
+
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        rp_id: builtins.str = ...,
+        rp_name: builtins.str = ...,
+        origins: collections.abc.Iterable[builtins.str] | None = ...,
+        allow_cross_origin: builtins.bool = ...,
+        top_origins: collections.abc.Iterable[builtins.str] | None = ...,
+        counter_policy: global___PasskeyCounterPolicy.ValueType = ...,
+        attestation: global___PasskeyAttestation.ValueType = ...,
+        attestation_roots: collections.abc.Iterable[builtins.bytes] | None = ...,
+        aaguids: collections.abc.Iterable[builtins.str] | None = ...,
+        etag: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["aaguids", b"aaguids", "allow_cross_origin", b"allow_cross_origin", "attestation", b"attestation", "attestation_roots", b"attestation_roots", "counter_policy", b"counter_policy", "etag", b"etag", "name", b"name", "origins", b"origins", "rp_id", b"rp_id", "rp_name", b"rp_name", "top_origins", b"top_origins"]) -> None: ...
+
+global___PasskeyRules = PasskeyRules
+
+@typing.final
+class StartPasskeyEnrolmentRequest(google.protobuf.message.Message):
+    """Request of StartPasskeyEnrolment."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: builtins.int
+    USE_FIELD_NUMBER: builtins.int
+    CONDITIONAL_FIELD_NUMBER: builtins.int
+    parent: builtins.str
+    """tenants/*/users/*."""
+    use: global___PasskeyUse.ValueType
+    """What it is made for."""
+    conditional: builtins.bool
+    """The browser makes it in passing (`mediation: "conditional"`), right after a sign-in by password."""
+    def __init__(
+        self,
+        *,
+        parent: builtins.str = ...,
+        use: global___PasskeyUse.ValueType = ...,
+        conditional: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["conditional", b"conditional", "parent", b"parent", "use", b"use"]) -> None: ...
+
+global___StartPasskeyEnrolmentRequest = StartPasskeyEnrolmentRequest
+
+@typing.final
+class StartPasskeyEnrolmentResponse(google.protobuf.message.Message):
+    """Response of StartPasskeyEnrolment."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    OPTIONS_JSON_FIELD_NUMBER: builtins.int
+    ENROLMENT_ID_FIELD_NUMBER: builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: builtins.int
+    options_json: builtins.str
+    """PublicKeyCredentialCreationOptionsJSON, for PublicKeyCredential.parseCreationOptionsFromJSON."""
+    enrolment_id: builtins.str
+    """Id for ConfirmPasskeyEnrolment."""
+    @property
+    def expire_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """It can't be confirmed from then on."""
+
+    def __init__(
+        self,
+        *,
+        options_json: builtins.str = ...,
+        enrolment_id: builtins.str = ...,
+        expire_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["expire_time", b"expire_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["enrolment_id", b"enrolment_id", "expire_time", b"expire_time", "options_json", b"options_json"]) -> None: ...
+
+global___StartPasskeyEnrolmentResponse = StartPasskeyEnrolmentResponse
+
+@typing.final
+class ConfirmPasskeyEnrolmentRequest(google.protobuf.message.Message):
+    """Request of ConfirmPasskeyEnrolment."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: builtins.int
+    ENROLMENT_ID_FIELD_NUMBER: builtins.int
+    RESPONSE_JSON_FIELD_NUMBER: builtins.int
+    DISPLAY_NAME_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: builtins.int
+    parent: builtins.str
+    """tenants/*/users/*; must be the enrolment's."""
+    enrolment_id: builtins.str
+    """Id of the enrolment."""
+    response_json: builtins.str
+    """The browser's answer: the text of PublicKeyCredential.toJSON(), unchanged, at most 64 KiB."""
+    display_name: builtins.str
+    """Name for the user to know it by; at most 100 characters."""
+    request_id: builtins.str
+    """Chosen by the caller for safe retries."""
+    validate_only: builtins.bool
+    """Check everything, change nothing."""
+    def __init__(
+        self,
+        *,
+        parent: builtins.str = ...,
+        enrolment_id: builtins.str = ...,
+        response_json: builtins.str = ...,
+        display_name: builtins.str = ...,
+        request_id: builtins.str = ...,
+        validate_only: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["display_name", b"display_name", "enrolment_id", b"enrolment_id", "parent", b"parent", "request_id", b"request_id", "response_json", b"response_json", "validate_only", b"validate_only"]) -> None: ...
+
+global___ConfirmPasskeyEnrolmentRequest = ConfirmPasskeyEnrolmentRequest
+
+@typing.final
+class ConfirmPasskeyEnrolmentResponse(google.protobuf.message.Message):
+    """Response of ConfirmPasskeyEnrolment."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PASSKEY_FIELD_NUMBER: builtins.int
+    @property
+    def passkey(self) -> global___Passkey:
+        """The passkey."""
+
+    def __init__(
+        self,
+        *,
+        passkey: global___Passkey | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["passkey", b"passkey"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["passkey", b"passkey"]) -> None: ...
+
+global___ConfirmPasskeyEnrolmentResponse = ConfirmPasskeyEnrolmentResponse
+
+@typing.final
+class ListPasskeysRequest(google.protobuf.message.Message):
+    """Request of ListPasskeys."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: builtins.int
+    parent: builtins.str
+    """tenants/*/users/*."""
+    def __init__(
+        self,
+        *,
+        parent: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["parent", b"parent"]) -> None: ...
+
+global___ListPasskeysRequest = ListPasskeysRequest
+
+@typing.final
+class ListPasskeysResponse(google.protobuf.message.Message):
+    """Response of ListPasskeys."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PASSKEYS_FIELD_NUMBER: builtins.int
+    @property
+    def passkeys(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Passkey]:
+        """All of them."""
+
+    def __init__(
+        self,
+        *,
+        passkeys: collections.abc.Iterable[global___Passkey] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["passkeys", b"passkeys"]) -> None: ...
+
+global___ListPasskeysResponse = ListPasskeysResponse
+
+@typing.final
+class UpdatePasskeyRequest(google.protobuf.message.Message):
+    """Request of UpdatePasskey."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PASSKEY_FIELD_NUMBER: builtins.int
+    UPDATE_MASK_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: builtins.int
+    request_id: builtins.str
+    """Chosen by the caller for safe retries."""
+    validate_only: builtins.bool
+    """Check everything, change nothing."""
+    @property
+    def passkey(self) -> global___Passkey:
+        """The passkey; `name` says which."""
+
+    @property
+    def update_mask(self) -> google.protobuf.field_mask_pb2.FieldMask:
+        """display_name can be changed."""
+
+    def __init__(
+        self,
+        *,
+        passkey: global___Passkey | None = ...,
+        update_mask: google.protobuf.field_mask_pb2.FieldMask | None = ...,
+        request_id: builtins.str = ...,
+        validate_only: builtins.bool = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["passkey", b"passkey", "update_mask", b"update_mask"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["passkey", b"passkey", "request_id", b"request_id", "update_mask", b"update_mask", "validate_only", b"validate_only"]) -> None: ...
+
+global___UpdatePasskeyRequest = UpdatePasskeyRequest
+
+@typing.final
+class UpdatePasskeyResponse(google.protobuf.message.Message):
+    """Response of UpdatePasskey."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PASSKEY_FIELD_NUMBER: builtins.int
+    @property
+    def passkey(self) -> global___Passkey:
+        """The passkey after the change."""
+
+    def __init__(
+        self,
+        *,
+        passkey: global___Passkey | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["passkey", b"passkey"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["passkey", b"passkey"]) -> None: ...
+
+global___UpdatePasskeyResponse = UpdatePasskeyResponse
+
+@typing.final
+class GetPasskeySignalsRequest(google.protobuf.message.Message):
+    """Request of GetPasskeySignals."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: builtins.int
+    parent: builtins.str
+    """tenants/*/users/*."""
+    def __init__(
+        self,
+        *,
+        parent: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["parent", b"parent"]) -> None: ...
+
+global___GetPasskeySignalsRequest = GetPasskeySignalsRequest
+
+@typing.final
+class GetPasskeySignalsResponse(google.protobuf.message.Message):
+    """Response of GetPasskeySignals."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ACCEPTED_CREDENTIALS_JSON_FIELD_NUMBER: builtins.int
+    USER_DETAILS_JSON_FIELD_NUMBER: builtins.int
+    accepted_credentials_json: builtins.str
+    """JSON for PublicKeyCredential.signalAllAcceptedCredentials."""
+    user_details_json: builtins.str
+    """JSON for PublicKeyCredential.signalCurrentUserDetails."""
+    def __init__(
+        self,
+        *,
+        accepted_credentials_json: builtins.str = ...,
+        user_details_json: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["accepted_credentials_json", b"accepted_credentials_json", "user_details_json", b"user_details_json"]) -> None: ...
+
+global___GetPasskeySignalsResponse = GetPasskeySignalsResponse
+
+@typing.final
+class GetPasskeyRulesRequest(google.protobuf.message.Message):
+    """Request of GetPasskeyRules."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """tenants/*."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["name", b"name"]) -> None: ...
+
+global___GetPasskeyRulesRequest = GetPasskeyRulesRequest
+
+@typing.final
+class GetPasskeyRulesResponse(google.protobuf.message.Message):
+    """Response of GetPasskeyRules."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    RULES_FIELD_NUMBER: builtins.int
+    IN_FORCE_FIELD_NUMBER: builtins.int
+    @property
+    def rules(self) -> global___PasskeyRules:
+        """What the tenant said."""
+
+    @property
+    def in_force(self) -> global___PasskeyRules:
+        """What is in force: where the tenant said nothing, what `base_url` says."""
+
+    def __init__(
+        self,
+        *,
+        rules: global___PasskeyRules | None = ...,
+        in_force: global___PasskeyRules | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["in_force", b"in_force", "rules", b"rules"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["in_force", b"in_force", "rules", b"rules"]) -> None: ...
+
+global___GetPasskeyRulesResponse = GetPasskeyRulesResponse
+
+@typing.final
+class UpdatePasskeyRulesRequest(google.protobuf.message.Message):
+    """Request of UpdatePasskeyRules."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    RULES_FIELD_NUMBER: builtins.int
+    UPDATE_MASK_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: builtins.int
+    request_id: builtins.str
+    """Chosen by the caller for safe retries."""
+    validate_only: builtins.bool
+    """Check everything, change nothing."""
+    @property
+    def rules(self) -> global___PasskeyRules:
+        """The rules; `name` says whose, `etag` may be set."""
+
+    @property
+    def update_mask(self) -> google.protobuf.field_mask_pb2.FieldMask:
+        """What changes: rp_id, rp_name, origins, allow_cross_origin, top_origins, counter_policy, attestation,
+        attestation_roots, aaguids.
+        """
+
+    def __init__(
+        self,
+        *,
+        rules: global___PasskeyRules | None = ...,
+        update_mask: google.protobuf.field_mask_pb2.FieldMask | None = ...,
+        request_id: builtins.str = ...,
+        validate_only: builtins.bool = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["rules", b"rules", "update_mask", b"update_mask"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["request_id", b"request_id", "rules", b"rules", "update_mask", b"update_mask", "validate_only", b"validate_only"]) -> None: ...
+
+global___UpdatePasskeyRulesRequest = UpdatePasskeyRulesRequest
+
+@typing.final
+class UpdatePasskeyRulesResponse(google.protobuf.message.Message):
+    """Response of UpdatePasskeyRules."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    RULES_FIELD_NUMBER: builtins.int
+    @property
+    def rules(self) -> global___PasskeyRules:
+        """The rules after the change."""
+
+    def __init__(
+        self,
+        *,
+        rules: global___PasskeyRules | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["rules", b"rules"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["rules", b"rules"]) -> None: ...
+
+global___UpdatePasskeyRulesResponse = UpdatePasskeyRulesResponse

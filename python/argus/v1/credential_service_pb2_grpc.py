@@ -50,6 +50,56 @@ class CredentialServiceStub(object):
                 request_serializer=argus_dot_v1_dot_credential__service__pb2.DeleteCredentialRequest.SerializeToString,
                 response_deserializer=argus_dot_v1_dot_credential__service__pb2.DeleteCredentialResponse.FromString,
                 _registered_method=True)
+        self.StartTotpEnrolment = channel.unary_unary(
+                '/argus.v1.CredentialService/StartTotpEnrolment',
+                request_serializer=argus_dot_v1_dot_credential__service__pb2.StartTotpEnrolmentRequest.SerializeToString,
+                response_deserializer=argus_dot_v1_dot_credential__service__pb2.StartTotpEnrolmentResponse.FromString,
+                _registered_method=True)
+        self.ConfirmTotpEnrolment = channel.unary_unary(
+                '/argus.v1.CredentialService/ConfirmTotpEnrolment',
+                request_serializer=argus_dot_v1_dot_credential__service__pb2.ConfirmTotpEnrolmentRequest.SerializeToString,
+                response_deserializer=argus_dot_v1_dot_credential__service__pb2.ConfirmTotpEnrolmentResponse.FromString,
+                _registered_method=True)
+        self.ReplaceRecoveryCodes = channel.unary_unary(
+                '/argus.v1.CredentialService/ReplaceRecoveryCodes',
+                request_serializer=argus_dot_v1_dot_credential__service__pb2.ReplaceRecoveryCodesRequest.SerializeToString,
+                response_deserializer=argus_dot_v1_dot_credential__service__pb2.ReplaceRecoveryCodesResponse.FromString,
+                _registered_method=True)
+        self.StartPasskeyEnrolment = channel.unary_unary(
+                '/argus.v1.CredentialService/StartPasskeyEnrolment',
+                request_serializer=argus_dot_v1_dot_credential__service__pb2.StartPasskeyEnrolmentRequest.SerializeToString,
+                response_deserializer=argus_dot_v1_dot_credential__service__pb2.StartPasskeyEnrolmentResponse.FromString,
+                _registered_method=True)
+        self.ConfirmPasskeyEnrolment = channel.unary_unary(
+                '/argus.v1.CredentialService/ConfirmPasskeyEnrolment',
+                request_serializer=argus_dot_v1_dot_credential__service__pb2.ConfirmPasskeyEnrolmentRequest.SerializeToString,
+                response_deserializer=argus_dot_v1_dot_credential__service__pb2.ConfirmPasskeyEnrolmentResponse.FromString,
+                _registered_method=True)
+        self.ListPasskeys = channel.unary_unary(
+                '/argus.v1.CredentialService/ListPasskeys',
+                request_serializer=argus_dot_v1_dot_credential__service__pb2.ListPasskeysRequest.SerializeToString,
+                response_deserializer=argus_dot_v1_dot_credential__service__pb2.ListPasskeysResponse.FromString,
+                _registered_method=True)
+        self.UpdatePasskey = channel.unary_unary(
+                '/argus.v1.CredentialService/UpdatePasskey',
+                request_serializer=argus_dot_v1_dot_credential__service__pb2.UpdatePasskeyRequest.SerializeToString,
+                response_deserializer=argus_dot_v1_dot_credential__service__pb2.UpdatePasskeyResponse.FromString,
+                _registered_method=True)
+        self.GetPasskeySignals = channel.unary_unary(
+                '/argus.v1.CredentialService/GetPasskeySignals',
+                request_serializer=argus_dot_v1_dot_credential__service__pb2.GetPasskeySignalsRequest.SerializeToString,
+                response_deserializer=argus_dot_v1_dot_credential__service__pb2.GetPasskeySignalsResponse.FromString,
+                _registered_method=True)
+        self.GetPasskeyRules = channel.unary_unary(
+                '/argus.v1.CredentialService/GetPasskeyRules',
+                request_serializer=argus_dot_v1_dot_credential__service__pb2.GetPasskeyRulesRequest.SerializeToString,
+                response_deserializer=argus_dot_v1_dot_credential__service__pb2.GetPasskeyRulesResponse.FromString,
+                _registered_method=True)
+        self.UpdatePasskeyRules = channel.unary_unary(
+                '/argus.v1.CredentialService/UpdatePasskeyRules',
+                request_serializer=argus_dot_v1_dot_credential__service__pb2.UpdatePasskeyRulesRequest.SerializeToString,
+                response_deserializer=argus_dot_v1_dot_credential__service__pb2.UpdatePasskeyRulesResponse.FromString,
+                _registered_method=True)
 
 
 class CredentialServiceServicer(object):
@@ -73,7 +123,97 @@ class CredentialServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeleteCredential(self, request, context):
-        """Deletes a credential. Errors: CREDENTIAL_NOT_FOUND.
+        """Deletes a credential; the way back of a user who has lost a factor. Errors: CREDENTIAL_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StartTotpEnrolment(self, request, context):
+        """Makes the secret of an authenticator app for a user (TOTP, RFC 6238: SHA-1, 6 digits, 30 s). It counts for nothing
+        before ConfirmTotpEnrolment, which has ten minutes.
+
+        Not idempotent: each call makes a secret of its own. Errors: USER_NOT_FOUND, TOO_MANY_CREDENTIALS, UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ConfirmTotpEnrolment(self, request, context):
+        """Enrols the authenticator app that shows a code. From then on the user is asked for one at every sign-in. The code
+        counts no second time.
+
+        Not idempotent: what is confirmed is no enrolment any more.
+        Errors: ENROLMENT_NOT_FOUND, FACTOR_REFUSED (wrong code: the enrolment goes on), TOO_MANY_CREDENTIALS, UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReplaceRecoveryCodes(self, request, context):
+        """Gives a user ten new recovery codes, each of which stands in once for a lost second factor. Those before count no
+        more. They are in this answer alone.
+
+        Not idempotent; the same `request_id` again is REQUEST_ALREADY_DONE: the codes are not kept, and can't be repeated.
+        Errors: USER_NOT_FOUND, REQUEST_ALREADY_DONE, UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StartPasskeyEnrolment(self, request, context):
+        """Begins to register a passkey or security key for a user (WebAuthn Level 3, 7.1), who has proved itself to the
+        caller. Nothing is kept of it for longer than five minutes.
+
+        Not idempotent: each call makes a new challenge; earlier ones stay good. Errors: USER_NOT_FOUND,
+        TOO_MANY_CREDENTIALS.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ConfirmPasskeyEnrolment(self, request, context):
+        """Registers what the browser made. Good or not, an answer spends its enrolment.
+
+        Not idempotent by itself; `request_id` makes it so. Errors: ENROLMENT_NOT_FOUND, PASSKEY_REFUSED,
+        TOO_MANY_CREDENTIALS, USER_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPasskeys(self, request, context):
+        """Lists a user's passkeys, oldest first; one has at most 32. Errors: USER_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdatePasskey(self, request, context):
+        """Renames a passkey. DeleteCredential deletes it. Errors: CREDENTIAL_NOT_FOUND, FIELD_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetPasskeySignals(self, request, context):
+        """Reads what a page hands to the browser after a sign-in, so that authenticators forget deleted passkeys and show
+        the user's present names (WebAuthn Level 3, 5.1.10). Errors: USER_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetPasskeyRules(self, request, context):
+        """Reads a tenant's rules for passkeys, and what is in force where they are empty. Errors: TENANT_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdatePasskeyRules(self, request, context):
+        """Changes a tenant's rules for passkeys. Registered ones are not looked at anew; those of another `rp_id` can't be
+        used until it is set back. Errors: TENANT_NOT_FOUND, ETAG_MISMATCH, FIELD_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -96,6 +236,56 @@ def add_CredentialServiceServicer_to_server(servicer, server):
                     servicer.DeleteCredential,
                     request_deserializer=argus_dot_v1_dot_credential__service__pb2.DeleteCredentialRequest.FromString,
                     response_serializer=argus_dot_v1_dot_credential__service__pb2.DeleteCredentialResponse.SerializeToString,
+            ),
+            'StartTotpEnrolment': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartTotpEnrolment,
+                    request_deserializer=argus_dot_v1_dot_credential__service__pb2.StartTotpEnrolmentRequest.FromString,
+                    response_serializer=argus_dot_v1_dot_credential__service__pb2.StartTotpEnrolmentResponse.SerializeToString,
+            ),
+            'ConfirmTotpEnrolment': grpc.unary_unary_rpc_method_handler(
+                    servicer.ConfirmTotpEnrolment,
+                    request_deserializer=argus_dot_v1_dot_credential__service__pb2.ConfirmTotpEnrolmentRequest.FromString,
+                    response_serializer=argus_dot_v1_dot_credential__service__pb2.ConfirmTotpEnrolmentResponse.SerializeToString,
+            ),
+            'ReplaceRecoveryCodes': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReplaceRecoveryCodes,
+                    request_deserializer=argus_dot_v1_dot_credential__service__pb2.ReplaceRecoveryCodesRequest.FromString,
+                    response_serializer=argus_dot_v1_dot_credential__service__pb2.ReplaceRecoveryCodesResponse.SerializeToString,
+            ),
+            'StartPasskeyEnrolment': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartPasskeyEnrolment,
+                    request_deserializer=argus_dot_v1_dot_credential__service__pb2.StartPasskeyEnrolmentRequest.FromString,
+                    response_serializer=argus_dot_v1_dot_credential__service__pb2.StartPasskeyEnrolmentResponse.SerializeToString,
+            ),
+            'ConfirmPasskeyEnrolment': grpc.unary_unary_rpc_method_handler(
+                    servicer.ConfirmPasskeyEnrolment,
+                    request_deserializer=argus_dot_v1_dot_credential__service__pb2.ConfirmPasskeyEnrolmentRequest.FromString,
+                    response_serializer=argus_dot_v1_dot_credential__service__pb2.ConfirmPasskeyEnrolmentResponse.SerializeToString,
+            ),
+            'ListPasskeys': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPasskeys,
+                    request_deserializer=argus_dot_v1_dot_credential__service__pb2.ListPasskeysRequest.FromString,
+                    response_serializer=argus_dot_v1_dot_credential__service__pb2.ListPasskeysResponse.SerializeToString,
+            ),
+            'UpdatePasskey': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdatePasskey,
+                    request_deserializer=argus_dot_v1_dot_credential__service__pb2.UpdatePasskeyRequest.FromString,
+                    response_serializer=argus_dot_v1_dot_credential__service__pb2.UpdatePasskeyResponse.SerializeToString,
+            ),
+            'GetPasskeySignals': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPasskeySignals,
+                    request_deserializer=argus_dot_v1_dot_credential__service__pb2.GetPasskeySignalsRequest.FromString,
+                    response_serializer=argus_dot_v1_dot_credential__service__pb2.GetPasskeySignalsResponse.SerializeToString,
+            ),
+            'GetPasskeyRules': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPasskeyRules,
+                    request_deserializer=argus_dot_v1_dot_credential__service__pb2.GetPasskeyRulesRequest.FromString,
+                    response_serializer=argus_dot_v1_dot_credential__service__pb2.GetPasskeyRulesResponse.SerializeToString,
+            ),
+            'UpdatePasskeyRules': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdatePasskeyRules,
+                    request_deserializer=argus_dot_v1_dot_credential__service__pb2.UpdatePasskeyRulesRequest.FromString,
+                    response_serializer=argus_dot_v1_dot_credential__service__pb2.UpdatePasskeyRulesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -180,6 +370,276 @@ class CredentialService(object):
             '/argus.v1.CredentialService/DeleteCredential',
             argus_dot_v1_dot_credential__service__pb2.DeleteCredentialRequest.SerializeToString,
             argus_dot_v1_dot_credential__service__pb2.DeleteCredentialResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StartTotpEnrolment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/argus.v1.CredentialService/StartTotpEnrolment',
+            argus_dot_v1_dot_credential__service__pb2.StartTotpEnrolmentRequest.SerializeToString,
+            argus_dot_v1_dot_credential__service__pb2.StartTotpEnrolmentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ConfirmTotpEnrolment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/argus.v1.CredentialService/ConfirmTotpEnrolment',
+            argus_dot_v1_dot_credential__service__pb2.ConfirmTotpEnrolmentRequest.SerializeToString,
+            argus_dot_v1_dot_credential__service__pb2.ConfirmTotpEnrolmentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReplaceRecoveryCodes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/argus.v1.CredentialService/ReplaceRecoveryCodes',
+            argus_dot_v1_dot_credential__service__pb2.ReplaceRecoveryCodesRequest.SerializeToString,
+            argus_dot_v1_dot_credential__service__pb2.ReplaceRecoveryCodesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StartPasskeyEnrolment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/argus.v1.CredentialService/StartPasskeyEnrolment',
+            argus_dot_v1_dot_credential__service__pb2.StartPasskeyEnrolmentRequest.SerializeToString,
+            argus_dot_v1_dot_credential__service__pb2.StartPasskeyEnrolmentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ConfirmPasskeyEnrolment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/argus.v1.CredentialService/ConfirmPasskeyEnrolment',
+            argus_dot_v1_dot_credential__service__pb2.ConfirmPasskeyEnrolmentRequest.SerializeToString,
+            argus_dot_v1_dot_credential__service__pb2.ConfirmPasskeyEnrolmentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPasskeys(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/argus.v1.CredentialService/ListPasskeys',
+            argus_dot_v1_dot_credential__service__pb2.ListPasskeysRequest.SerializeToString,
+            argus_dot_v1_dot_credential__service__pb2.ListPasskeysResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdatePasskey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/argus.v1.CredentialService/UpdatePasskey',
+            argus_dot_v1_dot_credential__service__pb2.UpdatePasskeyRequest.SerializeToString,
+            argus_dot_v1_dot_credential__service__pb2.UpdatePasskeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPasskeySignals(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/argus.v1.CredentialService/GetPasskeySignals',
+            argus_dot_v1_dot_credential__service__pb2.GetPasskeySignalsRequest.SerializeToString,
+            argus_dot_v1_dot_credential__service__pb2.GetPasskeySignalsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPasskeyRules(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/argus.v1.CredentialService/GetPasskeyRules',
+            argus_dot_v1_dot_credential__service__pb2.GetPasskeyRulesRequest.SerializeToString,
+            argus_dot_v1_dot_credential__service__pb2.GetPasskeyRulesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdatePasskeyRules(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/argus.v1.CredentialService/UpdatePasskeyRules',
+            argus_dot_v1_dot_credential__service__pb2.UpdatePasskeyRulesRequest.SerializeToString,
+            argus_dot_v1_dot_credential__service__pb2.UpdatePasskeyRulesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -40,7 +40,94 @@ class CredentialServiceStub:
         argus.v1.credential_service_pb2.DeleteCredentialRequest,
         argus.v1.credential_service_pb2.DeleteCredentialResponse,
     ]
-    """Deletes a credential. Errors: CREDENTIAL_NOT_FOUND."""
+    """Deletes a credential; the way back of a user who has lost a factor. Errors: CREDENTIAL_NOT_FOUND."""
+
+    StartTotpEnrolment: grpc.UnaryUnaryMultiCallable[
+        argus.v1.credential_service_pb2.StartTotpEnrolmentRequest,
+        argus.v1.credential_service_pb2.StartTotpEnrolmentResponse,
+    ]
+    """Makes the secret of an authenticator app for a user (TOTP, RFC 6238: SHA-1, 6 digits, 30 s). It counts for nothing
+    before ConfirmTotpEnrolment, which has ten minutes.
+
+    Not idempotent: each call makes a secret of its own. Errors: USER_NOT_FOUND, TOO_MANY_CREDENTIALS, UNAVAILABLE.
+    """
+
+    ConfirmTotpEnrolment: grpc.UnaryUnaryMultiCallable[
+        argus.v1.credential_service_pb2.ConfirmTotpEnrolmentRequest,
+        argus.v1.credential_service_pb2.ConfirmTotpEnrolmentResponse,
+    ]
+    """Enrols the authenticator app that shows a code. From then on the user is asked for one at every sign-in. The code
+    counts no second time.
+
+    Not idempotent: what is confirmed is no enrolment any more.
+    Errors: ENROLMENT_NOT_FOUND, FACTOR_REFUSED (wrong code: the enrolment goes on), TOO_MANY_CREDENTIALS, UNAVAILABLE.
+    """
+
+    ReplaceRecoveryCodes: grpc.UnaryUnaryMultiCallable[
+        argus.v1.credential_service_pb2.ReplaceRecoveryCodesRequest,
+        argus.v1.credential_service_pb2.ReplaceRecoveryCodesResponse,
+    ]
+    """Gives a user ten new recovery codes, each of which stands in once for a lost second factor. Those before count no
+    more. They are in this answer alone.
+
+    Not idempotent; the same `request_id` again is REQUEST_ALREADY_DONE: the codes are not kept, and can't be repeated.
+    Errors: USER_NOT_FOUND, REQUEST_ALREADY_DONE, UNAVAILABLE.
+    """
+
+    StartPasskeyEnrolment: grpc.UnaryUnaryMultiCallable[
+        argus.v1.credential_service_pb2.StartPasskeyEnrolmentRequest,
+        argus.v1.credential_service_pb2.StartPasskeyEnrolmentResponse,
+    ]
+    """Begins to register a passkey or security key for a user (WebAuthn Level 3, 7.1), who has proved itself to the
+    caller. Nothing is kept of it for longer than five minutes.
+
+    Not idempotent: each call makes a new challenge; earlier ones stay good. Errors: USER_NOT_FOUND,
+    TOO_MANY_CREDENTIALS.
+    """
+
+    ConfirmPasskeyEnrolment: grpc.UnaryUnaryMultiCallable[
+        argus.v1.credential_service_pb2.ConfirmPasskeyEnrolmentRequest,
+        argus.v1.credential_service_pb2.ConfirmPasskeyEnrolmentResponse,
+    ]
+    """Registers what the browser made. Good or not, an answer spends its enrolment.
+
+    Not idempotent by itself; `request_id` makes it so. Errors: ENROLMENT_NOT_FOUND, PASSKEY_REFUSED,
+    TOO_MANY_CREDENTIALS, USER_NOT_FOUND.
+    """
+
+    ListPasskeys: grpc.UnaryUnaryMultiCallable[
+        argus.v1.credential_service_pb2.ListPasskeysRequest,
+        argus.v1.credential_service_pb2.ListPasskeysResponse,
+    ]
+    """Lists a user's passkeys, oldest first; one has at most 32. Errors: USER_NOT_FOUND."""
+
+    UpdatePasskey: grpc.UnaryUnaryMultiCallable[
+        argus.v1.credential_service_pb2.UpdatePasskeyRequest,
+        argus.v1.credential_service_pb2.UpdatePasskeyResponse,
+    ]
+    """Renames a passkey. DeleteCredential deletes it. Errors: CREDENTIAL_NOT_FOUND, FIELD_INVALID."""
+
+    GetPasskeySignals: grpc.UnaryUnaryMultiCallable[
+        argus.v1.credential_service_pb2.GetPasskeySignalsRequest,
+        argus.v1.credential_service_pb2.GetPasskeySignalsResponse,
+    ]
+    """Reads what a page hands to the browser after a sign-in, so that authenticators forget deleted passkeys and show
+    the user's present names (WebAuthn Level 3, 5.1.10). Errors: USER_NOT_FOUND.
+    """
+
+    GetPasskeyRules: grpc.UnaryUnaryMultiCallable[
+        argus.v1.credential_service_pb2.GetPasskeyRulesRequest,
+        argus.v1.credential_service_pb2.GetPasskeyRulesResponse,
+    ]
+    """Reads a tenant's rules for passkeys, and what is in force where they are empty. Errors: TENANT_NOT_FOUND."""
+
+    UpdatePasskeyRules: grpc.UnaryUnaryMultiCallable[
+        argus.v1.credential_service_pb2.UpdatePasskeyRulesRequest,
+        argus.v1.credential_service_pb2.UpdatePasskeyRulesResponse,
+    ]
+    """Changes a tenant's rules for passkeys. Registered ones are not looked at anew; those of another `rp_id` can't be
+    used until it is set back. Errors: TENANT_NOT_FOUND, ETAG_MISMATCH, FIELD_INVALID.
+    """
 
 class CredentialServiceAsyncStub:
     """Keeps what users prove themselves with."""
@@ -64,7 +151,94 @@ class CredentialServiceAsyncStub:
         argus.v1.credential_service_pb2.DeleteCredentialRequest,
         argus.v1.credential_service_pb2.DeleteCredentialResponse,
     ]
-    """Deletes a credential. Errors: CREDENTIAL_NOT_FOUND."""
+    """Deletes a credential; the way back of a user who has lost a factor. Errors: CREDENTIAL_NOT_FOUND."""
+
+    StartTotpEnrolment: grpc.aio.UnaryUnaryMultiCallable[
+        argus.v1.credential_service_pb2.StartTotpEnrolmentRequest,
+        argus.v1.credential_service_pb2.StartTotpEnrolmentResponse,
+    ]
+    """Makes the secret of an authenticator app for a user (TOTP, RFC 6238: SHA-1, 6 digits, 30 s). It counts for nothing
+    before ConfirmTotpEnrolment, which has ten minutes.
+
+    Not idempotent: each call makes a secret of its own. Errors: USER_NOT_FOUND, TOO_MANY_CREDENTIALS, UNAVAILABLE.
+    """
+
+    ConfirmTotpEnrolment: grpc.aio.UnaryUnaryMultiCallable[
+        argus.v1.credential_service_pb2.ConfirmTotpEnrolmentRequest,
+        argus.v1.credential_service_pb2.ConfirmTotpEnrolmentResponse,
+    ]
+    """Enrols the authenticator app that shows a code. From then on the user is asked for one at every sign-in. The code
+    counts no second time.
+
+    Not idempotent: what is confirmed is no enrolment any more.
+    Errors: ENROLMENT_NOT_FOUND, FACTOR_REFUSED (wrong code: the enrolment goes on), TOO_MANY_CREDENTIALS, UNAVAILABLE.
+    """
+
+    ReplaceRecoveryCodes: grpc.aio.UnaryUnaryMultiCallable[
+        argus.v1.credential_service_pb2.ReplaceRecoveryCodesRequest,
+        argus.v1.credential_service_pb2.ReplaceRecoveryCodesResponse,
+    ]
+    """Gives a user ten new recovery codes, each of which stands in once for a lost second factor. Those before count no
+    more. They are in this answer alone.
+
+    Not idempotent; the same `request_id` again is REQUEST_ALREADY_DONE: the codes are not kept, and can't be repeated.
+    Errors: USER_NOT_FOUND, REQUEST_ALREADY_DONE, UNAVAILABLE.
+    """
+
+    StartPasskeyEnrolment: grpc.aio.UnaryUnaryMultiCallable[
+        argus.v1.credential_service_pb2.StartPasskeyEnrolmentRequest,
+        argus.v1.credential_service_pb2.StartPasskeyEnrolmentResponse,
+    ]
+    """Begins to register a passkey or security key for a user (WebAuthn Level 3, 7.1), who has proved itself to the
+    caller. Nothing is kept of it for longer than five minutes.
+
+    Not idempotent: each call makes a new challenge; earlier ones stay good. Errors: USER_NOT_FOUND,
+    TOO_MANY_CREDENTIALS.
+    """
+
+    ConfirmPasskeyEnrolment: grpc.aio.UnaryUnaryMultiCallable[
+        argus.v1.credential_service_pb2.ConfirmPasskeyEnrolmentRequest,
+        argus.v1.credential_service_pb2.ConfirmPasskeyEnrolmentResponse,
+    ]
+    """Registers what the browser made. Good or not, an answer spends its enrolment.
+
+    Not idempotent by itself; `request_id` makes it so. Errors: ENROLMENT_NOT_FOUND, PASSKEY_REFUSED,
+    TOO_MANY_CREDENTIALS, USER_NOT_FOUND.
+    """
+
+    ListPasskeys: grpc.aio.UnaryUnaryMultiCallable[
+        argus.v1.credential_service_pb2.ListPasskeysRequest,
+        argus.v1.credential_service_pb2.ListPasskeysResponse,
+    ]
+    """Lists a user's passkeys, oldest first; one has at most 32. Errors: USER_NOT_FOUND."""
+
+    UpdatePasskey: grpc.aio.UnaryUnaryMultiCallable[
+        argus.v1.credential_service_pb2.UpdatePasskeyRequest,
+        argus.v1.credential_service_pb2.UpdatePasskeyResponse,
+    ]
+    """Renames a passkey. DeleteCredential deletes it. Errors: CREDENTIAL_NOT_FOUND, FIELD_INVALID."""
+
+    GetPasskeySignals: grpc.aio.UnaryUnaryMultiCallable[
+        argus.v1.credential_service_pb2.GetPasskeySignalsRequest,
+        argus.v1.credential_service_pb2.GetPasskeySignalsResponse,
+    ]
+    """Reads what a page hands to the browser after a sign-in, so that authenticators forget deleted passkeys and show
+    the user's present names (WebAuthn Level 3, 5.1.10). Errors: USER_NOT_FOUND.
+    """
+
+    GetPasskeyRules: grpc.aio.UnaryUnaryMultiCallable[
+        argus.v1.credential_service_pb2.GetPasskeyRulesRequest,
+        argus.v1.credential_service_pb2.GetPasskeyRulesResponse,
+    ]
+    """Reads a tenant's rules for passkeys, and what is in force where they are empty. Errors: TENANT_NOT_FOUND."""
+
+    UpdatePasskeyRules: grpc.aio.UnaryUnaryMultiCallable[
+        argus.v1.credential_service_pb2.UpdatePasskeyRulesRequest,
+        argus.v1.credential_service_pb2.UpdatePasskeyRulesResponse,
+    ]
+    """Changes a tenant's rules for passkeys. Registered ones are not looked at anew; those of another `rp_id` can't be
+    used until it is set back. Errors: TENANT_NOT_FOUND, ETAG_MISMATCH, FIELD_INVALID.
+    """
 
 class CredentialServiceServicer(metaclass=abc.ABCMeta):
     """Keeps what users prove themselves with."""
@@ -94,6 +268,113 @@ class CredentialServiceServicer(metaclass=abc.ABCMeta):
         request: argus.v1.credential_service_pb2.DeleteCredentialRequest,
         context: _ServicerContext,
     ) -> typing.Union[argus.v1.credential_service_pb2.DeleteCredentialResponse, collections.abc.Awaitable[argus.v1.credential_service_pb2.DeleteCredentialResponse]]:
-        """Deletes a credential. Errors: CREDENTIAL_NOT_FOUND."""
+        """Deletes a credential; the way back of a user who has lost a factor. Errors: CREDENTIAL_NOT_FOUND."""
+
+    @abc.abstractmethod
+    def StartTotpEnrolment(
+        self,
+        request: argus.v1.credential_service_pb2.StartTotpEnrolmentRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[argus.v1.credential_service_pb2.StartTotpEnrolmentResponse, collections.abc.Awaitable[argus.v1.credential_service_pb2.StartTotpEnrolmentResponse]]:
+        """Makes the secret of an authenticator app for a user (TOTP, RFC 6238: SHA-1, 6 digits, 30 s). It counts for nothing
+        before ConfirmTotpEnrolment, which has ten minutes.
+
+        Not idempotent: each call makes a secret of its own. Errors: USER_NOT_FOUND, TOO_MANY_CREDENTIALS, UNAVAILABLE.
+        """
+
+    @abc.abstractmethod
+    def ConfirmTotpEnrolment(
+        self,
+        request: argus.v1.credential_service_pb2.ConfirmTotpEnrolmentRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[argus.v1.credential_service_pb2.ConfirmTotpEnrolmentResponse, collections.abc.Awaitable[argus.v1.credential_service_pb2.ConfirmTotpEnrolmentResponse]]:
+        """Enrols the authenticator app that shows a code. From then on the user is asked for one at every sign-in. The code
+        counts no second time.
+
+        Not idempotent: what is confirmed is no enrolment any more.
+        Errors: ENROLMENT_NOT_FOUND, FACTOR_REFUSED (wrong code: the enrolment goes on), TOO_MANY_CREDENTIALS, UNAVAILABLE.
+        """
+
+    @abc.abstractmethod
+    def ReplaceRecoveryCodes(
+        self,
+        request: argus.v1.credential_service_pb2.ReplaceRecoveryCodesRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[argus.v1.credential_service_pb2.ReplaceRecoveryCodesResponse, collections.abc.Awaitable[argus.v1.credential_service_pb2.ReplaceRecoveryCodesResponse]]:
+        """Gives a user ten new recovery codes, each of which stands in once for a lost second factor. Those before count no
+        more. They are in this answer alone.
+
+        Not idempotent; the same `request_id` again is REQUEST_ALREADY_DONE: the codes are not kept, and can't be repeated.
+        Errors: USER_NOT_FOUND, REQUEST_ALREADY_DONE, UNAVAILABLE.
+        """
+
+    @abc.abstractmethod
+    def StartPasskeyEnrolment(
+        self,
+        request: argus.v1.credential_service_pb2.StartPasskeyEnrolmentRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[argus.v1.credential_service_pb2.StartPasskeyEnrolmentResponse, collections.abc.Awaitable[argus.v1.credential_service_pb2.StartPasskeyEnrolmentResponse]]:
+        """Begins to register a passkey or security key for a user (WebAuthn Level 3, 7.1), who has proved itself to the
+        caller. Nothing is kept of it for longer than five minutes.
+
+        Not idempotent: each call makes a new challenge; earlier ones stay good. Errors: USER_NOT_FOUND,
+        TOO_MANY_CREDENTIALS.
+        """
+
+    @abc.abstractmethod
+    def ConfirmPasskeyEnrolment(
+        self,
+        request: argus.v1.credential_service_pb2.ConfirmPasskeyEnrolmentRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[argus.v1.credential_service_pb2.ConfirmPasskeyEnrolmentResponse, collections.abc.Awaitable[argus.v1.credential_service_pb2.ConfirmPasskeyEnrolmentResponse]]:
+        """Registers what the browser made. Good or not, an answer spends its enrolment.
+
+        Not idempotent by itself; `request_id` makes it so. Errors: ENROLMENT_NOT_FOUND, PASSKEY_REFUSED,
+        TOO_MANY_CREDENTIALS, USER_NOT_FOUND.
+        """
+
+    @abc.abstractmethod
+    def ListPasskeys(
+        self,
+        request: argus.v1.credential_service_pb2.ListPasskeysRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[argus.v1.credential_service_pb2.ListPasskeysResponse, collections.abc.Awaitable[argus.v1.credential_service_pb2.ListPasskeysResponse]]:
+        """Lists a user's passkeys, oldest first; one has at most 32. Errors: USER_NOT_FOUND."""
+
+    @abc.abstractmethod
+    def UpdatePasskey(
+        self,
+        request: argus.v1.credential_service_pb2.UpdatePasskeyRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[argus.v1.credential_service_pb2.UpdatePasskeyResponse, collections.abc.Awaitable[argus.v1.credential_service_pb2.UpdatePasskeyResponse]]:
+        """Renames a passkey. DeleteCredential deletes it. Errors: CREDENTIAL_NOT_FOUND, FIELD_INVALID."""
+
+    @abc.abstractmethod
+    def GetPasskeySignals(
+        self,
+        request: argus.v1.credential_service_pb2.GetPasskeySignalsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[argus.v1.credential_service_pb2.GetPasskeySignalsResponse, collections.abc.Awaitable[argus.v1.credential_service_pb2.GetPasskeySignalsResponse]]:
+        """Reads what a page hands to the browser after a sign-in, so that authenticators forget deleted passkeys and show
+        the user's present names (WebAuthn Level 3, 5.1.10). Errors: USER_NOT_FOUND.
+        """
+
+    @abc.abstractmethod
+    def GetPasskeyRules(
+        self,
+        request: argus.v1.credential_service_pb2.GetPasskeyRulesRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[argus.v1.credential_service_pb2.GetPasskeyRulesResponse, collections.abc.Awaitable[argus.v1.credential_service_pb2.GetPasskeyRulesResponse]]:
+        """Reads a tenant's rules for passkeys, and what is in force where they are empty. Errors: TENANT_NOT_FOUND."""
+
+    @abc.abstractmethod
+    def UpdatePasskeyRules(
+        self,
+        request: argus.v1.credential_service_pb2.UpdatePasskeyRulesRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[argus.v1.credential_service_pb2.UpdatePasskeyRulesResponse, collections.abc.Awaitable[argus.v1.credential_service_pb2.UpdatePasskeyRulesResponse]]:
+        """Changes a tenant's rules for passkeys. Registered ones are not looked at anew; those of another `rp_id` can't be
+        used until it is set back. Errors: TENANT_NOT_FOUND, ETAG_MISMATCH, FIELD_INVALID.
+        """
 
 def add_CredentialServiceServicer_to_server(servicer: CredentialServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

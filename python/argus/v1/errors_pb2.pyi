@@ -30,6 +30,10 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """INVALID_ARGUMENT. The password breaks a rule. Details: BadRequest. Metadata: field, rule (TOO_SHORT, TOO_LONG,
     BLOCKLISTED, CONTAINS_IDENTIFIER, NOT_UNICODE), minLength or maxLength.
     """
+    ERROR_REASON_PASSWORD_HASH_REFUSED: _ErrorReason.ValueType  # 6
+    """INVALID_ARGUMENT. The hash of a password can't be taken over. Details: BadRequest. Metadata: field, rule
+    (UNKNOWN_FORMAT, MALFORMED, TOO_COSTLY, TOO_SHORT).
+    """
     ERROR_REASON_PAGE_TOKEN_INVALID: _ErrorReason.ValueType  # 3
     """INVALID_ARGUMENT. A page token is not one of this list. Metadata: field."""
     ERROR_REASON_REQUEST_ID_REUSED: _ErrorReason.ValueType  # 4
@@ -62,6 +66,10 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     used before, of another request, token or key. Metadata: binding (dpop, mtls, or key where the
     kind is not known). The class of the fault is in the audit event only.
     """
+    ERROR_REASON_ACTION_TOKEN_INVALID: _ErrorReason.ValueType  # 24
+    """UNAUTHENTICATED. The action token is unknown, expired or spent, or of another action, resource or session. The class
+    of the fault is in the audit event only.
+    """
     ERROR_REASON_SESSION_NOT_FOUND: _ErrorReason.ValueType  # 30
     """NOT_FOUND. No such session, or not one the caller may see. Metadata: sessionId."""
     ERROR_REASON_SESSION_ENDED: _ErrorReason.ValueType  # 31
@@ -80,6 +88,10 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """NOT_FOUND. No such login, it has expired, or its token was used before; start again."""
     ERROR_REASON_LOGIN_COMPLETE: _ErrorReason.ValueType  # 43
     """FAILED_PRECONDITION. The login is complete and takes no further factor."""
+    ERROR_REASON_LEVEL_UNREACHABLE: _ErrorReason.ValueType  # 44
+    """FAILED_PRECONDITION. The policy requires a level that nothing which the user has or could enrol reaches: an
+    administrator has to change the policy. Metadata: requiredAcr.
+    """
     ERROR_REASON_USER_NOT_FOUND: _ErrorReason.ValueType  # 50
     """NOT_FOUND. No such user. Metadata: userId."""
     ERROR_REASON_IDENTIFIER_TAKEN: _ErrorReason.ValueType  # 51
@@ -94,6 +106,22 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """NOT_FOUND. No such credential. Metadata: credentialId."""
     ERROR_REASON_USER_DISABLED: _ErrorReason.ValueType  # 56
     """FAILED_PRECONDITION. The user is disabled. Metadata: userId."""
+    ERROR_REASON_ENROLMENT_NOT_FOUND: _ErrorReason.ValueType  # 57
+    """NOT_FOUND. No such enrolment of the user, it has expired, or it was confirmed before; begin a new one."""
+    ERROR_REASON_TOO_MANY_CREDENTIALS: _ErrorReason.ValueType  # 58
+    """FAILED_PRECONDITION. The user has as many credentials of the kind as it may have. Metadata: limit."""
+    ERROR_REASON_PASSKEY_REFUSED: _ErrorReason.ValueType  # 59
+    """INVALID_ARGUMENT. The answer of an authenticator breaks a rule of its ceremony (WebAuthn Level 3, 7.1) or of the
+    tenant. Details: BadRequest. Metadata: field, rule (MALFORMED, TYPE, CHALLENGE, ORIGIN, CROSS_ORIGIN, RP_ID,
+    USER_PRESENCE, USER_VERIFICATION, BACKUP_FLAGS, CREDENTIAL_ID, CREDENTIAL_KNOWN, ALGORITHM, PUBLIC_KEY, ATTESTATION,
+    AAGUID). Enrolment only: a sign-in says FACTOR_REFUSED.
+    """
+    ERROR_REASON_DEVICE_NOT_FOUND: _ErrorReason.ValueType  # 110
+    """NOT_FOUND. No such device of the user. Metadata: deviceId."""
+    ERROR_REASON_LAST_CREDENTIAL: _ErrorReason.ValueType  # 111
+    """FAILED_PRECONDITION. Without the credential its user could not sign in any more, or (requiredAcr is there) not at
+    the level that the policy requires. Metadata: credentialId, requiredAcr.
+    """
     ERROR_REASON_CLIENT_NOT_FOUND: _ErrorReason.ValueType  # 60
     """NOT_FOUND. No such client. Metadata: clientId."""
     ERROR_REASON_CLIENT_EXISTS: _ErrorReason.ValueType  # 61
@@ -101,7 +129,9 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     ERROR_REASON_KEY_NOT_FOUND: _ErrorReason.ValueType  # 62
     """NOT_FOUND. No such key. Metadata: keyId."""
     ERROR_REASON_KEY_STATE_INVALID: _ErrorReason.ValueType  # 63
-    """FAILED_PRECONDITION. The key's state does not allow it. Metadata: keyId, state."""
+    """FAILED_PRECONDITION. The ring has as many keys as it may have. Metadata: keyUse, keyId and state of the oldest key,
+    keptSeconds: how long one is kept after it stopped signing.
+    """
     ERROR_REASON_TENANT_NOT_FOUND: _ErrorReason.ValueType  # 64
     """NOT_FOUND. No such tenant. Metadata: tenantId."""
     ERROR_REASON_TENANT_EXISTS: _ErrorReason.ValueType  # 65
@@ -112,6 +142,12 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """ABORTED. The resource changed since `etag` was read; read it again. Metadata: etag."""
     ERROR_REASON_REQUEST_ALREADY_DONE: _ErrorReason.ValueType  # 71
     """ALREADY_EXISTS. A request with this `request_id` was carried out before. Metadata: name."""
+    ERROR_REASON_CROSS_SITE_REQUEST: _ErrorReason.ValueType  # 90
+    """PERMISSION_DENIED. Of browsers alone: the request does not show that it comes from a page of this site; nothing was
+    done. Metadata: check (ORIGIN, FETCH_SITE, FETCH_MODE, HEADER, CONTENT_TYPE).
+    """
+    ERROR_REASON_FORBIDDEN_BY_POLICY: _ErrorReason.ValueType  # 91
+    """PERMISSION_DENIED. Of browsers alone: the policy does not allow it; nothing was done. Metadata: policyField."""
     ERROR_REASON_UNAVAILABLE: _ErrorReason.ValueType  # 80
     """UNAVAILABLE. A store or a part of Argus is away; nothing was decided. Details: RetryInfo. Metadata: component;
     cause, where more is known: NO_LEASE (Redis is there, and not yet or no longer confirmed as the primary),
@@ -119,12 +155,24 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """
     ERROR_REASON_OVERLOADED: _ErrorReason.ValueType  # 81
     """RESOURCE_EXHAUSTED. Argus sheds load. Details: RetryInfo."""
+    ERROR_REASON_QUOTA_EXCEEDED: _ErrorReason.ValueType  # 85
+    """RESOURCE_EXHAUSTED. The caller, or its tenant, has made as many calls as it may in a second. Details: RetryInfo.
+    Metadata: scope (caller, tenant), perSecond.
+    """
     ERROR_REASON_DEADLINE_EXCEEDED: _ErrorReason.ValueType  # 82
     """DEADLINE_EXCEEDED. The request's own deadline passed."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 83
     """INTERNAL. A defect of Argus; the request id finds its trace. Metadata: requestId."""
     ERROR_REASON_UNIMPLEMENTED: _ErrorReason.ValueType  # 84
     """UNIMPLEMENTED. The server does not serve this RPC."""
+    ERROR_REASON_LINK_INVALID: _ErrorReason.ValueType  # 100
+    """FAILED_PRECONDITION. The link of a mail has been used, is too old or is not for this; ask for a new one. Which it is
+    stands in the audit event only.
+    """
+    ERROR_REASON_REGISTRATION_CLOSED: _ErrorReason.ValueType  # 101
+    """FAILED_PRECONDITION. The tenant's policy lets nobody register."""
+    ERROR_REASON_MAIL_OFF: _ErrorReason.ValueType  # 102
+    """FAILED_PRECONDITION. The installation sends no mail, and this can't be done without."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Every `google.rpc.ErrorInfo.reason` that Argus sends (the name without `ERROR_REASON_`), domain "argus".
@@ -140,6 +188,10 @@ ERROR_REASON_FIELD_INVALID: ErrorReason.ValueType  # 1
 ERROR_REASON_PASSWORD_REFUSED: ErrorReason.ValueType  # 2
 """INVALID_ARGUMENT. The password breaks a rule. Details: BadRequest. Metadata: field, rule (TOO_SHORT, TOO_LONG,
 BLOCKLISTED, CONTAINS_IDENTIFIER, NOT_UNICODE), minLength or maxLength.
+"""
+ERROR_REASON_PASSWORD_HASH_REFUSED: ErrorReason.ValueType  # 6
+"""INVALID_ARGUMENT. The hash of a password can't be taken over. Details: BadRequest. Metadata: field, rule
+(UNKNOWN_FORMAT, MALFORMED, TOO_COSTLY, TOO_SHORT).
 """
 ERROR_REASON_PAGE_TOKEN_INVALID: ErrorReason.ValueType  # 3
 """INVALID_ARGUMENT. A page token is not one of this list. Metadata: field."""
@@ -173,6 +225,10 @@ ERROR_REASON_TOKEN_PROOF_REQUIRED: ErrorReason.ValueType  # 23
 used before, of another request, token or key. Metadata: binding (dpop, mtls, or key where the
 kind is not known). The class of the fault is in the audit event only.
 """
+ERROR_REASON_ACTION_TOKEN_INVALID: ErrorReason.ValueType  # 24
+"""UNAUTHENTICATED. The action token is unknown, expired or spent, or of another action, resource or session. The class
+of the fault is in the audit event only.
+"""
 ERROR_REASON_SESSION_NOT_FOUND: ErrorReason.ValueType  # 30
 """NOT_FOUND. No such session, or not one the caller may see. Metadata: sessionId."""
 ERROR_REASON_SESSION_ENDED: ErrorReason.ValueType  # 31
@@ -191,6 +247,10 @@ ERROR_REASON_LOGIN_NOT_FOUND: ErrorReason.ValueType  # 42
 """NOT_FOUND. No such login, it has expired, or its token was used before; start again."""
 ERROR_REASON_LOGIN_COMPLETE: ErrorReason.ValueType  # 43
 """FAILED_PRECONDITION. The login is complete and takes no further factor."""
+ERROR_REASON_LEVEL_UNREACHABLE: ErrorReason.ValueType  # 44
+"""FAILED_PRECONDITION. The policy requires a level that nothing which the user has or could enrol reaches: an
+administrator has to change the policy. Metadata: requiredAcr.
+"""
 ERROR_REASON_USER_NOT_FOUND: ErrorReason.ValueType  # 50
 """NOT_FOUND. No such user. Metadata: userId."""
 ERROR_REASON_IDENTIFIER_TAKEN: ErrorReason.ValueType  # 51
@@ -205,6 +265,22 @@ ERROR_REASON_CREDENTIAL_NOT_FOUND: ErrorReason.ValueType  # 55
 """NOT_FOUND. No such credential. Metadata: credentialId."""
 ERROR_REASON_USER_DISABLED: ErrorReason.ValueType  # 56
 """FAILED_PRECONDITION. The user is disabled. Metadata: userId."""
+ERROR_REASON_ENROLMENT_NOT_FOUND: ErrorReason.ValueType  # 57
+"""NOT_FOUND. No such enrolment of the user, it has expired, or it was confirmed before; begin a new one."""
+ERROR_REASON_TOO_MANY_CREDENTIALS: ErrorReason.ValueType  # 58
+"""FAILED_PRECONDITION. The user has as many credentials of the kind as it may have. Metadata: limit."""
+ERROR_REASON_PASSKEY_REFUSED: ErrorReason.ValueType  # 59
+"""INVALID_ARGUMENT. The answer of an authenticator breaks a rule of its ceremony (WebAuthn Level 3, 7.1) or of the
+tenant. Details: BadRequest. Metadata: field, rule (MALFORMED, TYPE, CHALLENGE, ORIGIN, CROSS_ORIGIN, RP_ID,
+USER_PRESENCE, USER_VERIFICATION, BACKUP_FLAGS, CREDENTIAL_ID, CREDENTIAL_KNOWN, ALGORITHM, PUBLIC_KEY, ATTESTATION,
+AAGUID). Enrolment only: a sign-in says FACTOR_REFUSED.
+"""
+ERROR_REASON_DEVICE_NOT_FOUND: ErrorReason.ValueType  # 110
+"""NOT_FOUND. No such device of the user. Metadata: deviceId."""
+ERROR_REASON_LAST_CREDENTIAL: ErrorReason.ValueType  # 111
+"""FAILED_PRECONDITION. Without the credential its user could not sign in any more, or (requiredAcr is there) not at
+the level that the policy requires. Metadata: credentialId, requiredAcr.
+"""
 ERROR_REASON_CLIENT_NOT_FOUND: ErrorReason.ValueType  # 60
 """NOT_FOUND. No such client. Metadata: clientId."""
 ERROR_REASON_CLIENT_EXISTS: ErrorReason.ValueType  # 61
@@ -212,7 +288,9 @@ ERROR_REASON_CLIENT_EXISTS: ErrorReason.ValueType  # 61
 ERROR_REASON_KEY_NOT_FOUND: ErrorReason.ValueType  # 62
 """NOT_FOUND. No such key. Metadata: keyId."""
 ERROR_REASON_KEY_STATE_INVALID: ErrorReason.ValueType  # 63
-"""FAILED_PRECONDITION. The key's state does not allow it. Metadata: keyId, state."""
+"""FAILED_PRECONDITION. The ring has as many keys as it may have. Metadata: keyUse, keyId and state of the oldest key,
+keptSeconds: how long one is kept after it stopped signing.
+"""
 ERROR_REASON_TENANT_NOT_FOUND: ErrorReason.ValueType  # 64
 """NOT_FOUND. No such tenant. Metadata: tenantId."""
 ERROR_REASON_TENANT_EXISTS: ErrorReason.ValueType  # 65
@@ -223,6 +301,12 @@ ERROR_REASON_ETAG_MISMATCH: ErrorReason.ValueType  # 70
 """ABORTED. The resource changed since `etag` was read; read it again. Metadata: etag."""
 ERROR_REASON_REQUEST_ALREADY_DONE: ErrorReason.ValueType  # 71
 """ALREADY_EXISTS. A request with this `request_id` was carried out before. Metadata: name."""
+ERROR_REASON_CROSS_SITE_REQUEST: ErrorReason.ValueType  # 90
+"""PERMISSION_DENIED. Of browsers alone: the request does not show that it comes from a page of this site; nothing was
+done. Metadata: check (ORIGIN, FETCH_SITE, FETCH_MODE, HEADER, CONTENT_TYPE).
+"""
+ERROR_REASON_FORBIDDEN_BY_POLICY: ErrorReason.ValueType  # 91
+"""PERMISSION_DENIED. Of browsers alone: the policy does not allow it; nothing was done. Metadata: policyField."""
 ERROR_REASON_UNAVAILABLE: ErrorReason.ValueType  # 80
 """UNAVAILABLE. A store or a part of Argus is away; nothing was decided. Details: RetryInfo. Metadata: component;
 cause, where more is known: NO_LEASE (Redis is there, and not yet or no longer confirmed as the primary),
@@ -230,10 +314,22 @@ SERVER_DEADLINE (the call took longer than the server gives any call; a change m
 """
 ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 81
 """RESOURCE_EXHAUSTED. Argus sheds load. Details: RetryInfo."""
+ERROR_REASON_QUOTA_EXCEEDED: ErrorReason.ValueType  # 85
+"""RESOURCE_EXHAUSTED. The caller, or its tenant, has made as many calls as it may in a second. Details: RetryInfo.
+Metadata: scope (caller, tenant), perSecond.
+"""
 ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 82
 """DEADLINE_EXCEEDED. The request's own deadline passed."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 83
 """INTERNAL. A defect of Argus; the request id finds its trace. Metadata: requestId."""
 ERROR_REASON_UNIMPLEMENTED: ErrorReason.ValueType  # 84
 """UNIMPLEMENTED. The server does not serve this RPC."""
+ERROR_REASON_LINK_INVALID: ErrorReason.ValueType  # 100
+"""FAILED_PRECONDITION. The link of a mail has been used, is too old or is not for this; ask for a new one. Which it is
+stands in the audit event only.
+"""
+ERROR_REASON_REGISTRATION_CLOSED: ErrorReason.ValueType  # 101
+"""FAILED_PRECONDITION. The tenant's policy lets nobody register."""
+ERROR_REASON_MAIL_OFF: ErrorReason.ValueType  # 102
+"""FAILED_PRECONDITION. The installation sends no mail, and this can't be done without."""
 global___ErrorReason = ErrorReason

@@ -67,7 +67,7 @@ class KeyServiceServicer(object):
         """Makes a new key the active one of its use; the one before goes on verifying. Unless `immediate`, the new key is
         published first and used after the key set's max-age.
 
-        Idempotent by `request_id`. Errors: FIELD_INVALID.
+        Idempotent by `request_id`. Errors: FIELD_INVALID, KEY_STATE_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -34,7 +34,7 @@ class KeyServiceStub:
     """Makes a new key the active one of its use; the one before goes on verifying. Unless `immediate`, the new key is
     published first and used after the key set's max-age.
 
-    Idempotent by `request_id`. Errors: FIELD_INVALID.
+    Idempotent by `request_id`. Errors: FIELD_INVALID, KEY_STATE_INVALID.
     """
 
     RevokeKey: grpc.UnaryUnaryMultiCallable[
@@ -63,7 +63,7 @@ class KeyServiceAsyncStub:
     """Makes a new key the active one of its use; the one before goes on verifying. Unless `immediate`, the new key is
     published first and used after the key set's max-age.
 
-    Idempotent by `request_id`. Errors: FIELD_INVALID.
+    Idempotent by `request_id`. Errors: FIELD_INVALID, KEY_STATE_INVALID.
     """
 
     RevokeKey: grpc.aio.UnaryUnaryMultiCallable[
@@ -96,7 +96,7 @@ class KeyServiceServicer(metaclass=abc.ABCMeta):
         """Makes a new key the active one of its use; the one before goes on verifying. Unless `immediate`, the new key is
         published first and used after the key set's max-age.
 
-        Idempotent by `request_id`. Errors: FIELD_INVALID.
+        Idempotent by `request_id`. Errors: FIELD_INVALID, KEY_STATE_INVALID.
         """
 
     @abc.abstractmethod

@@ -432,6 +432,7 @@ class TerminateSessionResponse(google.protobuf.message.Message):
     OPERATION_FIELD_NUMBER: builtins.int
     ONLINE_BOUND_FIELD_NUMBER: builtins.int
     OFFLINE_BOUND_FIELD_NUMBER: builtins.int
+    OFFLINE_BOUND_WITHOUT_STREAM_FIELD_NUMBER: builtins.int
     state: argus.v1.types_pb2.TerminationState.ValueType
     """How far the end has come."""
     operation: builtins.str
@@ -446,7 +447,13 @@ class TerminateSessionResponse(google.protobuf.message.Message):
 
     @property
     def offline_bound(self) -> google.protobuf.duration_pb2.Duration:
-        """Longest time until offline verifiers with the revocation stream refuse; without it the access token's life."""
+        """Longest time until offline verifiers refuse that follow the revocation stream and go by no news that are older than
+        this, as the SDK's do unless they are told otherwise. As a rule they refuse within a second.
+        """
+
+    @property
+    def offline_bound_without_stream(self) -> google.protobuf.duration_pb2.Duration:
+        """Longest time until offline verifiers refuse that do not follow it: the life of the session's access tokens."""
 
     def __init__(
         self,
@@ -456,9 +463,10 @@ class TerminateSessionResponse(google.protobuf.message.Message):
         operation: builtins.str = ...,
         online_bound: google.protobuf.duration_pb2.Duration | None = ...,
         offline_bound: google.protobuf.duration_pb2.Duration | None = ...,
+        offline_bound_without_stream: google.protobuf.duration_pb2.Duration | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["offline_bound", b"offline_bound", "online_bound", b"online_bound", "session", b"session"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["offline_bound", b"offline_bound", "online_bound", b"online_bound", "operation", b"operation", "session", b"session", "state", b"state"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["offline_bound", b"offline_bound", "offline_bound_without_stream", b"offline_bound_without_stream", "online_bound", b"online_bound", "session", b"session"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["offline_bound", b"offline_bound", "offline_bound_without_stream", b"offline_bound_without_stream", "online_bound", b"online_bound", "operation", b"operation", "session", b"session", "state", b"state"]) -> None: ...
 
 global___TerminateSessionResponse = TerminateSessionResponse
 

@@ -90,8 +90,8 @@ class SessionServiceServicer(object):
         """Begins a session for a user whom the calling backend has authenticated itself.
 
         Idempotent by `request_id` while the refresh token was not used; later REQUEST_ALREADY_DONE.
-        Errors: USER_NOT_FOUND, USER_DISABLED, ASSERTED_ACR_TOO_HIGH, SESSION_LIMIT_REACHED, TOKEN_PROOF_REQUIRED,
-        UNAVAILABLE.
+        Errors: USER_NOT_FOUND, USER_DISABLED, ASSERTED_ACR_TOO_HIGH, STEP_UP_REQUIRED (the policy's `required_acr` is higher
+        than `acr`: let the user sign in), SESSION_LIMIT_REACHED, TOKEN_PROOF_REQUIRED, UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -135,7 +135,7 @@ class SessionServiceServicer(object):
     def TerminateSession(self, request, context):
         """Ends one session. Its tokens are refused from `end_time` on: at once by a call with
         STRONG consistency, within `online_bound` by a cached one, within `offline_bound` by an
-        offline verifier. `state` is PENDING while a store is away.
+        offline verifier. `state` is PENDING while a store is away; the bounds begin once it is ENDED.
 
         Idempotent: ending an ended session returns the first `end_time`.
         Errors: SESSION_NOT_FOUND.

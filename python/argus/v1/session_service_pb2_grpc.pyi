@@ -28,8 +28,8 @@ class SessionServiceStub:
     """Begins a session for a user whom the calling backend has authenticated itself.
 
     Idempotent by `request_id` while the refresh token was not used; later REQUEST_ALREADY_DONE.
-    Errors: USER_NOT_FOUND, USER_DISABLED, ASSERTED_ACR_TOO_HIGH, SESSION_LIMIT_REACHED, TOKEN_PROOF_REQUIRED,
-    UNAVAILABLE.
+    Errors: USER_NOT_FOUND, USER_DISABLED, ASSERTED_ACR_TOO_HIGH, STEP_UP_REQUIRED (the policy's `required_acr` is higher
+    than `acr`: let the user sign in), SESSION_LIMIT_REACHED, TOKEN_PROOF_REQUIRED, UNAVAILABLE.
     """
 
     GetSession: grpc.UnaryUnaryMultiCallable[
@@ -68,7 +68,7 @@ class SessionServiceStub:
     ]
     """Ends one session. Its tokens are refused from `end_time` on: at once by a call with
     STRONG consistency, within `online_bound` by a cached one, within `offline_bound` by an
-    offline verifier. `state` is PENDING while a store is away.
+    offline verifier. `state` is PENDING while a store is away; the bounds begin once it is ENDED.
 
     Idempotent: ending an ended session returns the first `end_time`.
     Errors: SESSION_NOT_FOUND.
@@ -96,8 +96,8 @@ class SessionServiceAsyncStub:
     """Begins a session for a user whom the calling backend has authenticated itself.
 
     Idempotent by `request_id` while the refresh token was not used; later REQUEST_ALREADY_DONE.
-    Errors: USER_NOT_FOUND, USER_DISABLED, ASSERTED_ACR_TOO_HIGH, SESSION_LIMIT_REACHED, TOKEN_PROOF_REQUIRED,
-    UNAVAILABLE.
+    Errors: USER_NOT_FOUND, USER_DISABLED, ASSERTED_ACR_TOO_HIGH, STEP_UP_REQUIRED (the policy's `required_acr` is higher
+    than `acr`: let the user sign in), SESSION_LIMIT_REACHED, TOKEN_PROOF_REQUIRED, UNAVAILABLE.
     """
 
     GetSession: grpc.aio.UnaryUnaryMultiCallable[
@@ -136,7 +136,7 @@ class SessionServiceAsyncStub:
     ]
     """Ends one session. Its tokens are refused from `end_time` on: at once by a call with
     STRONG consistency, within `online_bound` by a cached one, within `offline_bound` by an
-    offline verifier. `state` is PENDING while a store is away.
+    offline verifier. `state` is PENDING while a store is away; the bounds begin once it is ENDED.
 
     Idempotent: ending an ended session returns the first `end_time`.
     Errors: SESSION_NOT_FOUND.
@@ -166,8 +166,8 @@ class SessionServiceServicer(metaclass=abc.ABCMeta):
         """Begins a session for a user whom the calling backend has authenticated itself.
 
         Idempotent by `request_id` while the refresh token was not used; later REQUEST_ALREADY_DONE.
-        Errors: USER_NOT_FOUND, USER_DISABLED, ASSERTED_ACR_TOO_HIGH, SESSION_LIMIT_REACHED, TOKEN_PROOF_REQUIRED,
-        UNAVAILABLE.
+        Errors: USER_NOT_FOUND, USER_DISABLED, ASSERTED_ACR_TOO_HIGH, STEP_UP_REQUIRED (the policy's `required_acr` is higher
+        than `acr`: let the user sign in), SESSION_LIMIT_REACHED, TOKEN_PROOF_REQUIRED, UNAVAILABLE.
         """
 
     @abc.abstractmethod
@@ -218,7 +218,7 @@ class SessionServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[argus.v1.session_service_pb2.TerminateSessionResponse, collections.abc.Awaitable[argus.v1.session_service_pb2.TerminateSessionResponse]]:
         """Ends one session. Its tokens are refused from `end_time` on: at once by a call with
         STRONG consistency, within `online_bound` by a cached one, within `offline_bound` by an
-        offline verifier. `state` is PENDING while a store is away.
+        offline verifier. `state` is PENDING while a store is away; the bounds begin once it is ENDED.
 
         Idempotent: ending an ended session returns the first `end_time`.
         Errors: SESSION_NOT_FOUND.

@@ -29,7 +29,7 @@ from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mas
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x61rgus/v1/tenant_service.proto\x12\x08\x61rgus.v1\x1a\x16\x61rgus/v1/options.proto\x1a\x14\x61rgus/v1/types.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc5\x01\n\x06Tenant\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x0e\n\x06issuer\x18\x03 \x01(\t\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x05 \x01(\t\x12\x10\n\x08rsa_bits\x18\x06 \x01(\x05\x12\x36\n\x13key_rotation_period\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\"u\n\x13\x43reateTenantRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12 \n\x06tenant\x18\x02 \x01(\x0b\x32\x10.argus.v1.Tenant\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"8\n\x14\x43reateTenantResponse\x12 \n\x06tenant\x18\x01 \x01(\x0b\x32\x10.argus.v1.Tenant\" \n\x10GetTenantRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"5\n\x11GetTenantResponse\x12 \n\x06tenant\x18\x01 \x01(\x0b\x32\x10.argus.v1.Tenant\";\n\x12ListTenantsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"Q\n\x13ListTenantsResponse\x12!\n\x07tenants\x18\x01 \x03(\x0b\x32\x10.argus.v1.Tenant\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x93\x01\n\x13UpdateTenantRequest\x12 \n\x06tenant\x18\x01 \x01(\x0b\x32\x10.argus.v1.Tenant\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"8\n\x14UpdateTenantResponse\x12 \n\x06tenant\x18\x01 \x01(\x0b\x32\x10.argus.v1.Tenant\"j\n\x1eTerminateTenantSessionsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x63omment\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"\x8a\x01\n\x1fTerminateTenantSessionsResponse\x12\x33\n\x0fnot_before_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0esessions_state\x18\x02 \x01(\x0e\x32\x1a.argus.v1.TerminationState2\x9c\x04\n\rTenantService\x12\x64\n\x0c\x43reateTenant\x12\x1d.argus.v1.CreateTenantRequest\x1a\x1e.argus.v1.CreateTenantResponse\"\x15\xe2\xe0\x18\x11\n\rtenants.admin\x18\x01\x12X\n\tGetTenant\x12\x1a.argus.v1.GetTenantRequest\x1a\x1b.argus.v1.GetTenantResponse\"\x12\xe2\xe0\x18\x0e\n\x0ctenants.read\x12\x61\n\x0bListTenants\x12\x1c.argus.v1.ListTenantsRequest\x1a\x1d.argus.v1.ListTenantsResponse\"\x15\xe2\xe0\x18\x11\n\rtenants.admin\x18\x01\x12\x62\n\x0cUpdateTenant\x12\x1d.argus.v1.UpdateTenantRequest\x1a\x1e.argus.v1.UpdateTenantResponse\"\x13\xe2\xe0\x18\x0f\n\rtenants.write\x12\x83\x01\n\x17TerminateTenantSessions\x12(.argus.v1.TerminateTenantSessionsRequest\x1a).argus.v1.TerminateTenantSessionsResponse\"\x13\xe2\xe0\x18\x0f\n\rtenants.writeb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x61rgus/v1/tenant_service.proto\x12\x08\x61rgus.v1\x1a\x16\x61rgus/v1/options.proto\x1a\x14\x61rgus/v1/types.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc5\x01\n\x06Tenant\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x0e\n\x06issuer\x18\x03 \x01(\t\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x05 \x01(\t\x12\x10\n\x08rsa_bits\x18\x06 \x01(\x05\x12\x36\n\x13key_rotation_period\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\"p\n\x05Theme\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x14\n\x0c\x61\x63\x63\x65nt_light\x18\x03 \x01(\t\x12\x13\n\x0b\x61\x63\x63\x65nt_dark\x18\x04 \x01(\t\x12\x0c\n\x04logo\x18\x05 \x01(\x0c\x12\x11\n\tlogo_type\x18\x06 \x01(\t\"u\n\x13\x43reateTenantRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12 \n\x06tenant\x18\x02 \x01(\x0b\x32\x10.argus.v1.Tenant\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"8\n\x14\x43reateTenantResponse\x12 \n\x06tenant\x18\x01 \x01(\x0b\x32\x10.argus.v1.Tenant\" \n\x10GetTenantRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"5\n\x11GetTenantResponse\x12 \n\x06tenant\x18\x01 \x01(\x0b\x32\x10.argus.v1.Tenant\";\n\x12ListTenantsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"Q\n\x13ListTenantsResponse\x12!\n\x07tenants\x18\x01 \x03(\x0b\x32\x10.argus.v1.Tenant\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x93\x01\n\x13UpdateTenantRequest\x12 \n\x06tenant\x18\x01 \x01(\x0b\x32\x10.argus.v1.Tenant\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"8\n\x14UpdateTenantResponse\x12 \n\x06tenant\x18\x01 \x01(\x0b\x32\x10.argus.v1.Tenant\"\x1f\n\x0fGetThemeRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"2\n\x10GetThemeResponse\x12\x1e\n\x05theme\x18\x01 \x01(\x0b\x32\x0f.argus.v1.Theme\"\x90\x01\n\x12UpdateThemeRequest\x12\x1e\n\x05theme\x18\x01 \x01(\x0b\x32\x0f.argus.v1.Theme\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"5\n\x13UpdateThemeResponse\x12\x1e\n\x05theme\x18\x01 \x01(\x0b\x32\x0f.argus.v1.Theme\"j\n\x1eTerminateTenantSessionsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x63omment\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"\x8a\x01\n\x1fTerminateTenantSessionsResponse\x12\x33\n\x0fnot_before_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0esessions_state\x18\x02 \x01(\x0e\x32\x1a.argus.v1.TerminationState2\xd4\x05\n\rTenantService\x12\x64\n\x0c\x43reateTenant\x12\x1d.argus.v1.CreateTenantRequest\x1a\x1e.argus.v1.CreateTenantResponse\"\x15\xe2\xe0\x18\x11\n\rtenants.admin\x18\x01\x12X\n\tGetTenant\x12\x1a.argus.v1.GetTenantRequest\x1a\x1b.argus.v1.GetTenantResponse\"\x12\xe2\xe0\x18\x0e\n\x0ctenants.read\x12\x61\n\x0bListTenants\x12\x1c.argus.v1.ListTenantsRequest\x1a\x1d.argus.v1.ListTenantsResponse\"\x15\xe2\xe0\x18\x11\n\rtenants.admin\x18\x01\x12\x62\n\x0cUpdateTenant\x12\x1d.argus.v1.UpdateTenantRequest\x1a\x1e.argus.v1.UpdateTenantResponse\"\x13\xe2\xe0\x18\x0f\n\rtenants.write\x12U\n\x08GetTheme\x12\x19.argus.v1.GetThemeRequest\x1a\x1a.argus.v1.GetThemeResponse\"\x12\xe2\xe0\x18\x0e\n\x0ctenants.read\x12_\n\x0bUpdateTheme\x12\x1c.argus.v1.UpdateThemeRequest\x1a\x1d.argus.v1.UpdateThemeResponse\"\x13\xe2\xe0\x18\x0f\n\rtenants.write\x12\x83\x01\n\x17TerminateTenantSessions\x12(.argus.v1.TerminateTenantSessionsRequest\x1a).argus.v1.TerminateTenantSessionsResponse\"\x13\xe2\xe0\x18\x0f\n\rtenants.writeb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,30 +44,44 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TENANTSERVICE'].methods_by_name['ListTenants']._serialized_options = b'\342\340\030\021\n\rtenants.admin\030\001'
   _globals['_TENANTSERVICE'].methods_by_name['UpdateTenant']._loaded_options = None
   _globals['_TENANTSERVICE'].methods_by_name['UpdateTenant']._serialized_options = b'\342\340\030\017\n\rtenants.write'
+  _globals['_TENANTSERVICE'].methods_by_name['GetTheme']._loaded_options = None
+  _globals['_TENANTSERVICE'].methods_by_name['GetTheme']._serialized_options = b'\342\340\030\016\n\014tenants.read'
+  _globals['_TENANTSERVICE'].methods_by_name['UpdateTheme']._loaded_options = None
+  _globals['_TENANTSERVICE'].methods_by_name['UpdateTheme']._serialized_options = b'\342\340\030\017\n\rtenants.write'
   _globals['_TENANTSERVICE'].methods_by_name['TerminateTenantSessions']._loaded_options = None
   _globals['_TENANTSERVICE'].methods_by_name['TerminateTenantSessions']._serialized_options = b'\342\340\030\017\n\rtenants.write'
   _globals['_TENANT']._serialized_start=189
   _globals['_TENANT']._serialized_end=386
-  _globals['_CREATETENANTREQUEST']._serialized_start=388
-  _globals['_CREATETENANTREQUEST']._serialized_end=505
-  _globals['_CREATETENANTRESPONSE']._serialized_start=507
-  _globals['_CREATETENANTRESPONSE']._serialized_end=563
-  _globals['_GETTENANTREQUEST']._serialized_start=565
-  _globals['_GETTENANTREQUEST']._serialized_end=597
-  _globals['_GETTENANTRESPONSE']._serialized_start=599
-  _globals['_GETTENANTRESPONSE']._serialized_end=652
-  _globals['_LISTTENANTSREQUEST']._serialized_start=654
-  _globals['_LISTTENANTSREQUEST']._serialized_end=713
-  _globals['_LISTTENANTSRESPONSE']._serialized_start=715
-  _globals['_LISTTENANTSRESPONSE']._serialized_end=796
-  _globals['_UPDATETENANTREQUEST']._serialized_start=799
-  _globals['_UPDATETENANTREQUEST']._serialized_end=946
-  _globals['_UPDATETENANTRESPONSE']._serialized_start=948
-  _globals['_UPDATETENANTRESPONSE']._serialized_end=1004
-  _globals['_TERMINATETENANTSESSIONSREQUEST']._serialized_start=1006
-  _globals['_TERMINATETENANTSESSIONSREQUEST']._serialized_end=1112
-  _globals['_TERMINATETENANTSESSIONSRESPONSE']._serialized_start=1115
-  _globals['_TERMINATETENANTSESSIONSRESPONSE']._serialized_end=1253
-  _globals['_TENANTSERVICE']._serialized_start=1256
-  _globals['_TENANTSERVICE']._serialized_end=1796
+  _globals['_THEME']._serialized_start=388
+  _globals['_THEME']._serialized_end=500
+  _globals['_CREATETENANTREQUEST']._serialized_start=502
+  _globals['_CREATETENANTREQUEST']._serialized_end=619
+  _globals['_CREATETENANTRESPONSE']._serialized_start=621
+  _globals['_CREATETENANTRESPONSE']._serialized_end=677
+  _globals['_GETTENANTREQUEST']._serialized_start=679
+  _globals['_GETTENANTREQUEST']._serialized_end=711
+  _globals['_GETTENANTRESPONSE']._serialized_start=713
+  _globals['_GETTENANTRESPONSE']._serialized_end=766
+  _globals['_LISTTENANTSREQUEST']._serialized_start=768
+  _globals['_LISTTENANTSREQUEST']._serialized_end=827
+  _globals['_LISTTENANTSRESPONSE']._serialized_start=829
+  _globals['_LISTTENANTSRESPONSE']._serialized_end=910
+  _globals['_UPDATETENANTREQUEST']._serialized_start=913
+  _globals['_UPDATETENANTREQUEST']._serialized_end=1060
+  _globals['_UPDATETENANTRESPONSE']._serialized_start=1062
+  _globals['_UPDATETENANTRESPONSE']._serialized_end=1118
+  _globals['_GETTHEMEREQUEST']._serialized_start=1120
+  _globals['_GETTHEMEREQUEST']._serialized_end=1151
+  _globals['_GETTHEMERESPONSE']._serialized_start=1153
+  _globals['_GETTHEMERESPONSE']._serialized_end=1203
+  _globals['_UPDATETHEMEREQUEST']._serialized_start=1206
+  _globals['_UPDATETHEMEREQUEST']._serialized_end=1350
+  _globals['_UPDATETHEMERESPONSE']._serialized_start=1352
+  _globals['_UPDATETHEMERESPONSE']._serialized_end=1405
+  _globals['_TERMINATETENANTSESSIONSREQUEST']._serialized_start=1407
+  _globals['_TERMINATETENANTSESSIONSREQUEST']._serialized_end=1513
+  _globals['_TERMINATETENANTSESSIONSRESPONSE']._serialized_start=1516
+  _globals['_TERMINATETENANTSESSIONSRESPONSE']._serialized_end=1654
+  _globals['_TENANTSERVICE']._serialized_start=1657
+  _globals['_TENANTSERVICE']._serialized_end=2381
 # @@protoc_insertion_point(module_scope)

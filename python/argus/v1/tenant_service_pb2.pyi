@@ -68,6 +68,46 @@ class Tenant(google.protobuf.message.Message):
 global___Tenant = Tenant
 
 @typing.final
+class Theme(google.protobuf.message.Message):
+    """How the pages of a tenant look; an empty field: as Argus has it."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    TITLE_FIELD_NUMBER: builtins.int
+    ACCENT_LIGHT_FIELD_NUMBER: builtins.int
+    ACCENT_DARK_FIELD_NUMBER: builtins.int
+    LOGO_FIELD_NUMBER: builtins.int
+    LOGO_TYPE_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """tenants/*."""
+    title: builtins.str
+    """Name that people know the tenant by; at most 80 characters."""
+    accent_light: builtins.str
+    """Colour of links and buttons on light pages, "#rrggbb". Its contrast with whatever is behind it, and with the text on
+    it, is at least 4.5 (WCAG 2.2, 1.4.3, level AA).
+    """
+    accent_dark: builtins.str
+    """The same on dark pages."""
+    logo: builtins.bytes
+    """A small picture beside the title, at most 64 KiB."""
+    logo_type: builtins.str
+    """Its media type: image/png, image/jpeg or image/webp."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        title: builtins.str = ...,
+        accent_light: builtins.str = ...,
+        accent_dark: builtins.str = ...,
+        logo: builtins.bytes = ...,
+        logo_type: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["accent_dark", b"accent_dark", "accent_light", b"accent_light", "logo", b"logo", "logo_type", b"logo_type", "name", b"name", "title", b"title"]) -> None: ...
+
+global___Theme = Theme
+
+@typing.final
 class CreateTenantRequest(google.protobuf.message.Message):
     """Request of CreateTenant."""
 
@@ -261,6 +301,101 @@ class UpdateTenantResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["tenant", b"tenant"]) -> None: ...
 
 global___UpdateTenantResponse = UpdateTenantResponse
+
+@typing.final
+class GetThemeRequest(google.protobuf.message.Message):
+    """Request of GetTheme."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """tenants/*."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["name", b"name"]) -> None: ...
+
+global___GetThemeRequest = GetThemeRequest
+
+@typing.final
+class GetThemeResponse(google.protobuf.message.Message):
+    """Response of GetTheme."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    THEME_FIELD_NUMBER: builtins.int
+    @property
+    def theme(self) -> global___Theme:
+        """The theme."""
+
+    def __init__(
+        self,
+        *,
+        theme: global___Theme | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["theme", b"theme"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["theme", b"theme"]) -> None: ...
+
+global___GetThemeResponse = GetThemeResponse
+
+@typing.final
+class UpdateThemeRequest(google.protobuf.message.Message):
+    """Request of UpdateTheme."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    THEME_FIELD_NUMBER: builtins.int
+    UPDATE_MASK_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: builtins.int
+    request_id: builtins.str
+    """Chosen by the caller for safe retries."""
+    validate_only: builtins.bool
+    """Check everything, change nothing."""
+    @property
+    def theme(self) -> global___Theme:
+        """The theme; `name` says whose."""
+
+    @property
+    def update_mask(self) -> google.protobuf.field_mask_pb2.FieldMask:
+        """What changes: title, accent_light, accent_dark, logo (with its type)."""
+
+    def __init__(
+        self,
+        *,
+        theme: global___Theme | None = ...,
+        update_mask: google.protobuf.field_mask_pb2.FieldMask | None = ...,
+        request_id: builtins.str = ...,
+        validate_only: builtins.bool = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["theme", b"theme", "update_mask", b"update_mask"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["request_id", b"request_id", "theme", b"theme", "update_mask", b"update_mask", "validate_only", b"validate_only"]) -> None: ...
+
+global___UpdateThemeRequest = UpdateThemeRequest
+
+@typing.final
+class UpdateThemeResponse(google.protobuf.message.Message):
+    """Response of UpdateTheme."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    THEME_FIELD_NUMBER: builtins.int
+    @property
+    def theme(self) -> global___Theme:
+        """The theme after the change."""
+
+    def __init__(
+        self,
+        *,
+        theme: global___Theme | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["theme", b"theme"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["theme", b"theme"]) -> None: ...
+
+global___UpdateThemeResponse = UpdateThemeResponse
 
 @typing.final
 class TerminateTenantSessionsRequest(google.protobuf.message.Message):

@@ -55,6 +55,16 @@ class TenantServiceStub(object):
                 request_serializer=argus_dot_v1_dot_tenant__service__pb2.UpdateTenantRequest.SerializeToString,
                 response_deserializer=argus_dot_v1_dot_tenant__service__pb2.UpdateTenantResponse.FromString,
                 _registered_method=True)
+        self.GetTheme = channel.unary_unary(
+                '/argus.v1.TenantService/GetTheme',
+                request_serializer=argus_dot_v1_dot_tenant__service__pb2.GetThemeRequest.SerializeToString,
+                response_deserializer=argus_dot_v1_dot_tenant__service__pb2.GetThemeResponse.FromString,
+                _registered_method=True)
+        self.UpdateTheme = channel.unary_unary(
+                '/argus.v1.TenantService/UpdateTheme',
+                request_serializer=argus_dot_v1_dot_tenant__service__pb2.UpdateThemeRequest.SerializeToString,
+                response_deserializer=argus_dot_v1_dot_tenant__service__pb2.UpdateThemeResponse.FromString,
+                _registered_method=True)
         self.TerminateTenantSessions = channel.unary_unary(
                 '/argus.v1.TenantService/TerminateTenantSessions',
                 request_serializer=argus_dot_v1_dot_tenant__service__pb2.TerminateTenantSessionsRequest.SerializeToString,
@@ -95,6 +105,21 @@ class TenantServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetTheme(self, request, context):
+        """Reads how the pages of one's own tenant look, or of any from the system tenant. Errors: TENANT_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateTheme(self, request, context):
+        """Changes how the pages of one's own tenant look, or of any from the system tenant. Accents that people could not
+        read are refused. Errors: TENANT_NOT_FOUND, FIELD_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def TerminateTenantSessions(self, request, context):
         """Ends all sessions of a tenant that began before now. Errors: TENANT_NOT_FOUND.
         """
@@ -124,6 +149,16 @@ def add_TenantServiceServicer_to_server(servicer, server):
                     servicer.UpdateTenant,
                     request_deserializer=argus_dot_v1_dot_tenant__service__pb2.UpdateTenantRequest.FromString,
                     response_serializer=argus_dot_v1_dot_tenant__service__pb2.UpdateTenantResponse.SerializeToString,
+            ),
+            'GetTheme': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTheme,
+                    request_deserializer=argus_dot_v1_dot_tenant__service__pb2.GetThemeRequest.FromString,
+                    response_serializer=argus_dot_v1_dot_tenant__service__pb2.GetThemeResponse.SerializeToString,
+            ),
+            'UpdateTheme': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateTheme,
+                    request_deserializer=argus_dot_v1_dot_tenant__service__pb2.UpdateThemeRequest.FromString,
+                    response_serializer=argus_dot_v1_dot_tenant__service__pb2.UpdateThemeResponse.SerializeToString,
             ),
             'TerminateTenantSessions': grpc.unary_unary_rpc_method_handler(
                     servicer.TerminateTenantSessions,
@@ -240,6 +275,60 @@ class TenantService(object):
             '/argus.v1.TenantService/UpdateTenant',
             argus_dot_v1_dot_tenant__service__pb2.UpdateTenantRequest.SerializeToString,
             argus_dot_v1_dot_tenant__service__pb2.UpdateTenantResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTheme(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/argus.v1.TenantService/GetTheme',
+            argus_dot_v1_dot_tenant__service__pb2.GetThemeRequest.SerializeToString,
+            argus_dot_v1_dot_tenant__service__pb2.GetThemeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateTheme(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/argus.v1.TenantService/UpdateTheme',
+            argus_dot_v1_dot_tenant__service__pb2.UpdateThemeRequest.SerializeToString,
+            argus_dot_v1_dot_tenant__service__pb2.UpdateThemeResponse.FromString,
             options,
             channel_credentials,
             insecure,

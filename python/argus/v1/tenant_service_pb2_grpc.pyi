@@ -47,6 +47,20 @@ class TenantServiceStub:
     Errors: TENANT_NOT_FOUND, ETAG_MISMATCH, FIELD_INVALID.
     """
 
+    GetTheme: grpc.UnaryUnaryMultiCallable[
+        argus.v1.tenant_service_pb2.GetThemeRequest,
+        argus.v1.tenant_service_pb2.GetThemeResponse,
+    ]
+    """Reads how the pages of one's own tenant look, or of any from the system tenant. Errors: TENANT_NOT_FOUND."""
+
+    UpdateTheme: grpc.UnaryUnaryMultiCallable[
+        argus.v1.tenant_service_pb2.UpdateThemeRequest,
+        argus.v1.tenant_service_pb2.UpdateThemeResponse,
+    ]
+    """Changes how the pages of one's own tenant look, or of any from the system tenant. Accents that people could not
+    read are refused. Errors: TENANT_NOT_FOUND, FIELD_INVALID.
+    """
+
     TerminateTenantSessions: grpc.UnaryUnaryMultiCallable[
         argus.v1.tenant_service_pb2.TerminateTenantSessionsRequest,
         argus.v1.tenant_service_pb2.TerminateTenantSessionsResponse,
@@ -80,6 +94,20 @@ class TenantServiceAsyncStub:
     ]
     """Changes the display name and the rules for keys of one's own tenant, or of any from the system tenant.
     Errors: TENANT_NOT_FOUND, ETAG_MISMATCH, FIELD_INVALID.
+    """
+
+    GetTheme: grpc.aio.UnaryUnaryMultiCallable[
+        argus.v1.tenant_service_pb2.GetThemeRequest,
+        argus.v1.tenant_service_pb2.GetThemeResponse,
+    ]
+    """Reads how the pages of one's own tenant look, or of any from the system tenant. Errors: TENANT_NOT_FOUND."""
+
+    UpdateTheme: grpc.aio.UnaryUnaryMultiCallable[
+        argus.v1.tenant_service_pb2.UpdateThemeRequest,
+        argus.v1.tenant_service_pb2.UpdateThemeResponse,
+    ]
+    """Changes how the pages of one's own tenant look, or of any from the system tenant. Accents that people could not
+    read are refused. Errors: TENANT_NOT_FOUND, FIELD_INVALID.
     """
 
     TerminateTenantSessions: grpc.aio.UnaryUnaryMultiCallable[
@@ -123,6 +151,24 @@ class TenantServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[argus.v1.tenant_service_pb2.UpdateTenantResponse, collections.abc.Awaitable[argus.v1.tenant_service_pb2.UpdateTenantResponse]]:
         """Changes the display name and the rules for keys of one's own tenant, or of any from the system tenant.
         Errors: TENANT_NOT_FOUND, ETAG_MISMATCH, FIELD_INVALID.
+        """
+
+    @abc.abstractmethod
+    def GetTheme(
+        self,
+        request: argus.v1.tenant_service_pb2.GetThemeRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[argus.v1.tenant_service_pb2.GetThemeResponse, collections.abc.Awaitable[argus.v1.tenant_service_pb2.GetThemeResponse]]:
+        """Reads how the pages of one's own tenant look, or of any from the system tenant. Errors: TENANT_NOT_FOUND."""
+
+    @abc.abstractmethod
+    def UpdateTheme(
+        self,
+        request: argus.v1.tenant_service_pb2.UpdateThemeRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[argus.v1.tenant_service_pb2.UpdateThemeResponse, collections.abc.Awaitable[argus.v1.tenant_service_pb2.UpdateThemeResponse]]:
+        """Changes how the pages of one's own tenant look, or of any from the system tenant. Accents that people could not
+        read are refused. Errors: TENANT_NOT_FOUND, FIELD_INVALID.
         """
 
     @abc.abstractmethod

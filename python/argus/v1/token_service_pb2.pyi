@@ -141,7 +141,9 @@ class VerifyAccessTokenResponse(google.protobuf.message.Message):
 
     @property
     def state_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """When the state was read."""
+        """For which moment the state is known: when it was read, or for a cached one when the store was last known to have told of
+        every change.
+        """
 
     @property
     def claims(self) -> google.protobuf.struct_pb2.Struct:

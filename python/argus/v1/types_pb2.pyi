@@ -209,6 +209,7 @@ class ClientContext(google.protobuf.message.Message):
     USER_AGENT_FIELD_NUMBER: builtins.int
     TLS_PRINT_FIELD_NUMBER: builtins.int
     INSTALLATION_ID_FIELD_NUMBER: builtins.int
+    ACCEPT_LANGUAGE_FIELD_NUMBER: builtins.int
     ip_address: builtins.str
     """Address of the user's device, IPv4 or IPv6 in text form."""
     user_agent: builtins.str
@@ -217,6 +218,10 @@ class ClientContext(google.protobuf.message.Message):
     """Print of the TLS client hello (JA4 or of one's own making). At most 128 bytes."""
     installation_id: builtins.str
     """Identifier unique to one installation of a client, if it has one. At most 128 bytes."""
+    accept_language: builtins.str
+    """The HTTP Accept-Language header (RFC 9110, 12.5.4): what mails are written in to a user of whom no language is known.
+    At most 256 bytes.
+    """
     def __init__(
         self,
         *,
@@ -224,8 +229,9 @@ class ClientContext(google.protobuf.message.Message):
         user_agent: builtins.str = ...,
         tls_print: builtins.str = ...,
         installation_id: builtins.str = ...,
+        accept_language: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["installation_id", b"installation_id", "ip_address", b"ip_address", "tls_print", b"tls_print", "user_agent", b"user_agent"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["accept_language", b"accept_language", "installation_id", b"installation_id", "ip_address", b"ip_address", "tls_print", b"tls_print", "user_agent", b"user_agent"]) -> None: ...
 
 global___ClientContext = ClientContext
 

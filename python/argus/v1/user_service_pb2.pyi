@@ -3,6 +3,7 @@
 isort:skip_file
 The API of the Argus session authority."""
 
+import argus.v1.errors_pb2
 import argus.v1.types_pb2
 import builtins
 import collections.abc
@@ -74,6 +75,34 @@ IDENTIFIER_KIND_PHONE: IdentifierKind.ValueType  # 3
 """Telephone number in E.164 form."""
 global___IdentifierKind = IdentifierKind
 
+class _ImportOutcome:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _ImportOutcomeEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_ImportOutcome.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    IMPORT_OUTCOME_UNSPECIFIED: _ImportOutcome.ValueType  # 0
+    """Not an outcome."""
+    IMPORT_OUTCOME_CREATED: _ImportOutcome.ValueType  # 1
+    """It was made, or would be with `validate_only`."""
+    IMPORT_OUTCOME_PRESENT: _ImportOutcome.ValueType  # 2
+    """A user has all its identifiers already, and stays as it is."""
+    IMPORT_OUTCOME_REFUSED: _ImportOutcome.ValueType  # 3
+    """It was refused; the others were not."""
+
+class ImportOutcome(_ImportOutcome, metaclass=_ImportOutcomeEnumTypeWrapper):
+    """What became of a user that was to be taken over."""
+
+IMPORT_OUTCOME_UNSPECIFIED: ImportOutcome.ValueType  # 0
+"""Not an outcome."""
+IMPORT_OUTCOME_CREATED: ImportOutcome.ValueType  # 1
+"""It was made, or would be with `validate_only`."""
+IMPORT_OUTCOME_PRESENT: ImportOutcome.ValueType  # 2
+"""A user has all its identifiers already, and stays as it is."""
+IMPORT_OUTCOME_REFUSED: ImportOutcome.ValueType  # 3
+"""It was refused; the others were not."""
+global___ImportOutcome = ImportOutcome
+
 @typing.final
 class Identifier(google.protobuf.message.Message):
     """What a user types to say who it is; unique in its tenant, compared in NFKC and lower case."""
@@ -120,6 +149,7 @@ class User(google.protobuf.message.Message):
     GROUPS_FIELD_NUMBER: builtins.int
     CREATE_TIME_FIELD_NUMBER: builtins.int
     ETAG_FIELD_NUMBER: builtins.int
+    LOCALE_FIELD_NUMBER: builtins.int
     name: builtins.str
     """tenants/*/users/*."""
     display_name: builtins.str
@@ -128,6 +158,10 @@ class User(google.protobuf.message.Message):
     """May it sign in."""
     etag: builtins.str
     """Changes with the resource; send it back in updates."""
+    locale: builtins.str
+    """Language that the user is written to in, as BCP 47 and OpenID Connect's `locale` have it ("de-AT"), at most 35
+    characters; empty: none is known.
+    """
     @property
     def identifiers(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Identifier]:
         """What it signs in with."""
@@ -150,9 +184,10 @@ class User(google.protobuf.message.Message):
         groups: collections.abc.Iterable[builtins.str] | None = ...,
         create_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         etag: builtins.str = ...,
+        locale: builtins.str = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["create_time", b"create_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["create_time", b"create_time", "display_name", b"display_name", "etag", b"etag", "groups", b"groups", "identifiers", b"identifiers", "name", b"name", "state", b"state"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["create_time", b"create_time", "display_name", b"display_name", "etag", b"etag", "groups", b"groups", "identifiers", b"identifiers", "locale", b"locale", "name", b"name", "state", b"state"]) -> None: ...
 
 global___User = User
 
@@ -210,7 +245,7 @@ class CreateUserRequest(google.protobuf.message.Message):
     """Check everything, change nothing."""
     @property
     def user(self) -> global___User:
-        """The user: display_name and identifiers (at least one, at most 10) count."""
+        """The user: display_name, locale and identifiers (at least one, at most 10) count."""
 
     def __init__(
         self,
@@ -360,7 +395,7 @@ class UpdateUserRequest(google.protobuf.message.Message):
 
     @property
     def update_mask(self) -> google.protobuf.field_mask_pb2.FieldMask:
-        """display_name can be changed."""
+        """display_name and locale can be changed."""
 
     def __init__(
         self,
@@ -641,6 +676,137 @@ class DeleteIdentifierResponse(google.protobuf.message.Message):
     ) -> None: ...
 
 global___DeleteIdentifierResponse = DeleteIdentifierResponse
+
+@typing.final
+class ImportUsersRequest(google.protobuf.message.Message):
+    """Request of ImportUsers."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: builtins.int
+    USERS_FIELD_NUMBER: builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: builtins.int
+    parent: builtins.str
+    """tenants/*."""
+    validate_only: builtins.bool
+    """Check everything, change nothing."""
+    @property
+    def users(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___UserImport]:
+        """1 to 200 users."""
+
+    def __init__(
+        self,
+        *,
+        parent: builtins.str = ...,
+        users: collections.abc.Iterable[global___UserImport] | None = ...,
+        validate_only: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["parent", b"parent", "users", b"users", "validate_only", b"validate_only"]) -> None: ...
+
+global___ImportUsersRequest = ImportUsersRequest
+
+@typing.final
+class UserImport(google.protobuf.message.Message):
+    """A user as another system knew it."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    USER_FIELD_NUMBER: builtins.int
+    PASSWORD_HASH_FIELD_NUMBER: builtins.int
+    password_hash: builtins.str
+    """Hash of its password, at most 2,048 characters: argon2, bcrypt, scrypt or PBKDF2 in one of the notations of
+    docs/guides/import.md. It is replaced by argon2id when its user signs in. Empty: no password.
+    """
+    @property
+    def user(self) -> global___User:
+        """display_name, identifiers (at least one, at most 10; verify_time too), state and groups count."""
+
+    def __init__(
+        self,
+        *,
+        user: global___User | None = ...,
+        password_hash: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["user", b"user"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["password_hash", b"password_hash", "user", b"user"]) -> None: ...
+
+global___UserImport = UserImport
+
+@typing.final
+class ImportUsersResponse(google.protobuf.message.Message):
+    """Response of ImportUsers."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: builtins.int
+    @property
+    def results(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___UserImportResult]:
+        """One a user, in their order."""
+
+    def __init__(
+        self,
+        *,
+        results: collections.abc.Iterable[global___UserImportResult] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["results", b"results"]) -> None: ...
+
+global___ImportUsersResponse = ImportUsersResponse
+
+@typing.final
+class UserImportResult(google.protobuf.message.Message):
+    """Outcome of one user of an import."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    @typing.final
+    class MetadataEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.str
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.str = ...,
+        ) -> None: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
+    OUTCOME_FIELD_NUMBER: builtins.int
+    USER_FIELD_NUMBER: builtins.int
+    CODE_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    MESSAGE_FIELD_NUMBER: builtins.int
+    METADATA_FIELD_NUMBER: builtins.int
+    outcome: global___ImportOutcome.ValueType
+    """What became of it."""
+    user: builtins.str
+    """tenants/*/users/*; empty where it was refused, and where `validate_only` made none."""
+    code: builtins.int
+    """google.rpc.Code; 0 unless it was refused."""
+    reason: argus.v1.errors_pb2.ErrorReason.ValueType
+    """Reason where it was refused: FIELD_INVALID, PASSWORD_HASH_REFUSED, IDENTIFIER_TAKEN, GROUP_NOT_FOUND."""
+    message: builtins.str
+    """For a developer, where it was refused; holds no secret."""
+    @property
+    def metadata(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
+        """The reason's variables (ErrorInfo.metadata)."""
+
+    def __init__(
+        self,
+        *,
+        outcome: global___ImportOutcome.ValueType = ...,
+        user: builtins.str = ...,
+        code: builtins.int = ...,
+        reason: argus.v1.errors_pb2.ErrorReason.ValueType = ...,
+        message: builtins.str = ...,
+        metadata: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["code", b"code", "message", b"message", "metadata", b"metadata", "outcome", b"outcome", "reason", b"reason", "user", b"user"]) -> None: ...
+
+global___UserImportResult = UserImportResult
 
 @typing.final
 class CreateGroupRequest(google.protobuf.message.Message):

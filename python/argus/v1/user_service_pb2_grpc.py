@@ -80,6 +80,11 @@ class UserServiceStub(object):
                 request_serializer=argus_dot_v1_dot_user__service__pb2.DeleteIdentifierRequest.SerializeToString,
                 response_deserializer=argus_dot_v1_dot_user__service__pb2.DeleteIdentifierResponse.FromString,
                 _registered_method=True)
+        self.ImportUsers = channel.unary_unary(
+                '/argus.v1.UserService/ImportUsers',
+                request_serializer=argus_dot_v1_dot_user__service__pb2.ImportUsersRequest.SerializeToString,
+                response_deserializer=argus_dot_v1_dot_user__service__pb2.ImportUsersResponse.FromString,
+                _registered_method=True)
         self.CreateGroup = channel.unary_unary(
                 '/argus.v1.UserService/CreateGroup',
                 request_serializer=argus_dot_v1_dot_user__service__pb2.CreateGroupRequest.SerializeToString,
@@ -138,7 +143,7 @@ class UserServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def UpdateUser(self, request, context):
-        """Changes the display name. Errors: USER_NOT_FOUND, ETAG_MISMATCH, FIELD_INVALID.
+        """Changes display name and locale. Errors: USER_NOT_FOUND, ETAG_MISMATCH, FIELD_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -174,6 +179,16 @@ class UserServiceServicer(object):
 
     def DeleteIdentifier(self, request, context):
         """Takes an identifier from a user. Errors: USER_NOT_FOUND, IDENTIFIER_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ImportUsers(self, request, context):
+        """Takes users over from another system, with the hashes of their passwords. Each stands for itself, and OK says nothing
+        of any of them: see the results.
+
+        Idempotent without a `request_id`: a user that has all the identifiers already stays as it is. Errors: FIELD_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -268,6 +283,11 @@ def add_UserServiceServicer_to_server(servicer, server):
                     servicer.DeleteIdentifier,
                     request_deserializer=argus_dot_v1_dot_user__service__pb2.DeleteIdentifierRequest.FromString,
                     response_serializer=argus_dot_v1_dot_user__service__pb2.DeleteIdentifierResponse.SerializeToString,
+            ),
+            'ImportUsers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ImportUsers,
+                    request_deserializer=argus_dot_v1_dot_user__service__pb2.ImportUsersRequest.FromString,
+                    response_serializer=argus_dot_v1_dot_user__service__pb2.ImportUsersResponse.SerializeToString,
             ),
             'CreateGroup': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateGroup,
@@ -544,6 +564,33 @@ class UserService(object):
             '/argus.v1.UserService/DeleteIdentifier',
             argus_dot_v1_dot_user__service__pb2.DeleteIdentifierRequest.SerializeToString,
             argus_dot_v1_dot_user__service__pb2.DeleteIdentifierResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportUsers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/argus.v1.UserService/ImportUsers',
+            argus_dot_v1_dot_user__service__pb2.ImportUsersRequest.SerializeToString,
+            argus_dot_v1_dot_user__service__pb2.ImportUsersResponse.FromString,
             options,
             channel_credentials,
             insecure,

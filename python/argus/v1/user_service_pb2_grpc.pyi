@@ -43,7 +43,7 @@ class UserServiceStub:
         argus.v1.user_service_pb2.UpdateUserRequest,
         argus.v1.user_service_pb2.UpdateUserResponse,
     ]
-    """Changes the display name. Errors: USER_NOT_FOUND, ETAG_MISMATCH, FIELD_INVALID."""
+    """Changes display name and locale. Errors: USER_NOT_FOUND, ETAG_MISMATCH, FIELD_INVALID."""
 
     DisableUser: grpc.UnaryUnaryMultiCallable[
         argus.v1.user_service_pb2.DisableUserRequest,
@@ -74,6 +74,16 @@ class UserServiceStub:
         argus.v1.user_service_pb2.DeleteIdentifierResponse,
     ]
     """Takes an identifier from a user. Errors: USER_NOT_FOUND, IDENTIFIER_NOT_FOUND."""
+
+    ImportUsers: grpc.UnaryUnaryMultiCallable[
+        argus.v1.user_service_pb2.ImportUsersRequest,
+        argus.v1.user_service_pb2.ImportUsersResponse,
+    ]
+    """Takes users over from another system, with the hashes of their passwords. Each stands for itself, and OK says nothing
+    of any of them: see the results.
+
+    Idempotent without a `request_id`: a user that has all the identifiers already stays as it is. Errors: FIELD_INVALID.
+    """
 
     CreateGroup: grpc.UnaryUnaryMultiCallable[
         argus.v1.user_service_pb2.CreateGroupRequest,
@@ -136,7 +146,7 @@ class UserServiceAsyncStub:
         argus.v1.user_service_pb2.UpdateUserRequest,
         argus.v1.user_service_pb2.UpdateUserResponse,
     ]
-    """Changes the display name. Errors: USER_NOT_FOUND, ETAG_MISMATCH, FIELD_INVALID."""
+    """Changes display name and locale. Errors: USER_NOT_FOUND, ETAG_MISMATCH, FIELD_INVALID."""
 
     DisableUser: grpc.aio.UnaryUnaryMultiCallable[
         argus.v1.user_service_pb2.DisableUserRequest,
@@ -167,6 +177,16 @@ class UserServiceAsyncStub:
         argus.v1.user_service_pb2.DeleteIdentifierResponse,
     ]
     """Takes an identifier from a user. Errors: USER_NOT_FOUND, IDENTIFIER_NOT_FOUND."""
+
+    ImportUsers: grpc.aio.UnaryUnaryMultiCallable[
+        argus.v1.user_service_pb2.ImportUsersRequest,
+        argus.v1.user_service_pb2.ImportUsersResponse,
+    ]
+    """Takes users over from another system, with the hashes of their passwords. Each stands for itself, and OK says nothing
+    of any of them: see the results.
+
+    Idempotent without a `request_id`: a user that has all the identifiers already stays as it is. Errors: FIELD_INVALID.
+    """
 
     CreateGroup: grpc.aio.UnaryUnaryMultiCallable[
         argus.v1.user_service_pb2.CreateGroupRequest,
@@ -237,7 +257,7 @@ class UserServiceServicer(metaclass=abc.ABCMeta):
         request: argus.v1.user_service_pb2.UpdateUserRequest,
         context: _ServicerContext,
     ) -> typing.Union[argus.v1.user_service_pb2.UpdateUserResponse, collections.abc.Awaitable[argus.v1.user_service_pb2.UpdateUserResponse]]:
-        """Changes the display name. Errors: USER_NOT_FOUND, ETAG_MISMATCH, FIELD_INVALID."""
+        """Changes display name and locale. Errors: USER_NOT_FOUND, ETAG_MISMATCH, FIELD_INVALID."""
 
     @abc.abstractmethod
     def DisableUser(
@@ -278,6 +298,18 @@ class UserServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[argus.v1.user_service_pb2.DeleteIdentifierResponse, collections.abc.Awaitable[argus.v1.user_service_pb2.DeleteIdentifierResponse]]:
         """Takes an identifier from a user. Errors: USER_NOT_FOUND, IDENTIFIER_NOT_FOUND."""
+
+    @abc.abstractmethod
+    def ImportUsers(
+        self,
+        request: argus.v1.user_service_pb2.ImportUsersRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[argus.v1.user_service_pb2.ImportUsersResponse, collections.abc.Awaitable[argus.v1.user_service_pb2.ImportUsersResponse]]:
+        """Takes users over from another system, with the hashes of their passwords. Each stands for itself, and OK says nothing
+        of any of them: see the results.
+
+        Idempotent without a `request_id`: a user that has all the identifiers already stays as it is. Errors: FIELD_INVALID.
+        """
 
     @abc.abstractmethod
     def CreateGroup(

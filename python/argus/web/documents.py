@@ -11,10 +11,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 Source: TypeAlias = Callable[[str], bytes | None]
-"""The document of a tenant, None if there is no such tenant."""
+"""The document of a tenant, None if there is no such tenant; `KeyError`: it can't be told whole now."""
 
 # Applications in browsers verify tokens, too. Sent to whoever asks, so that what caches keep is good for everybody.
-_CROSS_ORIGIN: Final = {"access-control-allow-origin": "*", "access-control-expose-headers": "etag"}
+_CROSS_ORIGIN: Final = {
+    "access-control-allow-origin": "*",
+    "access-control-expose-headers": "etag",
+    "cross-origin-resource-policy": "cross-origin",
+}
+_LATER: Final = _CROSS_ORIGIN | {"cache-control": "no-store", "retry-after": "1"}
 _PREFLIGHT: Final = _CROSS_ORIGIN | {
     "access-control-allow-methods": "GET, HEAD",
     "access-control-allow-headers": "cache-control, if-none-match, x-request-id",
@@ -40,7 +45,10 @@ class Documents:
         """
 
         async def get(request: Request) -> Response:
-            body = source(request.path_params["tenant_id"])
+            try:
+                body = source(request.path_params["tenant_id"])
+            except KeyError:
+                raise HTTPException(503, headers=_LATER) from None
             if body is None:
                 raise HTTPException(404)
             headers = {

@@ -1,13 +1,13 @@
 """What a tenant publishes as an issuer: its key set (RFC 7517) and its metadata (OpenID Discovery, RFC 8414)."""
 
 import json
-import re
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
 from starlette.routing import Route
 
+from argus.base import ids
 from argus.web.documents import Documents, Source
 
 IssuerOf: TypeAlias = Callable[[str], str]
@@ -16,7 +16,6 @@ IssuerOf: TypeAlias = Callable[[str], str]
 KEY_SET: Final = "/.well-known/jwks.json"
 
 _TENANT: Final = "{tenant_id}"
-_TENANT_ID: Final = re.compile(r"[a-z][a-z0-9-]{0,30}")
 
 
 class Issuers:
@@ -37,7 +36,7 @@ class Issuers:
 
     def key_set(self, tenant_id: str) -> bytes | None:
         """The encoded key set; None: there is no such tenant, or it is disabled."""
-        return self._key_sets(tenant_id) if _TENANT_ID.fullmatch(tenant_id) else None
+        return self._key_sets(tenant_id) if ids.TENANT_ID.fullmatch(tenant_id) else None
 
     def metadata(self, tenant_id: str) -> bytes | None:
         """The encoded metadata; None: there is no such tenant, or it is disabled.

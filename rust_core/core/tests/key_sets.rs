@@ -32,6 +32,19 @@ fn keys_are_found_by_name_whatever_stands_beside_them() {
     assert!(read_of(&[]).keys.is_empty());
 }
 
+/// A token may not have so many values; a set has keys for as many as its length lets in.
+#[test]
+fn a_set_may_have_many_keys() {
+    let one = jwk_of(&new_key(Algorithm::EdDsa));
+    let named = |number: usize| {
+        let mut key = one.clone();
+        key["kid"] = number.to_string().into();
+        key
+    };
+    let many: Vec<Value> = (0..300).map(named).collect();
+    assert_eq!(read_of(&many).keys.len(), 300);
+}
+
 /// J13 of the checklist: what is no key to verify with, is none, and takes none of the others along.
 #[test]
 fn keys_that_do_not_verify_are_left_out() {

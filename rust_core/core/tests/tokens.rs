@@ -5,7 +5,7 @@ mod support;
 
 use argus_core::token::{
     AccessClaims, Audience, Confirmation, Expected, FaultClass, IssueError, Methods, RefreshClaims,
-    SessionClaims, issue_access, issue_refresh, verify, verify_access, verify_refresh,
+    SessionClaims, base64url, issue_access, issue_refresh, verify, verify_access, verify_refresh,
 };
 use proptest::prelude::*;
 use support::world::{
@@ -96,6 +96,54 @@ fn a_token_too_long_to_be_read_is_not_made() {
     assert_eq!(
         issue_access(&WORLD.access, &claims),
         Err(IssueError::TooLong)
+    );
+}
+
+#[test]
+fn a_token_of_too_many_values_to_be_read_is_not_made() {
+    let of = |groups: usize| AccessClaims {
+        groups: vec!["g".to_owned(); groups],
+        ..access_claims()
+    };
+    let most = (1..400)
+        .rev()
+        .find(|groups| issue_access(&WORLD.access, &of(*groups)).is_ok())
+        .unwrap();
+    assert!((200..256).contains(&most), "{most}");
+    let widest = issue_access(&WORLD.access, &of(most)).unwrap();
+    assert!(verify_access(&widest, &for_api(), &WORLD.tenants).is_ok());
+    assert_eq!(
+        issue_access(&WORLD.access, &of(most + 1)),
+        Err(IssueError::TooWide)
+    );
+}
+
+#[test]
+fn a_token_of_too_many_values_is_refused_before_its_signature_is_looked_at() {
+    let refused = |header: &str, payload: &str| {
+        let [header, payload] = [header, payload].map(|part| base64url::encode(part.as_bytes()));
+        verify(
+            &format!("{header}.{payload}.AA"),
+            &for_api(),
+            &WORLD.tenants,
+        )
+        .unwrap_err()
+    };
+    let kid = WORLD.access.kid();
+    let header = |more: &str| format!(r#"{{"alg":"RS256","typ":"at+jwt","kid":"{kid}"{more}}}"#);
+    let many = format!(r#","x":[{}0]"#, r#"{"":0},"#.repeat(200));
+    let iss = format!(r#"{{"iss":"{}""#, access_claims().issuer);
+    assert_eq!(
+        refused(&header(""), &format!("{iss}}}")),
+        FaultClass::Signature
+    );
+    assert_eq!(
+        refused(&header(""), &format!("{iss}{many}}}")),
+        FaultClass::Json
+    );
+    assert_eq!(
+        refused(&header(&many), &format!("{iss}}}")),
+        FaultClass::Json
     );
 }
 

@@ -135,7 +135,10 @@ pub(crate) fn heavy(random: &mut Rng) -> String {
     match random.u8(..4) {
         0 => format!("{}{}", "[".repeat(size), "]".repeat(size)),
         1 => format!("{}1{}", "{\"a\":".repeat(size), "}".repeat(size)),
-        2 => format!("[{}0]", "0,".repeat(size * 20)),
+        2 => {
+            let element = pick(random, &["0,", "{\"\":0},", "[],"]);
+            format!("[{}0]", element.repeat(size * 20))
+        }
         _ => quoted(&"a".repeat(random.usize(1000..8000))),
     }
 }

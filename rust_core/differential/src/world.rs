@@ -7,11 +7,11 @@ use argus_core::token::{
     Audience, Expected, FaultClass, FoundKey, KeySource, RevokedKeys, SigningKey, TokenType,
     VerifyingKey, jwk, verify::LEEWAY, verify_access, verify_refresh,
 };
-use aws_lc_rs::signature::Ed25519KeyPair;
+use argus_samples::ed25519;
 use serde_json::{Value, json};
 
-/// The time of everything, in seconds since 1970.
-pub(crate) const NOW: u32 = 1_800_000_000;
+pub(crate) use argus_samples::NOW;
+
 /// Issuer of the tokens.
 pub(crate) const ISSUER: &str = "https://argus.example/t/acme";
 /// Issuer of the other tenant's.
@@ -62,7 +62,10 @@ impl World {
         let rsa = SigningKey::from_pkcs8(include_bytes!("../data/rsa_2048.der")).unwrap();
         let seeded = (1_u8..).zip(&Signer::ALL[1..]);
         let keys: HashMap<Signer, SigningKey> = seeded
-            .map(|(number, signer)| (*signer, ed25519(number)))
+            .map(|(number, signer)| {
+                let key = SigningKey::from_pkcs8(&ed25519(number)).unwrap();
+                (*signer, key)
+            })
             .chain([(Signer::Rsa, rsa)])
             .collect();
         let mut verifying = HashMap::new();
@@ -153,9 +156,4 @@ impl KeySource for World {
             is_revoked: *is_revoked,
         })
     }
-}
-
-fn ed25519(number: u8) -> SigningKey {
-    let pair = Ed25519KeyPair::from_seed_unchecked(&[number; 32]).unwrap();
-    SigningKey::from_pkcs8(pair.to_pkcs8v1().unwrap().as_ref()).unwrap()
 }

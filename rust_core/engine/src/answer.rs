@@ -31,7 +31,7 @@ const LONGEST: Duration = Duration::from_secs(10);
 const MAX_FIELDS: usize = 1000;
 
 /// A call as it came in.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub struct Incoming<'a> {
     /// Full name of the method.
     pub path: &'a str,
@@ -47,6 +47,24 @@ pub struct Incoming<'a> {
     pub deadline_ms: i64,
     /// A flow has proved during this call that `PostgreSQL` can be written to.
     pub postgresql_answers: bool,
+    /// A reading of the snapshot has begun and ended since the call came: what it does not know there is not.
+    pub snapshot_confirmed: bool,
+    /// The engine was asked about this very call before, and what it needed was done: its quota was charged then.
+    pub is_repeat: bool,
+    /// Scope that the caller must hold in the place of the method's: it called another RPC, which asks this one. Empty:
+    /// the method's own.
+    pub scope: &'a str,
+}
+
+/// What became of a hot call.
+#[derive(Debug)]
+pub enum Answer {
+    /// Encoded response.
+    Response(Vec<u8>),
+    /// Encoded `google.rpc.Status`.
+    Refused(Vec<u8>),
+    /// The engine can't answer alone.
+    Flow(Box<NeedsFlow>),
 }
 
 /// Answers a call within its deadline, and counts it.
@@ -86,43 +104,45 @@ async fn admit(
         .snapshot
         .load_full()
         .ok_or_else(|| Refusal::unavailable("snapshot"))?;
-    let now_ms = shared.clock.now_ms();
-    let caller = Caller::authenticate(&snapshot, incoming.authorization, seconds(now_ms)).map_err(
-        |none| match none {
-            NoCaller::Refused(refusal) => refusal.into(),
-            NoCaller::Fault(fault) => {
-                shared.caller_refused(&fault, incoming.request_id);
-                Refusal::caller_token_invalid().into()
-            }
-            NoCaller::Unknown(unknown)
-                if shared
-                    .unknowns
-                    .may_ask(&unknown.name, incoming.request_id, now_ms) =>
-            {
-                let mut need = NeedsFlow {
-                    tenant_id: unknown.tenant_id,
-                    ..NeedsFlow::default()
-                };
-                need.set_need(FlowNeed::Snapshot);
-                Stop::from(need)
-            }
-            NoCaller::Unknown(unknown) => {
-                shared.caller_refused(&unknown.into_fault(), incoming.request_id);
-                Refusal::caller_token_invalid().into()
-            }
-        },
-    )?;
-    caller.check(method.scope, false)?;
+    let now = seconds(shared.clock.now_ms());
+    let caller = caller(shared, &snapshot, incoming, now)?;
+    let scope = if incoming.scope.is_empty() {
+        method.scope
+    } else {
+        incoming.scope
+    };
+    caller.check(scope, false)?;
+    charge(shared, &caller, incoming, method)?;
     let call = Call {
         shared: Arc::clone(shared),
         snapshot,
         caller: Arc::new(caller),
         request_id: incoming.request_id.to_owned(),
         postgresql_answers: incoming.postgresql_answers,
+        snapshot_confirmed: incoming.snapshot_confirmed,
         id: call_id(incoming)?,
-        now: seconds(now_ms),
+        now,
     };
     dispatch(&call, method, incoming.request).await
+}
+
+/// Takes a call from its caller's quota, once however often the engine is asked about it.
+fn charge(
+    shared: &Shared,
+    caller: &Caller,
+    incoming: Incoming<'_>,
+    method: &HotMethod,
+) -> Result<(), Refusal> {
+    if incoming.is_repeat {
+        return Ok(());
+    }
+    let calls = if *method == BATCH_VERIFY_ACCESS_TOKENS {
+        // Its fields are its items.
+        fields(incoming.request).max(1)
+    } else {
+        1
+    };
+    shared.quotas.take(caller, calls)
 }
 
 fn call_id(incoming: Incoming<'_>) -> Result<String, Refusal> {
@@ -157,44 +177,57 @@ fn decode<M: Message + Default>(request: &[u8]) -> Result<M, Refusal> {
 }
 
 /// Whether a request has more than [`MAX_FIELDS`], seen before anything is built.
-fn is_wide(mut request: &[u8]) -> bool {
+fn is_wide(request: &[u8]) -> bool {
+    fields(request) > MAX_FIELDS
+}
+
+/// How many fields a request has at its top; counting ends with the first beyond [`MAX_FIELDS`].
+fn fields(mut request: &[u8]) -> usize {
     let mut skip = || {
         let (tag, wire) = decode_key(&mut request)?;
         skip_field(wire, tag, &mut request, DecodeContext::default())
     };
-    (0..=MAX_FIELDS).all(|_| skip().is_ok())
+    (0..=MAX_FIELDS).take_while(|_| skip().is_ok()).count()
 }
 
 /// Authenticates the caller of a method that Python serves.
 pub(crate) fn authenticate(
     shared: &Shared,
-    authorization: Option<&str>,
+    incoming: Incoming<'_>,
     scope: &str,
     system_tenant_only: bool,
-    request_id: &str,
-) -> Result<Vec<u8>, Refusal> {
-    let snapshot: Arc<Snapshot> = shared
+) -> Result<Vec<u8>, Stop> {
+    let snapshot = shared
         .snapshot
         .load_full()
         .ok_or_else(|| Refusal::unavailable("snapshot"))?;
-    let now_ms = shared.clock.now_ms();
-    let caller = Caller::authenticate(&snapshot, authorization, seconds(now_ms)).map_err(
-        |none| match none {
-            NoCaller::Refused(refusal) => refusal,
-            NoCaller::Fault(fault) => {
-                shared.caller_refused(&fault, request_id);
-                Refusal::caller_token_invalid()
-            }
-            // The snapshot follows within a second: a retry knows more, unless there is nothing to know.
-            NoCaller::Unknown(unknown) if shared.unknowns.may_ask(&unknown.name, "", now_ms) => {
-                Refusal::unavailable("snapshot")
-            }
-            NoCaller::Unknown(unknown) => {
-                shared.caller_refused(&unknown.into_fault(), request_id);
-                Refusal::caller_token_invalid()
-            }
-        },
-    )?;
+    let now = seconds(shared.clock.now_ms());
+    let caller = caller(shared, &snapshot, incoming, now)?;
     caller.check(scope, system_tenant_only)?;
+    if !incoming.snapshot_confirmed {
+        shared.quotas.take(&caller, 1)?;
+    }
     Ok(caller.to_message().encode_to_vec())
+}
+
+/// Who calls. A name that the snapshot does not know has it read anew before the token is refused.
+fn caller(
+    shared: &Shared,
+    snapshot: &Snapshot,
+    incoming: Incoming<'_>,
+    now: u32,
+) -> Result<Caller, Stop> {
+    let caller = Caller::authenticate(&shared.callers, snapshot, incoming.authorization, now);
+    caller.map_err(|none| match none {
+        NoCaller::Refused(refusal) => refusal.into(),
+        NoCaller::Unread => Refusal::unavailable("keys").into(),
+        NoCaller::Unknown(_) if !incoming.snapshot_confirmed => {
+            let mut need = NeedsFlow::default();
+            need.set_need(FlowNeed::Snapshot);
+            need.into()
+        }
+        NoCaller::Unknown(fault) | NoCaller::Fault(fault) => {
+            shared.refuse_caller(fault, incoming.request_id).into()
+        }
+    })
 }

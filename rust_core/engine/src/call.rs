@@ -8,32 +8,40 @@ use argus_core::ids::{SessionId, not_before_key};
 use argus_core::record::Lineage;
 use argus_core::token::FaultClass;
 
-use crate::caller::{CONTEXT_ASSERT, Caller, CallerFault, Unknown};
+use crate::activity::ActivityQueue;
+use crate::caller::{CONTEXT_ASSERT, Caller, CallerFault, Lack};
 use crate::clock::Clock;
 use crate::counters::{Alarm, Counters};
 use crate::effects::EffectQueue;
 use crate::policy::Policy;
 use crate::proto::internal::{Effect, FlowNeed, NeedsFlow};
 use crate::proto::v1::ClientContext;
+use crate::quota::Quotas;
+use crate::signatures::Signatures;
 use crate::snapshot::{Client, Snapshot, Tenant};
 use crate::status::{Refusal, Stop};
 use crate::store::{NO_LEASE, SessionKeys, Store, StoreError};
-use crate::unknowns::Unknowns;
 
 /// What all calls share.
 pub(crate) struct Shared {
     /// Time.
     pub(crate) clock: Clock,
     /// Redis.
-    pub(crate) store: Store,
+    pub(crate) store: Arc<Store>,
+    /// Uses of sessions that wait to be written.
+    pub(crate) activity: ActivityQueue,
+    /// Tokens of callers that were verified. Apart from the others: there are few, and each comes with every call.
+    pub(crate) callers: Signatures,
+    /// Tokens that callers have asked about, and that were verified.
+    pub(crate) signatures: Signatures,
     /// What is known from `PostgreSQL`.
     pub(crate) snapshot: ArcSwapOption<Snapshot>,
     /// What must reach `PostgreSQL`.
     pub(crate) effects: EffectQueue,
     /// Counts.
     pub(crate) counters: Counters,
-    /// Names that the snapshot did not know.
-    pub(crate) unknowns: Unknowns,
+    /// What callers may still do.
+    pub(crate) quotas: Quotas,
 }
 
 impl Shared {
@@ -44,20 +52,21 @@ impl Shared {
         }
     }
 
-    /// Counts a caller's token that is not good; an audit event, too, where it names a tenant that there is.
-    pub(crate) fn caller_refused(&self, fault: &CallerFault, request_id: &str) {
+    /// The one answer to every caller's token that is not good; the class of its fault is counted, and goes into an
+    /// audit event where the token names a tenant that there is.
+    pub(crate) fn refuse_caller(&self, fault: CallerFault, request_id: &str) -> Refusal {
         self.counters.caller_fault(fault.class);
-        let Some(tenant_id) = &fault.tenant_id else {
-            return;
-        };
-        let mut effect = Effect {
-            tenant_id: tenant_id.clone(),
-            time_ms: self.clock.now_ms(),
-            request_id: request_id.to_owned(),
-            ..Effect::default()
-        };
-        set_event(&mut effect, "caller.refused", "failure", fault.class);
-        self.push(effect);
+        if let Some(tenant_id) = fault.tenant_id {
+            let mut effect = Effect {
+                tenant_id,
+                time_ms: self.clock.now_ms(),
+                request_id: request_id.to_owned(),
+                ..Effect::default()
+            };
+            set_event(&mut effect, "caller.refused", "failure", fault.class);
+            self.push(effect);
+        }
+        Refusal::caller_token_invalid()
     }
 }
 
@@ -74,6 +83,8 @@ pub(crate) struct Call {
     pub(crate) request_id: String,
     /// A flow has proved during this call that `PostgreSQL` can be written to.
     pub(crate) postgresql_answers: bool,
+    /// The snapshot was read, or found to be up to date, since the call came: what it does not know there is not.
+    pub(crate) snapshot_confirmed: bool,
     /// The same for all questions about one call, and nobody else's to choose.
     pub(crate) id: String,
     /// Now. Seconds since 1970.
@@ -121,10 +132,7 @@ impl Call {
     /// The client of a token, if it may have tokens.
     pub(crate) fn client(&self, subject: &Subject) -> Result<Arc<Client>, Stop> {
         let Some(client) = self.tenant().client(&subject.client_id) else {
-            let name = format!("client/{}/{}", self.tenant().id, subject.client_id);
-            return Err(self
-                .unknown(&name)
-                .unwrap_or_else(|| self.refuse_token("client", subject)));
+            return Err(self.lacking(Lack::Unknown, "client", subject));
         };
         if client.is_disabled {
             return Err(self.refuse_token("client_disabled", subject));
@@ -136,33 +144,37 @@ impl Call {
     pub(crate) fn policy(&self, revision: u32, client: &Client) -> Result<Policy, Stop> {
         let find = |revision: u32| {
             self.tenant().policy(revision).ok_or_else(|| {
-                let name = format!("policy/{}/{revision}", self.tenant().id);
-                self.unknown(&name)
+                self.unconfirmed()
                     .unwrap_or_else(|| Refusal::unavailable("policy").into())
             })
         };
         Ok(find(revision)?.tightened(find(client.policy_revision)?))
     }
 
-    /// A new reading of the snapshot, if that was not tried for this name just now.
-    pub(crate) fn unknown(&self, name: &str) -> Option<Stop> {
-        let now_ms = self.shared.clock.now_ms();
-        let may_ask = self.shared.unknowns.may_ask(name, &self.request_id, now_ms);
-        may_ask.then(|| {
+    /// A new reading of the snapshot, unless there was one since the call came.
+    fn unconfirmed(&self) -> Option<Stop> {
+        (!self.snapshot_confirmed).then(|| {
             self.need(FlowNeed::Snapshot, &Subject::default(), Lineage::default())
                 .into()
         })
     }
 
-    /// Refuses a token whose verification failed; if only its key is unknown, the snapshot is read anew first.
-    pub(crate) fn fault(
-        &self,
-        fault: FaultClass,
-        unknown: Option<Unknown>,
-        subject: &Subject,
-    ) -> Stop {
-        let asked = unknown.and_then(|unknown| self.unknown(&unknown.name));
-        asked.unwrap_or_else(|| self.refuse_token(fault.name(), subject))
+    /// What a token meets that names something which is not here.
+    pub(crate) fn lacking(&self, lack: Lack, class: &'static str, subject: &Subject) -> Stop {
+        match lack {
+            Lack::Unread => Refusal::unavailable("keys").into(),
+            Lack::Unknown => self
+                .unconfirmed()
+                .unwrap_or_else(|| self.refuse_token(class, subject)),
+        }
+    }
+
+    /// What a token meets whose verification failed.
+    pub(crate) fn fault(&self, fault: FaultClass, lack: Option<Lack>, subject: &Subject) -> Stop {
+        match lack {
+            Some(lack) => self.lacking(lack, fault.name(), subject),
+            None => self.refuse_token(fault.name(), subject),
+        }
     }
 
     /// The one answer to every token that is not good here; the class goes into the audit event and is counted.

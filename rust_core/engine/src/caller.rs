@@ -1,13 +1,12 @@
 //! Who calls: the client of the token in `authorization`. Never touches Redis.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
-use argus_core::token::{
-    AccessClaims, Audience, Expected, FoundKey, KeySource, TokenType, verify_access,
-};
+use argus_core::token::{Audience, Expected, FoundKey, KeySource, KnownAccess, TokenType};
 
 use crate::proto::internal;
+use crate::signatures::Signatures;
 use crate::snapshot::{Client, Snapshot, Tenant};
 use crate::status::Refusal;
 
@@ -22,8 +21,7 @@ pub(crate) struct Caller {
     pub(crate) tenant: Arc<Tenant>,
     /// The client.
     pub(crate) client: Arc<Client>,
-    /// Scopes of its token that the client still has.
-    scopes: Vec<String>,
+    token: Arc<KnownAccess>,
 }
 
 /// Why a call has no caller.
@@ -32,8 +30,10 @@ pub(crate) enum NoCaller {
     Refused(Refusal),
     /// Its token is not good.
     Fault(CallerFault),
-    /// The token may be good, but the snapshot does not know something.
-    Unknown(Unknown),
+    /// Its token is not good, unless the snapshot is behind: it does not know something that the token names.
+    Unknown(CallerFault),
+    /// Its token names a key that can't be read here.
+    Unread,
 }
 
 /// What is wrong with a caller's token.
@@ -44,32 +44,19 @@ pub(crate) struct CallerFault {
     pub(crate) class: &'static str,
 }
 
-/// Something of a known tenant that the snapshot does not know.
-pub(crate) struct Unknown {
-    /// The tenant.
-    pub(crate) tenant_id: String,
-    /// A name for it.
-    pub(crate) name: String,
-}
-
-impl Unknown {
-    /// What is wrong with the token if there is nothing to know.
-    pub(crate) fn into_fault(self) -> CallerFault {
-        let class = if self.name.starts_with("key/") {
-            "key"
-        } else {
-            "client"
-        };
-        CallerFault {
-            tenant_id: Some(self.tenant_id),
-            class,
-        }
-    }
+/// Why there is nothing to verify a token by, though there may be somewhere else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lack {
+    /// The snapshot does not know the key, or the issuer: it may be behind.
+    Unknown,
+    /// There is such a key, and this process can't read it.
+    Unread,
 }
 
 impl Caller {
     /// Authenticates a caller by its client token.
     pub(crate) fn authenticate(
+        signatures: &Signatures,
         snapshot: &Snapshot,
         authorization: Option<&str>,
         now: u32,
@@ -78,16 +65,20 @@ impl Caller {
             .and_then(bearer)
             .ok_or_else(|| NoCaller::Refused(Refusal::caller_unauthenticated()))?;
         let source = Watched::new(snapshot, None);
-        let invalid = |class| {
-            let tenant_id = source.named.borrow().clone();
-            NoCaller::Fault(CallerFault { tenant_id, class })
+        let fault = |class| CallerFault {
+            tenant_id: source.named.borrow().clone(),
+            class,
         };
+        let invalid = |class| NoCaller::Fault(fault(class));
         let expected = Expected::access(Audience::Issuer, now);
-        let (tenant_id, claims) = verify_access(token, &expected, &source).map_err(|fault| {
-            let unknown = source.unknown().map(NoCaller::Unknown);
-            unknown.unwrap_or_else(|| invalid(fault.name()))
+        let verified = signatures.verify(token, &expected, &source);
+        let known = verified.map_err(|class| match source.lack() {
+            None => invalid(class.name()),
+            Some(Lack::Unknown) => NoCaller::Unknown(fault(class.name())),
+            Some(Lack::Unread) => NoCaller::Unread,
         })?;
-        let tenant = snapshot.tenant(&tenant_id).ok_or_else(|| invalid("iss"))?;
+        let (tenant_id, claims) = (&known.tenant_id, &known.claims);
+        let tenant = snapshot.tenant(tenant_id).ok_or_else(|| invalid("iss"))?;
         // A bound token would need a proof, which callers can't send yet.
         if claims.session.is_some()
             || claims.subject != claims.client_id
@@ -95,10 +86,9 @@ impl Caller {
         {
             return Err(invalid("claims"));
         }
-        let client = tenant.client(&claims.client_id).ok_or_else(|| {
-            let name = format!("client/{}/{}", tenant.id, claims.client_id);
-            NoCaller::Unknown(Unknown { tenant_id, name })
-        })?;
+        let client = tenant
+            .client(&claims.client_id)
+            .ok_or_else(|| NoCaller::Unknown(fault("client")))?;
         if claims.issued <= tenant.not_before.max(client.not_before) {
             return Err(invalid("not_before"));
         }
@@ -108,13 +98,19 @@ impl Caller {
         Ok(Self {
             tenant: Arc::clone(tenant),
             client: Arc::clone(client),
-            scopes: held(&claims, client),
+            token: Arc::clone(&known),
         })
     }
 
     /// Whether it holds a scope.
     pub(crate) fn has(&self, scope: &str) -> bool {
-        self.scopes.iter().any(|one| one == scope)
+        self.scopes().any(|one| one == scope)
+    }
+
+    /// Scopes of its token that the client still has: one that was taken from the client is gone from its tokens, too.
+    fn scopes(&self) -> impl Iterator<Item = &str> {
+        let told = self.token.claims.scope.split(' ');
+        told.filter(|scope| self.client.has(scope))
     }
 
     /// Refuses a caller that may not call an RPC.
@@ -133,7 +129,7 @@ impl Caller {
         internal::Caller {
             tenant_id: self.tenant.id.clone(),
             client_id: self.client.id.clone(),
-            scopes: self.scopes.clone(),
+            scopes: self.scopes().map(str::to_owned).collect(),
             is_system: self.tenant.is_system,
         }
     }
@@ -146,21 +142,11 @@ fn bearer(authorization: &str) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
-/// A scope that was taken from the client is gone from its tokens, too.
-fn held(claims: &AccessClaims, client: &Client) -> Vec<String> {
-    claims
-        .scope
-        .split(' ')
-        .filter(|scope| client.has(scope))
-        .map(str::to_owned)
-        .collect()
-}
-
-/// The keys of a snapshot, of one tenant or of all; remembers what was asked for and what it did not find.
+/// The keys of a snapshot, of one tenant or of all; remembers which tenant was named, and what it lacked.
 pub(crate) struct Watched<'a> {
     snapshot: &'a Snapshot,
     only: Option<&'a str>,
-    missed: RefCell<Option<Unknown>>,
+    lack: Cell<Option<Lack>>,
     named: RefCell<Option<String>>,
 }
 
@@ -170,33 +156,32 @@ impl<'a> Watched<'a> {
         Self {
             snapshot,
             only,
-            missed: RefCell::new(None),
+            lack: Cell::new(None),
             named: RefCell::new(None),
         }
     }
 
-    /// The key that a known tenant does not have, if that was the fault.
-    pub(crate) fn unknown(&self) -> Option<Unknown> {
-        self.missed.borrow_mut().take()
+    /// What was lacking, if that was the fault.
+    pub(crate) fn lack(&self) -> Option<Lack> {
+        self.lack.get()
     }
 }
 
 impl KeySource for Watched<'_> {
     fn tenant_id(&self, issuer: &str) -> Option<&str> {
         let found = self.snapshot.tenant_id(issuer);
+        // Of one tenant alone, any other issuer is a wrong one.
+        if found.is_none() && self.only.is_none() {
+            self.lack.set(Some(Lack::Unknown));
+        }
         *self.named.borrow_mut() = found.map(str::to_owned);
         found.filter(|id| self.only.is_none_or(|only| only == *id))
     }
 
     fn key(&self, tenant_id: &str, token_type: TokenType, kid: &str) -> Option<FoundKey<'_>> {
-        let found = self.snapshot.key(tenant_id, token_type, kid);
-        if found.is_none() {
-            let name = format!("key/{tenant_id}/{}/{kid}", token_type.name());
-            *self.missed.borrow_mut() = Some(Unknown {
-                tenant_id: tenant_id.to_owned(),
-                name,
-            });
-        }
+        let tenant = self.snapshot.tenant(tenant_id)?;
+        let found = tenant.key(token_type, kid);
+        self.lack.set(tenant.lack(token_type, kid));
         found
     }
 }

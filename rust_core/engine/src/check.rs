@@ -4,14 +4,15 @@ use argus_core::deadlines;
 use argus_core::ids::{SessionId, not_before_key};
 use argus_core::token::{AccessClaims, Confirmation, RefreshClaims, SessionClaims};
 
+use crate::cached;
 use crate::call::{Call, Subject, seconds};
 use crate::proof;
 use crate::proto::internal::FlowNeed;
-use crate::proto::v1::{Activity, EndReason};
+use crate::proto::v1::{Activity, Consistency, EndReason};
 use crate::snapshot::Client;
 use crate::state::{self, Bounds, Living};
 use crate::status::{Refusal, Stop};
-use crate::store::SessionKeys;
+use crate::store::{Seen, SessionKeys};
 
 /// Statuses of the function `touch` that are a no.
 const TOUCHED_ENDED: i64 = 2;
@@ -23,9 +24,9 @@ pub(crate) struct Told<'a> {
     /// Session, family, and how the user proved itself.
     pub(crate) session: &'a SessionClaims,
     /// When the token was made.
-    issued: u32,
+    pub(crate) issued: u32,
     /// Key that it is bound to.
-    bound_to: Option<&'a Confirmation>,
+    pub(crate) bound_to: Option<&'a Confirmation>,
 }
 
 impl<'a> Told<'a> {
@@ -48,20 +49,75 @@ impl<'a> Told<'a> {
     }
 }
 
-/// The session's state, read now; counts as a use of it. Answers when it was read. `issued` is the token's.
+/// State that is good.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Checked {
+    /// When it was so, by Redis's clock. Milliseconds since 1970.
+    pub(crate) state_time_ms: i64,
+    /// Up to when it is known, if it was not read in this call.
+    pub(crate) confirmed_ms: Option<i64>,
+}
+
+impl Checked {
+    fn read(state_time_ms: i64) -> Self {
+        Self {
+            state_time_ms,
+            confirmed_ms: None,
+        }
+    }
+
+    /// Whether it may be answered by now.
+    pub(crate) fn still_counts(&self, call: &Call) -> bool {
+        let store = &call.shared.store;
+        self.confirmed_ms
+            .is_none_or(|confirmed_ms| store.still_counts(confirmed_ms))
+    }
+}
+
+/// The session's state; counts as a use of it.
 pub(crate) async fn check_session(
     call: &Call,
     subject: &Subject,
     told: &Told<'_>,
     client: &Client,
     activity: Activity,
-) -> Result<i64, Stop> {
-    let keys = session_keys(call, &told.session.session_id, subject)?;
-    let living = look(call, subject, told, client, &keys).await?;
-    if activity != Activity::Passive {
-        use_session(call, subject, &living, told.issued, &keys).await?;
+    consistency: Consistency,
+) -> Result<Checked, Stop> {
+    let is_strong = consistency == Consistency::Strong;
+    if !is_strong && let Some(checked) = cached::check(call, subject, told, client, activity) {
+        return Ok(checked);
     }
-    Ok(living.now_ms)
+    let keys = session_keys(call, &told.session.session_id, subject)?;
+    let living = if is_strong {
+        look(call, subject, told, client, &keys).await?
+    } else {
+        look_and_keep(call, subject, told, client, &keys).await?
+    };
+    if activity != Activity::Passive {
+        use_session(call, subject, &living, told.issued, keys, is_strong).await?;
+    }
+    Ok(Checked::read(living.now_ms))
+}
+
+/// As [`look`], over the tracking connection if there is one, so that what is good can be kept.
+async fn look_and_keep(
+    call: &Call,
+    subject: &Subject,
+    told: &Told<'_>,
+    client: &Client,
+    keys: &SessionKeys,
+) -> Result<Living, Stop> {
+    let store = &call.shared.store;
+    let Some((watch, _)) = store.watch() else {
+        return look(call, subject, told, client, keys).await;
+    };
+    let marks = watch.ledger.marks(keys);
+    let Ok(seen) = store.look_tracked(&watch, keys).await else {
+        return look(call, subject, told, client, keys).await;
+    };
+    let living = judge(call, subject, told, client, &seen)?;
+    cached::keep(call, subject, told, living.clone(), (&watch, marks));
+    Ok(living)
 }
 
 /// Reads a session's state and refuses what is not good, without counting as a use.
@@ -78,15 +134,18 @@ pub(crate) async fn look(
         .look(keys)
         .await
         .map_err(|error| call.store_failed(error))?;
-    let living = state::living(call, subject, client, &seen)?;
-    state::check(
-        call,
-        subject,
-        told.session,
-        &living,
-        told.issued,
-        &seen.user,
-    )?;
+    judge(call, subject, told, client, &seen)
+}
+
+fn judge(
+    call: &Call,
+    subject: &Subject,
+    told: &Told<'_>,
+    client: &Client,
+    seen: &Seen,
+) -> Result<Living, Stop> {
+    let living = state::living(call, subject, client, seen)?;
+    state::check(call, subject, told.session, &living, told.issued)?;
     proof::check_record(call, subject, &living.record, told.bound_to)?;
     Ok(living)
 }
@@ -113,7 +172,8 @@ async fn use_session(
     subject: &Subject,
     living: &Living,
     issued: u32,
-    keys: &SessionKeys,
+    keys: SessionKeys,
+    in_place: bool,
 ) -> Result<(), Stop> {
     let Living {
         record,
@@ -126,10 +186,13 @@ async fn use_session(
     if !deadlines::is_worth_a_write(record, deadline, policy.idle) {
         return Ok(());
     }
+    if !in_place && cached::wait(call, subject, living, issued, deadline, keys.clone()) {
+        return Ok(());
+    }
     let touched = call
         .shared
         .store
-        .touch(keys, policy.idle, policy.absolute, living.seen(issued))
+        .touch(&keys, policy.idle, policy.absolute, living.seen(issued))
         .await;
     let touched = touched.map_err(|error| call.store_failed(error))?;
     match touched.status {
@@ -145,10 +208,7 @@ async fn use_session(
         TOUCHED_ABSOLUTE => return Err(Refusal::session_ended(EndReason::AbsoluteTimeout).into()),
         _ => {}
     }
-    let mut effect = call.effect(subject, *now_ms);
-    effect.last_active = now;
-    effect.idle_deadline = deadline;
-    call.push(effect);
+    call.push(cached::used(call, subject, living, deadline));
     Ok(())
 }
 
@@ -158,7 +218,7 @@ pub(crate) async fn check_client(
     subject: &Subject,
     claims: &AccessClaims,
     client: &Client,
-) -> Result<i64, Stop> {
+) -> Result<Checked, Stop> {
     let tenant_id = &call.tenant().id;
     let (tenant_key, client_key) = (
         not_before_key(tenant_id, None),
@@ -175,5 +235,5 @@ pub(crate) async fn check_client(
     if claims.issued <= known.max(bounds.latest()) {
         return Err(call.refuse_token("not_before", subject));
     }
-    Ok(values.now_ms)
+    Ok(Checked::read(values.now_ms))
 }

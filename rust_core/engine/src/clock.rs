@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::lease::Lease;
+
 /// The system's time plus an offset that only tests set. Clones share the offset.
 #[derive(Debug, Clone, Default)]
 pub struct Clock {
@@ -28,6 +30,12 @@ impl Clock {
         i64::try_from(since.as_millis())
             .unwrap_or(i64::MAX)
             .saturating_add(self.offset_ms())
+    }
+
+    /// Milliseconds of a clock that nobody sets, and that goes on while the process or the machine sleeps.
+    #[must_use]
+    pub fn steady_ms(&self) -> i64 {
+        Lease::now_ms().saturating_add(self.offset_ms())
     }
 
     /// Seconds since 1970.

@@ -6,8 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use argus_core::rotation::{Adoption, Verdict};
 use argus_core::token::FaultClass;
 
-/// A count: its name and its labels, all from small fixed sets.
-type Key = (&'static str, &'static [&'static str], Vec<&'static str>);
+/// A count: its name, its labels and their values, all from small fixed sets. Values without a label are empty.
+type Key = (&'static str, &'static [&'static str], [&'static str; 2]);
 
 /// What somebody should be woken for: a counter and an audit event each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +66,7 @@ impl Counters {
 
     /// A hot call ended: `OK`, a reason, or the need of a flow.
     pub(crate) fn call(&self, method: &'static str, outcome: &'static str) {
-        self.add(("calls", &["method", "outcome"], vec![method, outcome]));
+        self.add(("calls", &["method", "outcome"], [method, outcome]));
     }
 
     /// A verdict on a refresh token. A call that had to be asked again after a rebuild counts each answer.
@@ -96,12 +96,12 @@ impl Counters {
 
     /// An effect was dropped because the queue was full.
     pub(crate) fn dropped_effect(&self) {
-        self.add(("effects_dropped", &[], Vec::new()));
+        self.add(("effects_dropped", &[], ["", ""]));
     }
 
     /// Redis refused or did not answer.
     pub(crate) fn redis_failure(&self, kind: &'static str) {
-        self.add(("redis_failures", &["kind"], vec![kind]));
+        self.add(("redis_failures", &["kind"], [kind, ""]));
     }
 
     /// All counts, by `name{label=value,…}`.
@@ -120,25 +120,25 @@ impl Counters {
 }
 
 fn verdict_key(verdict: Verdict) -> Key {
-    ("rotation_verdicts", &["verdict"], vec![verdict.name()])
+    ("rotation_verdicts", &["verdict"], [verdict.name(), ""])
 }
 
 fn adoption_key(adoption: Adoption) -> Key {
     let is_explained = adoption == Adoption::Explained;
     let explained = if is_explained { "true" } else { "false" };
-    ("rotation_adoptions", &["explained"], vec![explained])
+    ("rotation_adoptions", &["explained"], [explained, ""])
 }
 
 fn alarm_key(alarm: Alarm) -> Key {
-    ("alarms", &["kind"], vec![alarm.name()])
+    ("alarms", &["kind"], [alarm.name(), ""])
 }
 
 fn token_fault_key(class: &'static str) -> Key {
-    ("token_faults", &["class"], vec![class])
+    ("token_faults", &["class"], [class, ""])
 }
 
 fn caller_fault_key(class: &'static str) -> Key {
-    ("caller_faults", &["class"], vec![class])
+    ("caller_faults", &["class"], [class, ""])
 }
 
 fn text((name, labels, values): &Key) -> String {

@@ -1,4 +1,6 @@
-//! The engine as Python, and later the front door, sees it.
+//! The engine as Python and the front door see it.
+
+mod tokens;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,59 +10,28 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use prost::Message as _;
 use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::time::timeout;
 
-use crate::answer::{Incoming, answer, authenticate};
-use crate::call::{Shared, seconds};
-use crate::clock::Clock;
+use crate::activity::{self, ActivityQueue};
+use crate::answer::{Answer, Incoming, answer, authenticate};
+use crate::call::Shared;
 use crate::counters::Counters;
 use crate::effects::EffectQueue;
-use crate::issue::{self, IssueFailure};
-use crate::lease::Lease;
-use crate::proof::{self, Unproven};
-use crate::proto::internal::{Effects, IssueClientTokenInput, IssueRequest};
-use crate::read::{self, NotRead};
-use crate::snapshot::{Snapshot, SnapshotError};
+use crate::figures;
+use crate::options::{OpenError, Options};
+use crate::proto::internal::{Effects, NeedsFlow};
+use crate::quota::Quotas;
+use crate::signatures::Signatures;
+use crate::snapshot::{KeyFault, KeysUnread, Snapshot, SnapshotError};
 use crate::status::{Refusal, Stop};
-use crate::store::{Store, StoreError};
-use crate::unknowns::Unknowns;
+use crate::store::{Store, StoreError, Tracking};
 
 const OK: u8 = 0;
 const STATUS: u8 = 1;
 const NEEDS_FLOW: u8 = 2;
-const FIELD: u8 = 2;
-const AWAY: u8 = 3;
 
 /// Threads that serve the connection to Redis and the items of batches.
 const WORKERS: usize = 2;
-
-/// How an engine is opened.
-pub struct Options {
-    /// URL of Redis: `redis://` or `rediss://`; `None`: [`Engine::use_primary`] says it.
-    pub redis_url: Option<String>,
-    /// Longest wait for an answer of Redis.
-    pub redis_timeout: Duration,
-    /// Certificate authorities for `rediss://`; `None`: the system's.
-    pub redis_ca_pem: Option<Vec<u8>>,
-    /// What may be believed of Redis; `None`: whatever it says, there is only the one.
-    pub lease: Option<Arc<Lease>>,
-    /// Most effects that wait.
-    pub effect_capacity: usize,
-    /// Time.
-    pub clock: Clock,
-}
-
-/// An engine could not be opened. The text holds no URL: a password may be in it.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The URL or the certificates are not good.
-    #[error(
-        "redis_url or redis_ca_pem cannot be used; say redis://[user:password@]host[:port][/database]"
-    )]
-    Redis,
-    /// The system gave no threads.
-    #[error("the engine's threads could not be started: {0}")]
-    Threads(#[from] std::io::Error),
-}
 
 /// Answers the hot RPCs.
 pub struct Engine {
@@ -81,21 +52,34 @@ impl Engine {
             .thread_name("argus-engine")
             .enable_all()
             .build()?;
-        let store = Store::new(options.redis_timeout, options.redis_ca_pem, options.lease);
+        let store = Arc::new(Store::new(
+            options.redis_timeout,
+            options.redis_ca_pem,
+            options.lease,
+            options.clock.clone(),
+        ));
         if let Some(url) = &options.redis_url {
             let _inside = runtime.enter();
             store.lead_to(url).map_err(|_| OpenError::Redis)?;
         }
-        let shared = Shared {
+        let caches = options.caches;
+        if caches.state_bytes > 0 {
+            Tracking::start(&store, caches.state_bytes)?;
+        }
+        let shared = Arc::new(Shared {
+            activity: ActivityQueue::new(caches.activity_queue, options.clock.clone()),
             clock: options.clock,
             store,
+            callers: Signatures::new(caches.caller_bytes),
+            signatures: Signatures::new(caches.signature_bytes),
             snapshot: ArcSwapOption::empty(),
             effects: EffectQueue::new(options.effect_capacity),
             counters: Counters::new(),
-            unknowns: Unknowns::default(),
-        };
+            quotas: Quotas::new(options.quotas),
+        });
+        runtime.spawn(activity::write_on(Arc::clone(&shared)));
         Ok(Self {
-            shared: Arc::new(shared),
+            shared,
             handle: runtime.handle().clone(),
             runtime: Mutex::new(Some(runtime)),
         })
@@ -124,16 +108,16 @@ impl Engine {
         }
     }
 
-    /// Takes a snapshot in the place of the one before.
+    /// Takes a snapshot in the place of the one before; says which keys of it cannot be used.
     ///
     /// # Errors
     ///
     /// [`SnapshotError`]; the one before stays in force.
-    pub fn load(&self, snapshot: &[u8]) -> Result<(), SnapshotError> {
+    pub fn load(&self, snapshot: &[u8]) -> Result<Vec<KeyFault>, SnapshotError> {
         let before = self.shared.snapshot.load();
-        let snapshot = Snapshot::decode(snapshot, before.as_deref())?;
+        let (snapshot, faults) = Snapshot::decode(snapshot, before.as_deref())?;
         self.shared.snapshot.store(Some(Arc::new(snapshot)));
-        Ok(())
+        Ok(faults)
     }
 
     /// Version of the snapshot; 0 before the first.
@@ -163,107 +147,41 @@ impl Engine {
         }
     }
 
-    /// Authenticates the caller of an RPC that Python serves: (0, `argus.internal.v1.Caller`) or (1,
-    /// `google.rpc.Status`), encoded. Never touches Redis.
+    /// The same on the engine's own threads ([`Self::handle`]).
+    pub async fn answer_in_place(&self, incoming: Incoming<'_>) -> Answer {
+        match answer(&self.shared, incoming).await {
+            Ok(response) => Answer::Response(response),
+            Err(Stop::Refused(refusal)) => Answer::Refused(refusal.encode()),
+            Err(Stop::Flow(need)) => Answer::Flow(need),
+        }
+    }
+
+    /// Keeps what a need has to say where nobody is there to meet it: a verdict that must reach `PostgreSQL`.
+    pub fn keep(&self, need: NeedsFlow) {
+        if let Some(effect) = need.effect {
+            self.shared.push(effect);
+        }
+    }
+
+    /// The engine's threads.
+    #[must_use]
+    pub const fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// Authenticates the caller of an RPC that Python serves: (0, `argus.internal.v1.Caller`), (1, `google.rpc.Status`)
+    /// or (2, `argus.internal.v1.NeedsFlow`), encoded. Never touches Redis.
     #[must_use]
     pub fn authenticate(
         &self,
-        authorization: Option<&str>,
+        incoming: Incoming<'_>,
         scope: &str,
         system_tenant_only: bool,
-        request_id: &str,
     ) -> (u8, Vec<u8>) {
-        let asked = authenticate(
-            &self.shared,
-            authorization,
-            scope,
-            system_tenant_only,
-            request_id,
-        );
-        match asked {
+        match authenticate(&self.shared, incoming, scope, system_tenant_only) {
             Ok(caller) => (OK, caller),
-            Err(refusal) => (STATUS, refusal.encode()),
-        }
-    }
-
-    /// Encoded `argus.v1.TokenSet` for an encoded `argus.internal.v1.IssueRequest`.
-    ///
-    /// # Errors
-    ///
-    /// [`IssueFailure`].
-    pub fn issue(&self, request: &[u8]) -> Result<Vec<u8>, IssueFailure> {
-        let request =
-            IssueRequest::decode(request).map_err(|_| IssueFailure::undecodable("IssueRequest"))?;
-        Ok(issue::session(&*self.snapshot()?, &request)?.encode_to_vec())
-    }
-
-    /// Encoded `argus.v1.TokenSet` for an encoded `argus.internal.v1.IssueClientTokenInput`.
-    ///
-    /// # Errors
-    ///
-    /// [`IssueFailure`].
-    pub fn issue_client_token(&self, request: &[u8]) -> Result<Vec<u8>, IssueFailure> {
-        let request = IssueClientTokenInput::decode(request)
-            .map_err(|_| IssueFailure::undecodable("IssueClientTokenInput"))?;
-        Ok(issue::client_token(&*self.snapshot()?, &request)?.encode_to_vec())
-    }
-
-    /// Checks a proof of possession: (0, encoded `argus.v1.Confirmation`), (1, class of the fault), (2, field that the
-    /// caller got wrong) or (3, part that is away). With an attempt the proof is used up, but for that same attempt.
-    #[must_use]
-    pub fn check_proof(
-        &self,
-        proof: &[u8],
-        tenant_id: &str,
-        caller: &str,
-        attempt: Option<&[u8]>,
-    ) -> (u8, Vec<u8>) {
-        if self.is_closed() {
-            return (AWAY, b"engine".to_vec());
-        }
-        let checking = proof::check(&self.shared, proof, tenant_id, caller, attempt);
-        match self.handle.block_on(checking) {
-            Ok(confirmation) => (OK, confirmation.encode_to_vec()),
-            Err(Unproven::Fault(class)) => (STATUS, class.as_bytes().to_vec()),
-            Err(Unproven::Field(field)) => (FIELD, field.into_bytes()),
-            Err(Unproven::Away) => (AWAY, b"redis".to_vec()),
-        }
-    }
-
-    /// (0, encoded `argus.internal.v1.TokenClaims`) or (1, class of the fault).
-    #[must_use]
-    pub fn read_token(&self, token: &str) -> (u8, Vec<u8>) {
-        let Ok(snapshot) = self.snapshot() else {
-            return (STATUS, b"key".to_vec());
-        };
-        match read::read(&snapshot, token, seconds(self.shared.clock.now_ms())) {
-            Ok(claims) => (OK, claims.encode_to_vec()),
-            Err(fault) => (STATUS, fault.as_bytes().to_vec()),
-        }
-    }
-
-    /// (0, encoded `argus.internal.v1.TokenClaims`) of a refresh token that is good now or whose signing key alone was
-    /// pulled; (1, class of the fault); or (2, nothing): the snapshot may be behind, ask again once it was read anew.
-    #[must_use]
-    pub fn read_refresh_token(
-        &self,
-        tenant_id: &str,
-        token: &str,
-        request_id: &str,
-    ) -> (u8, Vec<u8>) {
-        let now_ms = self.shared.clock.now_ms();
-        let Ok(snapshot) = self.snapshot() else {
-            return (NEEDS_FLOW, Vec::new());
-        };
-        match read::read_refresh(&snapshot, tenant_id, token, seconds(now_ms)) {
-            Ok(claims) => (OK, claims.encode_to_vec()),
-            Err(NotRead::Unknown(name))
-                if self.shared.unknowns.may_ask(&name, request_id, now_ms) =>
-            {
-                (NEEDS_FLOW, Vec::new())
-            }
-            Err(NotRead::Unknown(_)) => (STATUS, b"key".to_vec()),
-            Err(NotRead::Fault(class)) => (STATUS, class.as_bytes().to_vec()),
+            Err(Stop::Refused(refusal)) => (STATUS, refusal.encode()),
+            Err(Stop::Flow(need)) => (NEEDS_FLOW, need.encode_to_vec()),
         }
     }
 
@@ -305,16 +223,42 @@ impl Engine {
     }
 
     /// A tenant's published key set as JSON.
-    #[must_use]
-    pub fn jwks(&self, tenant_id: &str) -> Option<Vec<u8>> {
+    ///
+    /// # Errors
+    ///
+    /// [`KeysUnread`].
+    pub fn jwks(&self, tenant_id: &str) -> Result<Option<Vec<u8>>, KeysUnread> {
         let snapshot = self.shared.snapshot.load();
-        Some(snapshot.as_ref()?.tenant(tenant_id)?.jwks.clone())
+        let tenant = snapshot
+            .as_ref()
+            .and_then(|snapshot| snapshot.tenant(tenant_id));
+        tenant
+            .map(|tenant| tenant.jwks.clone().ok_or(KeysUnread))
+            .transpose()
     }
 
     /// Counts since the start, by `name{label=value}`.
     #[must_use]
     pub fn counters(&self) -> BTreeMap<String, u64> {
-        self.shared.counters.all()
+        let mut counters = self.shared.counters.all();
+        counters.extend(figures::counters(&self.shared));
+        counters
+    }
+
+    /// Writes the uses of sessions that wait; answers how many still do after the time: Redis did not take them.
+    #[must_use]
+    pub fn write_activity(&self, wait: Duration) -> usize {
+        if !self.is_closed() {
+            let writing = activity::write_all(&self.shared);
+            let _ = self.handle.block_on(async { timeout(wait, writing).await });
+        }
+        self.shared.activity.queued().0
+    }
+
+    /// Figures of now, by name.
+    #[must_use]
+    pub fn gauges(&self) -> BTreeMap<&'static str, i64> {
+        figures::gauges(&self.shared)
     }
 
     /// Ends the engine's threads; calls are then answered with `UNAVAILABLE`.
@@ -325,6 +269,7 @@ impl Engine {
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         if let Some(runtime) = runtime {
+            self.shared.store.tracking.stop();
             runtime.shutdown_background();
         }
     }
@@ -334,11 +279,6 @@ impl Engine {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .is_none()
-    }
-
-    fn snapshot(&self) -> Result<Arc<Snapshot>, IssueFailure> {
-        let snapshot = self.shared.snapshot.load_full();
-        snapshot.ok_or_else(|| IssueFailure::Unknown("anything yet".to_owned()))
     }
 }
 

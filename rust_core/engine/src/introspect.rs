@@ -10,6 +10,7 @@ use prost_types::Timestamp;
 use crate::call::{Call, Subject};
 use crate::caller::Watched;
 use crate::check::{Told, check_client, look, session_keys};
+use crate::limits;
 use crate::proof;
 use crate::proto::v1::{ErrorReason, IntrospectTokenRequest, IntrospectTokenResponse};
 use crate::refresh;
@@ -21,6 +22,7 @@ pub(crate) async fn introspect(
     call: &Call,
     request: &IntrospectTokenRequest,
 ) -> Result<IntrospectTokenResponse, Stop> {
+    limits::token("token", &request.token)?;
     let told = match token_type(&request.token) {
         Ok(TokenType::Access) => access(call, &request.token).await,
         Ok(TokenType::Refresh) => refresh_token(call, &request.token).await,
@@ -45,7 +47,7 @@ async fn access(call: &Call, token: &str) -> Result<IntrospectTokenResponse, Sto
     let expected = Expected::access(Audience::Any, call.now).of_tenant(tenant_id);
     let claims = verify_access(token, &expected, &keys);
     let (_, claims) =
-        claims.map_err(|fault| call.fault(fault, keys.unknown(), &Subject::default()))?;
+        claims.map_err(|fault| call.fault(fault, keys.lack(), &Subject::default()))?;
     let subject = Subject {
         user_id: claims
             .session
@@ -72,8 +74,7 @@ async fn refresh_token(call: &Call, token: &str) -> Result<IntrospectTokenRespon
         &Expected::refresh(call.now).of_tenant(tenant_id),
         &keys,
     );
-    let verified =
-        verified.map_err(|fault| call.fault(fault, keys.unknown(), &Subject::default()))?;
+    let verified = verified.map_err(|fault| call.fault(fault, keys.lack(), &Subject::default()))?;
     let claims = verified.claims;
     let subject = Subject {
         user_id: claims.subject.clone(),

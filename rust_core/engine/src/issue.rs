@@ -11,7 +11,8 @@ use crate::proof;
 use crate::proto::internal::{IssueClientTokenInput, IssueRequest};
 use crate::proto::v1::TokenSet;
 use crate::random::random;
-use crate::snapshot::{Client, ComputedIds, Snapshot, Tenant};
+use crate::ring::ComputedIds;
+use crate::snapshot::{Client, Snapshot, Tenant};
 
 /// Life of a client token, in seconds.
 const CLIENT_TOKEN_LIFE: u32 = 900;

@@ -1,5 +1,7 @@
 //! What the engine needs of an effective policy.
 
+use argus_core::token::Acr;
+
 use crate::proto::internal::PolicySnapshot;
 
 /// One revision of an effective policy, or the tighter of two. All times in seconds.
@@ -21,11 +23,15 @@ pub(crate) struct Policy {
     pub(crate) is_strict: bool,
     /// A replay ends the session.
     pub(crate) ends_on_replay: bool,
+    /// Lowest level that a session may be refreshed at.
+    pub(crate) required_acr: Acr,
 }
 
 impl Policy {
     /// The tighter of two policies, field by field: a policy that was tightened bites at the next use, one that was
     /// loosened is for new sessions. `grace ≥ 2 × deadline` holds for the result if it holds for both.
+    ///
+    /// The level is that of `other`, which is in force now: a step-up goes by it, too, and must be enough.
     pub(crate) fn tightened(self, other: Self) -> Self {
         Self {
             idle: self.idle.min(other.idle),
@@ -36,6 +42,7 @@ impl Policy {
             refresh_is_activity: self.refresh_is_activity && other.refresh_is_activity,
             is_strict: self.is_strict || other.is_strict,
             ends_on_replay: self.ends_on_replay || other.ends_on_replay,
+            required_acr: other.required_acr,
         }
     }
 }
@@ -51,6 +58,15 @@ impl From<&PolicySnapshot> for Policy {
             refresh_is_activity: snapshot.refresh_is_activity,
             is_strict: snapshot.strict,
             ends_on_replay: snapshot.end_on_replay,
+            required_acr: required(snapshot.required_acr),
         }
     }
+}
+
+/// The level of a number; of one that this release does not know, the highest.
+fn required(number: u32) -> Acr {
+    let known = Acr::ALL
+        .into_iter()
+        .find(|acr| u32::from(acr.number()) >= number);
+    known.unwrap_or(Acr::Aal3)
 }

@@ -214,19 +214,20 @@ pub(crate) fn check_key(
     Err(refuse(call, subject, binding(bound_to), class))
 }
 
-/// Uses a request's proof, or refuses it as used.
+/// Uses a request's proof for an attempt, or refuses it as used.
 pub(crate) async fn spend_or_refuse(
     call: &Call,
     subject: &Subject,
     shown: Option<&Shown>,
-    attempt: &Attempt,
+    attempt: impl FnOnce() -> Attempt,
 ) -> Result<(), Stop> {
     let Some(shown) = shown else {
         return Ok(());
     };
     // As audit events name it, so that flows and calls have one memory.
     let caller = format!("client:{}", call.caller.client.id);
-    let is_unused = spend(&call.shared, shown, &call.tenant().id, &caller, attempt)
+    let tenant_id = &call.tenant().id;
+    let is_unused = spend(&call.shared, shown, tenant_id, &caller, &attempt())
         .await
         .map_err(|error| call.store_failed(error))?;
     if is_unused {
@@ -250,15 +251,19 @@ pub(crate) fn check_record(
     record: &SessionRecord,
     bound_to: Option<&Confirmation>,
 ) -> Result<(), Stop> {
-    let agrees = match bound_to {
-        Some(bound_to) => record.is_bound && record.binding == bound_to.digest(),
-        None => !record.is_bound,
-    };
-    if agrees {
+    if agrees(record, bound_to) {
         return Ok(());
     }
     let binding = bound_to.map_or(UNKNOWN, binding);
     Err(refuse(call, subject, binding, class::OTHER_BINDING))
+}
+
+/// Whether a record is bound to exactly what a token is bound to.
+pub(crate) fn agrees(record: &SessionRecord, bound_to: Option<&Confirmation>) -> bool {
+    match bound_to {
+        Some(bound_to) => record.is_bound && record.binding == bound_to.digest(),
+        None => !record.is_bound,
+    }
 }
 
 const DPOP: &str = "dpop";

@@ -5,11 +5,12 @@ use argus_core::token::{
     Audience, Claims, Expected, Expiry, FaultClass, RevokedKeys, TokenType, Verified, verify,
 };
 
-use crate::caller::Watched;
+use crate::caller::{Lack, Watched};
 use crate::introspect::token_type;
 use crate::proof;
 use crate::proto::internal::TokenClaims;
-use crate::snapshot::{ComputedIds, Snapshot};
+use crate::ring::ComputedIds;
+use crate::snapshot::Snapshot;
 
 /// Fault class of a refresh token whose computed id does not fit.
 const REFRESH_ID: &str = "refresh_id";
@@ -21,17 +22,17 @@ const REFRESH_ID_KEY: &str = "refresh_id_key";
 pub(crate) enum NotRead {
     /// The class of its fault.
     Fault(&'static str),
-    /// The snapshot does not know something of this name: it may be behind.
-    Unknown(String),
+    /// The class of its fault, unless the snapshot is behind.
+    Unknown(&'static str),
+    /// It names a key that can't be read here.
+    Unread,
 }
 
-/// The claims of a token whose signature, type, issuer and times are good; else the class of its fault.
-pub(crate) fn read(
-    snapshot: &Snapshot,
-    token: &str,
-    now: u32,
-) -> Result<TokenClaims, &'static str> {
-    let kind = token_type(token).map_err(FaultClass::name)?;
+/// The claims of a token whose signature, type, issuer and times are good.
+pub(crate) fn read(snapshot: &Snapshot, token: &str, now: u32) -> Result<TokenClaims, NotRead> {
+    let kind = token_type(token)
+        .map_err(FaultClass::name)
+        .map_err(NotRead::Fault)?;
     let expected = Expected {
         expiry: Expiry::Ignore,
         revoked_keys: RevokedKeys::Refuse,
@@ -42,15 +43,10 @@ pub(crate) fn read(
     };
     let Verified {
         tenant_id, claims, ..
-    } = verify(token, &expected, snapshot).map_err(FaultClass::name)?;
+    } = verified(token, &expected, &Watched::new(snapshot, None))?;
     match kind {
-        TokenType::Access => access(tenant_id, claims),
-        TokenType::Refresh => {
-            refresh(snapshot, tenant_id, claims).map_err(|not_read| match not_read {
-                NotRead::Fault(class) => class,
-                NotRead::Unknown(_) => REFRESH_ID_KEY,
-            })
-        }
+        TokenType::Access => access(tenant_id, claims).map_err(NotRead::Fault),
+        TokenType::Refresh => refresh(snapshot, tenant_id, claims),
     }
 }
 
@@ -63,15 +59,19 @@ pub(crate) fn read_refresh(
     now: u32,
 ) -> Result<TokenClaims, NotRead> {
     let keys = Watched::new(snapshot, Some(tenant_id));
-    let verified = verify(token, &Expected::refresh(now).of_tenant(tenant_id), &keys);
-    let verified = verified.map_err(|fault| {
-        let unknown = keys.unknown().map(|unknown| NotRead::Unknown(unknown.name));
-        unknown.unwrap_or(NotRead::Fault(fault.name()))
-    })?;
+    let verified = verified(token, &Expected::refresh(now).of_tenant(tenant_id), &keys)?;
     let claims = refresh(snapshot, verified.tenant_id, verified.claims)?;
     Ok(TokenClaims {
         key_revoked: verified.is_key_revoked,
         ..claims
+    })
+}
+
+fn verified(token: &str, expected: &Expected<'_>, keys: &Watched<'_>) -> Result<Verified, NotRead> {
+    verify(token, expected, keys).map_err(|fault| match keys.lack() {
+        None => NotRead::Fault(fault.name()),
+        Some(Lack::Unknown) => NotRead::Unknown(fault.name()),
+        Some(Lack::Unread) => NotRead::Unread,
     })
 }
 
@@ -106,10 +106,8 @@ fn refresh(snapshot: &Snapshot, tenant_id: String, claims: Claims) -> Result<Tok
         .tenant(&tenant_id)
         .and_then(|tenant| tenant.computed_ids(number));
     match ids {
-        None => {
-            let name = format!("refresh_id/{tenant_id}/{number}");
-            return Err(NotRead::Unknown(name));
-        }
+        None => return Err(NotRead::Unknown(REFRESH_ID_KEY)),
+        Some(ComputedIds::Unread) => return Err(NotRead::Unread),
         Some(ComputedIds::Revoked) => return Err(NotRead::Fault(REFRESH_ID_KEY)),
         Some(ComputedIds::Good(ids)) => {
             let family = claims.session.family;

@@ -6,7 +6,7 @@ use argus_core::token::{Expected, RefreshClaims, VerifiedRefresh, verify_refresh
 use prost::Message as _;
 
 use crate::call::{Call, Subject};
-use crate::caller::{REFRESH_FOR_CLIENTS, Watched};
+use crate::caller::{Lack, REFRESH_FOR_CLIENTS, Watched};
 use crate::check::session_keys;
 use crate::counters::Alarm;
 use crate::evidence;
@@ -16,7 +16,7 @@ use crate::proof::{self, Attempt, Shown};
 use crate::proto::internal::FlowNeed;
 use crate::proto::v1::{ErrorReason, RefreshTokenRequest, RefreshTokenResponse};
 use crate::refreshed::{self, Granted};
-use crate::snapshot::ComputedIds;
+use crate::ring::ComputedIds;
 use crate::state::{self, Living};
 use crate::status::{Refusal, Stop};
 use crate::store::Stamped;
@@ -41,6 +41,7 @@ pub(crate) async fn refresh(
         .map_err(|error| call.store_failed(error))?;
     count_what_is_clear(call, &subject, &seen.session);
     let living = state::living(call, &subject, &client, &seen)?;
+    check_level(call, &subject, &claims, &living)?;
     let presented = presented(call, &subject, request, &claims, &living, shown.as_ref())?;
     use_proof(call, &subject, request, &claims, &living, shown.as_ref())
         .await
@@ -66,6 +67,26 @@ fn count_what_is_clear(call: &Call, subject: &Subject, session: &Stamped) {
         Ok(Stored::Living(_)) => return,
     };
     call.shared.counters.verdict(verdict);
+}
+
+/// Asks for a step-up where the policy was raised above the level that the session has proved. Nothing is spent or
+/// written; whatever stands before it in the table is said first.
+fn check_level(
+    call: &Call,
+    subject: &Subject,
+    claims: &RefreshClaims,
+    living: &Living,
+) -> Result<(), Stop> {
+    let required = living.policy.required_acr;
+    if claims.session.acr >= required {
+        return Ok(());
+    }
+    if claims.session.family == living.record.family {
+        proof::check_record(call, subject, &living.record, claims.confirmation.as_ref())?;
+    }
+    state::check(call, subject, &claims.session, living, claims.issued)?;
+    call.note(subject, "refresh.step_up_required", "ACR");
+    Err(Refusal::step_up_acr(required.name()).into())
 }
 
 fn check_limits(call: &Call, request: &RefreshTokenRequest) -> Result<(), Refusal> {
@@ -101,8 +122,8 @@ async fn use_proof(
     if claims.session.family == living.record.family {
         proof::check_record(call, subject, &living.record, claims.confirmation.as_ref())?;
     }
-    let attempt = proof_attempt(call, request, living.policy.is_strict);
-    proof::spend_or_refuse(call, subject, shown, &attempt).await
+    let attempt = || proof_attempt(call, request, living.policy.is_strict);
+    proof::spend_or_refuse(call, subject, shown, attempt).await
 }
 
 /// Counts the table's row "bound, no valid proof", for which the function need not be asked.
@@ -141,7 +162,7 @@ fn read_token(call: &Call, request: &RefreshTokenRequest) -> Result<RefreshClaim
             ip_address: ip_address(call, request),
             ..Subject::default()
         };
-        call.fault(fault, keys.unknown(), &unread)
+        call.fault(fault, keys.lack(), &unread)
     })?;
     let subject = subject(call, request, &claims);
     if claims.client_id != call.caller.client.id && !call.caller.has(REFRESH_FOR_CLIENTS) {
@@ -160,12 +181,8 @@ fn read_token(call: &Call, request: &RefreshTokenRequest) -> Result<RefreshClaim
 pub(crate) fn check_id(call: &Call, subject: &Subject, claims: &RefreshClaims) -> Result<(), Stop> {
     let number = claims.refresh_id_key;
     match call.tenant().computed_ids(number) {
-        None => {
-            let name = format!("refresh_id/{}/{number}", call.tenant().id);
-            Err(call
-                .unknown(&name)
-                .unwrap_or_else(|| call.refuse_token("refresh_id_key", subject)))
-        }
+        None => Err(call.lacking(Lack::Unknown, "refresh_id_key", subject)),
+        Some(ComputedIds::Unread) => Err(call.lacking(Lack::Unread, "refresh_id_key", subject)),
         Some(ComputedIds::Revoked) => Err(call.refuse_token("refresh_id_key", subject)),
         Some(ComputedIds::Good(ids)) => {
             let session = &claims.session;

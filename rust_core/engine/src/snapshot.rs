@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use argus_core::ids::Keyspace;
-use argus_core::token::{FoundKey, KeySource, RefreshIdKey, SigningKey, TokenType};
+use argus_core::token::{FoundKey, SigningKey, TokenType};
 use prost::Message as _;
 
+use crate::caller::Lack;
 use crate::policy::Policy;
 use crate::proto::internal::{self, ClientSnapshot, KeySnapshot, SnapshotKeyUse, TenantSnapshot};
+use crate::ring::{ComputedIds, KeyRing};
 
 /// A snapshot was refused; the one before stays in force.
 #[derive(Debug, thiserror::Error)]
@@ -19,20 +21,27 @@ pub enum SnapshotError {
     /// The bucket key has another length, or is another one than before.
     #[error("the bucket key must be 32 bytes and never changes")]
     BucketKey,
-    /// A key cannot be used.
-    #[error("key {kid} of tenant {tenant_id} cannot be used: {why}")]
-    Key {
-        /// Its tenant.
-        tenant_id: String,
-        /// Its name.
-        kid: String,
-        /// What is wrong with it.
-        why: String,
-    },
     /// Two tenants have the same issuer.
     #[error("two tenants have the issuer {0}")]
     Issuer(String),
 }
+
+/// A key that cannot be used; all others can.
+#[derive(Debug, thiserror::Error)]
+#[error("key {kid} of tenant {tenant_id} cannot be used: {why}")]
+pub struct KeyFault {
+    /// Its tenant.
+    tenant_id: String,
+    /// Its name.
+    kid: String,
+    /// What is wrong with it.
+    why: String,
+}
+
+/// A tenant has keys that can't be read here: its key set would not be whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a key of the set can't be read here")]
+pub struct KeysUnread;
 
 /// Everything of all tenants.
 pub(crate) struct Snapshot {
@@ -55,8 +64,8 @@ pub(crate) struct Tenant {
     pub(crate) is_system: bool,
     /// Its client tokens issued up to then are refused. Seconds since 1970; 0 = none.
     pub(crate) not_before: u32,
-    /// Published key set.
-    pub(crate) jwks: Vec<u8>,
+    /// Published key set; `None`: a key of it can't be read here.
+    pub(crate) jwks: Option<Vec<u8>>,
     access: KeyRing,
     refresh: KeyRing,
     refresh_ids: HashMap<u8, ComputedIds>,
@@ -79,76 +88,61 @@ pub(crate) struct Client {
     scopes: Vec<String>,
 }
 
-/// A key of computed refresh token ids.
-#[derive(Clone)]
-pub(crate) enum ComputedIds {
-    /// It can be used.
-    Good(Arc<RefreshIdKey>),
-    /// It was pulled: everything that it made is refused.
-    Revoked,
-}
-
-#[derive(Default)]
-struct KeyRing {
-    keys: HashMap<String, Key>,
-    signing: Option<Arc<SigningKey>>,
-}
-
-struct Key {
-    pair: Arc<SigningKey>,
-    is_revoked: bool,
-}
-
 impl Snapshot {
-    /// Reads an encoded snapshot; parsed keys are taken over from the one before.
-    pub(crate) fn decode(bytes: &[u8], before: Option<&Self>) -> Result<Self, SnapshotError> {
+    /// Reads an encoded snapshot, and says which keys of it cannot be used; parsed ones are taken over from the one
+    /// before.
+    pub(crate) fn decode(
+        bytes: &[u8],
+        before: Option<&Self>,
+    ) -> Result<(Self, Vec<KeyFault>), SnapshotError> {
         let message = internal::Snapshot::decode(bytes).map_err(|_| SnapshotError::Malformed)?;
         if before.is_some_and(|before| before.bucket_key != message.bucket_key) {
             return Err(SnapshotError::BucketKey);
         }
         let mut tenants = HashMap::new();
         let mut issuers = HashMap::new();
+        let mut faults = Vec::new();
         for tenant in &message.tenants {
             let known = before.and_then(|before| before.tenant(&tenant.id));
-            let tenant = Arc::new(Tenant::read(tenant, known)?);
+            let tenant = Arc::new(Tenant::read(tenant, known, &mut faults));
             tenants.insert(tenant.id.clone(), Arc::clone(&tenant));
             if let Some(other) = issuers.insert(tenant.issuer.clone(), tenant) {
                 return Err(SnapshotError::Issuer(other.issuer.clone()));
             }
         }
-        Ok(Self {
+        let snapshot = Self {
             version: message.version,
             keyspace: Keyspace::new(&message.bucket_key).map_err(|_| SnapshotError::BucketKey)?,
             bucket_key: message.bucket_key,
             tenants,
             issuers,
-        })
+        };
+        Ok((snapshot, faults))
     }
 
     /// The tenant of an id.
     pub(crate) fn tenant(&self, id: &str) -> Option<&Arc<Tenant>> {
         self.tenants.get(id)
     }
-}
 
-impl KeySource for Snapshot {
-    fn tenant_id(&self, issuer: &str) -> Option<&str> {
+    /// Id of the tenant that is this issuer.
+    pub(crate) fn tenant_id(&self, issuer: &str) -> Option<&str> {
         self.issuers.get(issuer).map(|tenant| tenant.id.as_str())
-    }
-
-    fn key(&self, tenant_id: &str, token_type: TokenType, kid: &str) -> Option<FoundKey<'_>> {
-        self.tenant(tenant_id)?.key(token_type, kid)
     }
 }
 
 impl Tenant {
-    fn read(message: &TenantSnapshot, before: Option<&Arc<Self>>) -> Result<Self, SnapshotError> {
+    fn read(
+        message: &TenantSnapshot,
+        before: Option<&Arc<Self>>,
+        faults: &mut Vec<KeyFault>,
+    ) -> Self {
         let mut tenant = Self {
             id: message.id.clone(),
             issuer: message.issuer.clone(),
             is_system: message.is_system,
             not_before: message.not_before,
-            jwks: Vec::new(),
+            jwks: None,
             access: KeyRing::default(),
             refresh: KeyRing::default(),
             refresh_ids: HashMap::new(),
@@ -164,14 +158,20 @@ impl Tenant {
                 .collect(),
         };
         for key in &message.keys {
-            tenant.add(key, before).map_err(|why| SnapshotError::Key {
-                tenant_id: message.id.clone(),
-                kid: key.kid.clone(),
-                why,
-            })?;
+            if let Err(why) = tenant.add(key, before) {
+                faults.push(KeyFault {
+                    tenant_id: message.id.clone(),
+                    kid: key.kid.clone(),
+                    why,
+                });
+            }
+        }
+        if let Some(before) = before {
+            tenant.access.sign_on_with(&before.access);
+            tenant.refresh.sign_on_with(&before.refresh);
         }
         tenant.jwks = tenant.access.published();
-        Ok(tenant)
+        tenant
     }
 
     fn add(&mut self, key: &KeySnapshot, before: Option<&Arc<Self>>) -> Result<(), String> {
@@ -183,14 +183,8 @@ impl Tenant {
                     .kid
                     .parse()
                     .map_err(|_| "its kid must be a number from 0 to 255")?;
-                let ids = if key.revoked {
-                    ComputedIds::Revoked
-                } else {
-                    ComputedIds::Good(Arc::new(
-                        RefreshIdKey::new(number, &key.private_key)
-                            .map_err(|error| error.to_string())?,
-                    ))
-                };
+                let known = before.and_then(|tenant| tenant.computed_ids(number));
+                let ids = ComputedIds::read(key, number, known)?;
                 self.refresh_ids.insert(number, ids);
                 Ok(())
             }
@@ -200,16 +194,17 @@ impl Tenant {
 
     /// The key of a name.
     pub(crate) fn key(&self, token_type: TokenType, kid: &str) -> Option<FoundKey<'_>> {
-        let key = self.ring(token_type).keys.get(kid)?;
-        Some(FoundKey {
-            key: key.pair.public(),
-            is_revoked: key.is_revoked,
-        })
+        self.ring(token_type).find(kid)
+    }
+
+    /// Why there is no key of a name to verify by, unless it is for good.
+    pub(crate) fn lack(&self, token_type: TokenType, kid: &str) -> Option<Lack> {
+        self.ring(token_type).lack(kid)
     }
 
     /// The key that signs now.
     pub(crate) fn signing_key(&self, token_type: TokenType) -> Option<&SigningKey> {
-        self.ring(token_type).signing.as_deref()
+        self.ring(token_type).signing_key()
     }
 
     /// The key of computed ids of a number.
@@ -232,38 +227,6 @@ impl Tenant {
             TokenType::Access => &self.access,
             TokenType::Refresh => &self.refresh,
         }
-    }
-}
-
-impl KeyRing {
-    fn add(&mut self, key: &KeySnapshot, before: Option<&Self>) -> Result<(), String> {
-        // A kid is the thumbprint of its key: the same kid is the same key.
-        let known = before
-            .and_then(|ring| ring.keys.get(&key.kid))
-            .map(|known| Arc::clone(&known.pair));
-        let pair = match known {
-            Some(pair) => pair,
-            None => Arc::new(
-                SigningKey::from_pkcs8(&key.private_key).map_err(|error| error.to_string())?,
-            ),
-        };
-        if pair.kid() != key.kid || pair.algorithm().name() != key.algorithm {
-            return Err("its kid or algorithm is not that of its material".to_owned());
-        }
-        if key.signs && !key.revoked {
-            self.signing = Some(Arc::clone(&pair));
-        }
-        let is_revoked = key.revoked;
-        self.keys.insert(key.kid.clone(), Key { pair, is_revoked });
-        Ok(())
-    }
-
-    /// JSON Web Key Set (RFC 7517, section 5) of the keys that were not pulled, in the order of their names.
-    fn published(&self) -> Vec<u8> {
-        let mut good: Vec<&Key> = self.keys.values().filter(|key| !key.is_revoked).collect();
-        good.sort_by(|one, other| one.pair.kid().cmp(other.pair.kid()));
-        let keys: Vec<String> = good.iter().map(|key| key.pair.public_jwk()).collect();
-        format!(r#"{{"keys":[{}]}}"#, keys.join(",")).into_bytes()
     }
 }
 

@@ -13,10 +13,12 @@ use crate::status::{Refusal, Stop};
 use crate::store::{NotBefores, Seen, Stamped};
 
 /// A session's record with the policy that is in force for it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Living {
     /// The record, of the node's lineage.
     pub(crate) record: SessionRecord,
+    /// Its user's, if it is of the same lineage.
+    pub(crate) user: Option<UserRecord>,
     /// The policy.
     pub(crate) policy: Policy,
     /// From when on sessions of its tenant and client count.
@@ -95,7 +97,9 @@ pub(crate) fn living(
         }
         Some(Stored::Living(record)) => record,
     };
+    let user = UserRecord::decode(&seen.user.value).ok();
     Ok(Living {
+        user: user.filter(|user| user.lineage == seen.user.lineage),
         policy: call.policy(record.policy_revision, client)?,
         not_before: Bounds::read(call, subject, &seen.not_before)?,
         record,
@@ -111,10 +115,10 @@ pub(crate) fn check(
     claims: &SessionClaims,
     living: &Living,
     issued: u32,
-    user: &Stamped,
 ) -> Result<(), Stop> {
     let Living {
         record,
+        user,
         policy,
         not_before,
         now_ms,
@@ -130,11 +134,8 @@ pub(crate) fn check(
         }
         None => {}
     }
-    let found = UserRecord::decode(&user.value)
-        .ok()
-        .filter(|found| found.lineage == user.lineage);
-    let Some(found) = found else {
-        return Err(call.need(FlowNeed::User, subject, user.lineage).into());
+    let Some(found) = user else {
+        return Err(call.need(FlowNeed::User, subject, record.lineage).into());
     };
     if found.is_disabled {
         return Err(Refusal::session_ended(EndReason::UserDisabled).into());

@@ -1,13 +1,14 @@
 //! Refusals, as `google.rpc.Status` with details.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use prost::Message as _;
 use prost_types::Any;
 use tonic_types::Status;
-use tonic_types::pb::{BadRequest, ErrorInfo, RetryInfo, bad_request::FieldViolation};
+use tonic_types::pb::{BadRequest, RetryInfo, bad_request::FieldViolation};
 
+use crate::proto::ErrorInfo;
 use crate::proto::internal::NeedsFlow;
 use crate::proto::v1::{EndReason, ErrorReason};
 
@@ -187,6 +188,30 @@ impl Refusal {
         )
     }
 
+    /// There is no place for the call.
+    fn overloaded() -> Self {
+        let message = "the server has as many calls as it can bear; try again in a moment";
+        let mut refusal = Self::new(ErrorReason::Overloaded, message);
+        refusal.retry_after = Some(RETRY_AFTER);
+        refusal
+    }
+
+    /// A caller, or its tenant, has used up its quota.
+    pub(crate) fn quota_exceeded(scope: &str, per_second: u32, wait: Duration) -> Self {
+        let mut refusal = Self::new(
+            ErrorReason::QuotaExceeded,
+            format!(
+                "the {scope} may make {per_second} calls a second of a process; try again a little later"
+            ),
+        );
+        refusal.metadata = vec![
+            ("scope", scope.to_owned()),
+            ("perSecond", per_second.to_string()),
+        ];
+        refusal.retry_after = Some(wait);
+        refusal
+    }
+
     /// A defect of Argus.
     pub(crate) fn internal(request_id: &str) -> Self {
         Self::new(
@@ -214,6 +239,7 @@ impl Refusal {
         match self.reason {
             ErrorReason::FieldInvalid => 3,
             ErrorReason::DeadlineExceeded => 4,
+            ErrorReason::Overloaded | ErrorReason::QuotaExceeded => 8,
             ErrorReason::CallerScopeMissing
             | ErrorReason::CallerTenantMismatch
             | ErrorReason::CallerDisabled
@@ -272,12 +298,42 @@ impl Refusal {
     }
 
     /// The reason's variables as a map.
-    pub(crate) fn metadata_map(&self) -> HashMap<String, String> {
+    pub(crate) fn metadata_map(&self) -> BTreeMap<String, String> {
         self.metadata
             .iter()
             .map(|(name, value)| ((*name).to_owned(), value.clone()))
             .collect()
     }
+}
+
+/// Encoded `google.rpc.Status`: a part of Argus is away, and nothing was decided.
+#[must_use]
+pub fn unavailable(component: &str) -> Vec<u8> {
+    Refusal::unavailable(component).encode()
+}
+
+/// Encoded `google.rpc.Status`: there is no place for the call.
+#[must_use]
+pub fn overloaded() -> Vec<u8> {
+    Refusal::overloaded().encode()
+}
+
+/// Encoded `google.rpc.Status`: the request's deadline passed.
+#[must_use]
+pub fn deadline_exceeded() -> Vec<u8> {
+    Refusal::deadline_exceeded().encode()
+}
+
+/// Encoded `google.rpc.Status`: the call ended before its request was there.
+#[must_use]
+pub fn request_missing() -> Vec<u8> {
+    Refusal::field("request", "must be one whole message").encode()
+}
+
+/// Encoded `google.rpc.Status`: a defect of Argus.
+#[must_use]
+pub fn internal(request_id: &str) -> Vec<u8> {
+    Refusal::internal(request_id).encode()
 }
 
 /// A detail of a status.

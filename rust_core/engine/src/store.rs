@@ -1,8 +1,10 @@
 //! Calls of the Redis functions.
 
 mod answers;
+mod ledger;
 mod link;
 mod proofs;
+mod tracking;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,9 +14,14 @@ use argus_core::record::Lineage;
 use argus_core::rotation::{Adoption, Presented, Verdict};
 use redis::{Cmd, Pipeline, RedisResult};
 
+use crate::activity::Use;
+use crate::clock::Clock;
 use crate::lease::Lease;
 pub(crate) use answers::{NotBefores, Rotated, Seen, SessionKeys, Stamped, StoreError, Touched};
+pub(crate) use ledger::Marks;
+use ledger::is_fresh;
 use link::Link;
+pub(crate) use tracking::{Tracking, Watch};
 
 /// Why an answer is not used: it came from a node that is not known to count now.
 pub(crate) const NO_LEASE: &str = "no_lease";
@@ -28,6 +35,10 @@ pub(crate) struct Store {
     link: Link,
     lease: Option<Arc<Lease>>,
     names: Names,
+    /// By the same clock as everything that is decided.
+    clock: Clock,
+    /// What Redis tells of changes.
+    pub(crate) tracking: Tracking,
 }
 
 /// Full names of the functions.
@@ -45,8 +56,15 @@ type ValueReply = (i64, i64, Vec<u8>, Vec<u8>);
 
 impl Store {
     /// A store that leads nowhere yet. With a lease only what that allows is used.
-    pub(crate) fn new(wait: Duration, ca_pem: Option<Vec<u8>>, lease: Option<Arc<Lease>>) -> Self {
+    pub(crate) fn new(
+        wait: Duration,
+        ca_pem: Option<Vec<u8>>,
+        lease: Option<Arc<Lease>>,
+        clock: Clock,
+    ) -> Self {
         Self {
+            clock,
+            tracking: Tracking::default(),
             link: Link::new(wait, ca_pem),
             lease,
             names: Names {
@@ -60,18 +78,55 @@ impl Store {
 
     /// Leads to the node of a URL from now on. Must run inside the runtime that is to serve the connection.
     pub(crate) fn lead_to(&self, url: &str) -> RedisResult<()> {
-        self.link.lead_to(url)
+        if self.link.lead_to(url)? {
+            self.tracking.lose();
+        }
+        Ok(())
+    }
+
+    /// The tracking connection, if what was read over it may count now; and up to when it is known to be whole.
+    pub(crate) fn watch(&self) -> Option<(Arc<Watch>, i64)> {
+        let watch = self.tracking.watch()?;
+        let is_allowed = |lease: &Arc<Lease>| lease.allows(watch.lineage);
+        if !self.lease.as_ref().is_none_or(is_allowed) {
+            return None;
+        }
+        let confirmed_ms = watch.ledger.confirmed_ms();
+        is_fresh(confirmed_ms, self.clock.steady_ms()).then_some((watch, confirmed_ms))
+    }
+
+    /// Whether what was known then counts still: to be asked once the answer is ready, as the process may have been
+    /// stopped meanwhile.
+    pub(crate) fn still_counts(&self, confirmed_ms: i64) -> bool {
+        is_fresh(confirmed_ms, self.clock.steady_ms())
     }
 
     /// Whether the node answers as a call would have it answer.
     pub(crate) async fn ping(&self) -> Result<(), StoreError> {
-        let command = call("FCALL_RO", &self.names.stamped, &[NO_KEY]);
-        let answer: ValueReply = self.link()?.one(&command).await?;
+        let answer: ValueReply = self.link()?.one(&self.question()).await?;
         self.stamped(answer).map(|_| ())
+    }
+
+    /// Asks a node who it is.
+    fn question(&self) -> Cmd {
+        call("FCALL_RO", &self.names.stamped, &[NO_KEY])
     }
 
     /// Reads all that a session's check needs, in one round trip.
     pub(crate) async fn look(&self, keys: &SessionKeys) -> Result<Seen, StoreError> {
+        self.seen(self.link()?.batch(&self.reads(keys)).await?)
+    }
+
+    /// The same over the tracking connection, so that it may be kept.
+    pub(crate) async fn look_tracked(
+        &self,
+        watch: &Watch,
+        keys: &SessionKeys,
+    ) -> Result<Seen, StoreError> {
+        self.seen(watch.batch(&self.reads(keys)).await?)
+    }
+
+    fn reads(&self, keys: &SessionKeys) -> Pipeline {
         let mut batch = Pipeline::with_capacity(3);
         batch.add_command(call(
             "FCALL_RO",
@@ -80,8 +135,13 @@ impl Store {
         ));
         batch.add_command(call("FCALL_RO", &self.names.stamped, &[&keys.tenant]));
         batch.add_command(call("FCALL_RO", &self.names.stamped, &[&keys.client]));
-        let (read, tenant, client): (ReadReply, ValueReply, ValueReply) =
-            self.link()?.batch(&batch).await?;
+        batch
+    }
+
+    fn seen(
+        &self,
+        (read, tenant, client): (ReadReply, ValueReply, ValueReply),
+    ) -> Result<Seen, StoreError> {
         let (_, now_ms, node, session, user) = read;
         Ok(Seen {
             now_ms,
@@ -146,6 +206,24 @@ impl Store {
         let (status, _, node, record): ValueReply = self.link()?.one(&command).await?;
         self.lineage(&node)?;
         Ok(Touched { status, record })
+    }
+
+    /// Records uses of sessions, each at its moment; answers the statuses.
+    pub(crate) async fn touch_all(&self, uses: &[(Arc<Use>, u32)]) -> Result<Vec<i64>, StoreError> {
+        let mut batch = Pipeline::with_capacity(uses.len());
+        for (one, active) in uses {
+            let keys = &one.keys;
+            let mut command = call("FCALL", &self.names.touch, &[&keys.session, &keys.user]);
+            command
+                .arg(*active)
+                .arg(one.idle)
+                .arg(one.absolute)
+                .arg(one.seen);
+            batch.add_command(command);
+        }
+        let answers: Vec<ValueReply> = self.link()?.batch(&batch).await?;
+        let status = |(status, _, node, _): ValueReply| self.lineage(&node).map(|_| status);
+        answers.into_iter().map(status).collect()
     }
 
     /// The link, where there is any use in asking.

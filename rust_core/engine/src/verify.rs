@@ -1,6 +1,8 @@
 //! `VerifyAccessToken`: OK means yes.
 
-use argus_core::token::{AccessClaims, Acr, Audience, Expected, SessionClaims, verify_access};
+use std::sync::Arc;
+
+use argus_core::token::{AccessClaims, Acr, Audience, Expected, KnownAccess, SessionClaims};
 use prost::Message as _;
 use prost_types::{ListValue, Struct, Timestamp, Value, value::Kind};
 
@@ -19,23 +21,32 @@ pub(crate) async fn verify(
     call: &Call,
     request: &VerifyAccessTokenRequest,
 ) -> Result<VerifyAccessTokenResponse, Stop> {
-    let activity = check_limits(call, request)?;
-    let claims = read_token(call, request)?;
-    let subject = subject(call, request, &claims);
+    let (activity, consistency) = check_limits(call, request)?;
+    let known = read_token(call, request)?;
+    let claims = &known.claims;
+    let subject = subject(call, request, claims);
     let client = call.client(&subject)?;
-    let shown = check_proof(call, request, &subject, &claims)?;
-    let state_time_ms = match Told::access(&claims) {
-        Some(told) => check_session(call, &subject, &told, &client, activity).await?,
-        None => check_client(call, &subject, &claims, &client).await?,
+    let shown = check_proof(call, request, &subject, claims)?;
+    let state = async |consistency| match Told::access(claims) {
+        Some(told) => check_session(call, &subject, &told, &client, activity, consistency).await,
+        None => check_client(call, &subject, claims, &client).await,
     };
-    check_gates(call, request, &claims)?;
+    let mut checked = state(consistency).await?;
+    check_gates(call, request, claims)?;
     // Last: nothing that comes after it could fail and leave a used proof without an answer.
-    let attempt = attempt(call, request);
-    proof::spend_or_refuse(call, &subject, shown.as_ref(), &attempt).await?;
-    Ok(response(call, claims, state_time_ms))
+    let attempt = || attempt(call, request);
+    proof::spend_or_refuse(call, &subject, shown.as_ref(), attempt).await?;
+    if !checked.still_counts(call) {
+        // The process was stopped, or waited for long: what it knew has become old.
+        checked = state(Consistency::Strong).await?;
+    }
+    Ok(response(call, claims, checked.state_time_ms))
 }
 
-fn check_limits(call: &Call, request: &VerifyAccessTokenRequest) -> Result<Activity, Refusal> {
+fn check_limits(
+    call: &Call,
+    request: &VerifyAccessTokenRequest,
+) -> Result<(Activity, Consistency), Refusal> {
     limits::token("access_token", &request.access_token)?;
     limits::text("resource", &request.resource)?;
     limits::texts("required_scopes", &request.required_scopes)?;
@@ -48,8 +59,8 @@ fn check_limits(call: &Call, request: &VerifyAccessTokenRequest) -> Result<Activ
     }
     limits::attempt(&request.attempt_id)?;
     limits::context(call.context(request.client_context.as_ref()))?;
-    limits::known::<Consistency>("consistency", request.consistency)?;
-    limits::known("activity", request.activity)
+    let consistency = limits::known("consistency", request.consistency)?;
+    Ok((limits::known("activity", request.activity)?, consistency))
 }
 
 /// What a used proof may be used for again: the same verification by the word of the caller, else only this very call.
@@ -86,7 +97,7 @@ fn check_proof(
 }
 
 /// Signature, type, issuer, times, audience.
-fn read_token(call: &Call, request: &VerifyAccessTokenRequest) -> Result<AccessClaims, Stop> {
+fn read_token(call: &Call, request: &VerifyAccessTokenRequest) -> Result<Arc<KnownAccess>, Stop> {
     let own = &call.caller.client.resource;
     let resource = if request.resource.is_empty() {
         own
@@ -103,14 +114,15 @@ fn read_token(call: &Call, request: &VerifyAccessTokenRequest) -> Result<AccessC
     let tenant_id = &call.tenant().id;
     let expected = Expected::access(Audience::Resource(resource), call.now).of_tenant(tenant_id);
     let keys = Watched::new(&call.snapshot, Some(tenant_id));
-    let (_, claims) = verify_access(&request.access_token, &expected, &keys).map_err(|fault| {
+    let signatures = &call.shared.signatures;
+    let known = signatures.verify(&request.access_token, &expected, &keys);
+    known.map_err(|fault| {
         let unread = Subject {
             ip_address: ip_address(call, request),
             ..Subject::default()
         };
-        call.fault(fault, keys.unknown(), &unread)
-    })?;
-    Ok(claims)
+        call.fault(fault, keys.lack(), &unread)
+    })
 }
 
 fn subject(call: &Call, request: &VerifyAccessTokenRequest, claims: &AccessClaims) -> Subject {
@@ -172,7 +184,7 @@ fn suffices(level: Acr, acr_values: &[String]) -> bool {
         .any(|asked| asked <= level)
 }
 
-fn response(call: &Call, claims: AccessClaims, state_time_ms: i64) -> VerifyAccessTokenResponse {
+fn response(call: &Call, claims: &AccessClaims, state_time_ms: i64) -> VerifyAccessTokenResponse {
     let session = claims.session.as_ref();
     VerifyAccessTokenResponse {
         session: session
@@ -195,11 +207,11 @@ fn response(call: &Call, claims: AccessClaims, state_time_ms: i64) -> VerifyAcce
             .split_ascii_whitespace()
             .map(str::to_owned)
             .collect(),
-        iss: claims.issuer,
-        sub: claims.subject,
-        client_id: claims.client_id,
-        jti: claims.token_id,
-        aud: claims.audience,
+        iss: claims.issuer.clone(),
+        sub: claims.subject.clone(),
+        client_id: claims.client_id.clone(),
+        jti: claims.token_id.clone(),
+        aud: claims.audience.clone(),
     }
 }
 

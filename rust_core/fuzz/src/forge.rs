@@ -5,19 +5,7 @@
 use std::sync::LazyLock;
 
 use argus_core::token::{SigningKey, base64url};
-use aws_lc_rs::signature::Ed25519KeyPair;
-
-/// When it is: every check is made at this second.
-pub const NOW: u32 = 1_800_000_000;
-
-/// A key pair of public knowledge, as PKCS #8 DER: never to be trusted.
-pub const RSA: &[u8] = include_bytes!("../../core/tests/data/rsa_2048.der");
-
-/// Another one.
-pub static ED25519: LazyLock<Vec<u8>> = LazyLock::new(|| {
-    let pair = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap();
-    pair.to_pkcs8v1().unwrap().as_ref().to_vec()
-});
+use argus_samples::{RSA, ed25519};
 
 /// The keys, parsed.
 pub struct Keys {
@@ -25,12 +13,18 @@ pub struct Keys {
     pub rsa: SigningKey,
     /// `EdDSA`.
     pub ed25519: SigningKey,
+    /// `EdDSA`; was pulled in an emergency.
+    pub pulled: SigningKey,
+    /// `EdDSA`; of another tenant.
+    pub other: SigningKey,
 }
 
 /// The keys of the targets.
 pub static KEYS: LazyLock<Keys> = LazyLock::new(|| Keys {
     rsa: SigningKey::from_pkcs8(RSA).unwrap(),
-    ed25519: SigningKey::from_pkcs8(&ED25519).unwrap(),
+    ed25519: SigningKey::from_pkcs8(&ed25519(7)).unwrap(),
+    pulled: SigningKey::from_pkcs8(&ed25519(8)).unwrap(),
+    other: SigningKey::from_pkcs8(&ed25519(9)).unwrap(),
 });
 
 /// A correctly signed token of any header and payload.

@@ -10,11 +10,12 @@ use argus_core::token::dpop::{
     access_token_hash,
 };
 use argus_core::token::{CheckedProof, Confirmation, HttpUri, base64url, http_uri};
+use argus_samples::NOW;
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::Outcome;
-use crate::forge::{KEYS, NOW, halves, sign, with_another_signature};
+use crate::forge::{KEYS, halves, sign, with_another_signature};
 use crate::memory::within;
 
 /// Most bytes that checking one proof may hold, however long it is.

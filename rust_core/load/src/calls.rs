@@ -184,25 +184,29 @@ fn report(
     client_cpu: Duration,
 ) -> Result<Report, LoadError> {
     let none = || LoadError::System("there is no memory for a histogram".to_owned());
-    let (mut latency, mut lateness) = (
+    let (mut latency, mut response, mut lateness) = (
+        Latency::new().ok_or_else(none)?,
         Latency::new().ok_or_else(none)?,
         Latency::new().ok_or_else(none)?,
     );
     ended.sort_unstable_by_key(|one| one.number);
     for one in &ended {
         latency.add(one.took);
+        response.add(one.took.saturating_sub(one.late));
         lateness.add(one.late);
     }
     Ok(Report {
         took,
         answers: ended.into_iter().map(|one| one.answer).collect(),
         latency,
+        response,
         lateness,
         client_cpu,
     })
 }
 
-fn thread_cpu() -> Duration {
+/// CPU time of the calling thread so far.
+pub(crate) fn thread_cpu() -> Duration {
     let spent = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(
         u64::try_from(spent.tv_sec).unwrap_or_default(),

@@ -6,12 +6,17 @@
 //!
 //! The messages are bytes that somebody else has made, and the answers go back as bytes: a run costs the client as
 //! little as can be, and what an answer says is judged after it.
+//!
+//! Beside it are the yardsticks that servers are held against: a server that does nothing ([`Echo`]), and the bare
+//! signatures ([`signature_costs`]).
 
 mod calls;
 mod codec;
+mod echo;
 mod pace;
 mod plan;
 mod report;
+mod signatures;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -19,8 +24,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
+pub use echo::Echo;
 pub use plan::{Pace, Plan};
 pub use report::{Answer, Latency, Report};
+pub use signatures::{SignatureCosts, signature_costs};
 
 /// Why a run came to nothing. Calls that fail don't end a run: they are answers.
 #[derive(Debug, thiserror::Error)]

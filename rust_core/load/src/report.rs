@@ -63,6 +63,8 @@ pub struct Report {
     pub answers: Vec<Answer>,
     /// Of every call that was answered; in an open loop from when it was due.
     pub latency: Latency,
+    /// The same from when it was made.
+    pub response: Latency,
     /// Open loop: how late calls were made. Where this is not small, the client was the limit.
     pub lateness: Latency,
     /// CPU time of the client's thread.

@@ -1,20 +1,23 @@
 //! Records, rotation and ids.
 
 use argus_core::ids::Keyspace;
-use argus_core::record::{SessionRecord, State, Stored, UserRecord};
+use argus_core::record::{SessionRecord, Stored, UserRecord};
 use argus_core::rotation::{Presented, Verdict, rotate};
 use argus_core::token::RefreshIdKey;
+use argus_samples::NOW;
 
-use crate::{NOW, Work};
-
-const LINEAGE: [u8; 8] = [1; 8];
+use crate::Work;
 
 pub(crate) fn works() -> Vec<Work> {
-    let record = record();
+    let record = SessionRecord {
+        made: NOW - 100,
+        ..argus_samples::record()
+    };
+    let lineage = record.lineage;
     let (value, stored) = (record.encode(), record.encode());
     let user = UserRecord {
         is_disabled: false,
-        lineage: LINEAGE,
+        lineage,
         not_before: 0,
     }
     .encode();
@@ -28,7 +31,7 @@ pub(crate) fn works() -> Vec<Work> {
         Work::new("session record, encode", move || record.encode()),
         Work::new("rotation, decide", move || {
             let now_ms = i64::from(NOW) * 1000;
-            let outcome = rotate(&stored, &user, LINEAGE, &presented(), now_ms);
+            let outcome = rotate(&stored, &user, lineage, &presented(), now_ms);
             assert_eq!(outcome.verdict, Verdict::Rotated);
             outcome
         }),
@@ -39,32 +42,6 @@ pub(crate) fn works() -> Vec<Work> {
             ids.token_id(&session_id, 1, 2)
         }),
     ]
-}
-
-fn record() -> SessionRecord {
-    SessionRecord {
-        state: State::Active,
-        is_bound: false,
-        is_made_by_rotation: true,
-        is_rebuilt: false,
-        lineage: LINEAGE,
-        family: 1,
-        generation: 7,
-        made: NOW - 100,
-        attempt: [2; 4],
-        print: [3; 4],
-        binding: [0; 16],
-        device: [4; 16],
-        created: NOW - 1000,
-        idle_deadline: NOW + 3600,
-        absolute_deadline: NOW + 86_400,
-        policy_revision: 1,
-        acr: 1,
-        amr: 1,
-        auth_time: NOW - 1000,
-        refresh_id_key: 0,
-        context: [5; 12],
-    }
 }
 
 fn presented() -> Presented {

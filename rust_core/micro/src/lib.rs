@@ -35,15 +35,3 @@ pub fn works() -> Vec<Work> {
         .flatten()
         .collect()
 }
-
-/// When it is in the works that are told.
-const NOW: u32 = 1_800_000_000;
-
-/// A key pair of public knowledge, as PKCS #8 DER: never to be trusted.
-const RSA: &[u8] = include_bytes!("../../core/tests/data/rsa_2048.der");
-
-/// Another one.
-fn ed25519() -> Vec<u8> {
-    let pair = aws_lc_rs::signature::Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap();
-    pair.to_pkcs8v1().unwrap().as_ref().to_vec()
-}

@@ -11,11 +11,9 @@ use argus_core::token::{
     RefreshClaims, SessionClaims, SigningKey, TokenType, base64url, issue_access, issue_refresh,
     json, jwk, verify_access, verify_refresh,
 };
+use argus_samples::{ISSUER, NOW, RESOURCE, RSA, TENANT, ed25519};
 
-use crate::{NOW, RSA, Work, ed25519};
-
-const ISSUER: &str = "https://argus.example/t/acme";
-const RESOURCE: &str = "https://api.example";
+use crate::Work;
 
 /// One tenant with a key for each type of token.
 struct Tenant {
@@ -25,7 +23,7 @@ struct Tenant {
 
 impl KeySource for Tenant {
     fn tenant_id(&self, issuer: &str) -> Option<&str> {
-        (issuer == ISSUER).then_some("acme")
+        (issuer == ISSUER).then_some(TENANT)
     }
 
     fn key(&self, _tenant_id: &str, token_type: TokenType, kid: &str) -> Option<FoundKey<'_>> {
@@ -43,7 +41,7 @@ impl KeySource for Tenant {
 pub(crate) fn works() -> Vec<Work> {
     let tenant = Arc::new(Tenant {
         access: SigningKey::from_pkcs8(RSA).unwrap(),
-        refresh: SigningKey::from_pkcs8(&ed25519()).unwrap(),
+        refresh: SigningKey::from_pkcs8(&ed25519(7)).unwrap(),
     });
     [whole(&tenant), parts(&tenant), brought()]
         .into_iter()
@@ -92,6 +90,8 @@ fn parts(tenant: &Arc<Tenant>) -> Vec<Work> {
     let rsa = tenant.access.sign(&message).unwrap();
     let ed25519 = tenant.refresh.sign(&message).unwrap();
     let wasteful = format!("{{\"x\":[{}1]}}", r#"{"":0},"#.repeat(870));
+    let members = (0..json::MAX_VALUES - 1).map(|name| format!("\"{name:020}\":0"));
+    let widest = format!("{{{}}}", members.collect::<Vec<_>>().join(","));
     vec![
         Work::new("RS256 signature, check", move || {
             of_rsa_check.access.public().verify(&message, &rsa)
@@ -111,9 +111,13 @@ fn parts(tenant: &Arc<Tenant>) -> Vec<Work> {
             let payload = json::parse_object(&compact.payload).unwrap();
             (header, Claims::read(payload).unwrap())
         }),
-        Work::new("6 KiB of small JSON objects, read", move || {
-            json::parse_object(wasteful.as_bytes()).unwrap()
+        Work::new("6 KiB of small JSON objects, refuse", move || {
+            json::parse_object(wasteful.as_bytes()).unwrap_err()
         }),
+        Work::new(
+            "6 KiB of JSON with as many members as may be, read",
+            move || json::parse_object(widest.as_bytes()).unwrap(),
+        ),
     ]
 }
 
@@ -121,7 +125,7 @@ fn parts(tenant: &Arc<Tenant>) -> Vec<Work> {
 fn brought() -> Vec<Work> {
     let key = SigningKey::from_pkcs8(RSA).unwrap();
     let public = key.public_jwk();
-    let own = SigningKey::from_pkcs8(&ed25519()).unwrap();
+    let own = SigningKey::from_pkcs8(&ed25519(7)).unwrap();
     let header = format!(
         r#"{{"typ":"dpop+jwt","alg":"EdDSA","jwk":{}}}"#,
         own.public_jwk()

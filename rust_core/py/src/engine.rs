@@ -1,10 +1,11 @@
 //! The engine.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use argus_engine::{Incoming, IssueFailure, Options};
+use argus_engine::{Caches, Incoming, IssueFailure, Options, QuotaOptions};
 use pyo3::exceptions::{PyKeyError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -14,12 +15,16 @@ use crate::lease::Lease;
 
 /// Answers the hot RPCs: bytes in, bytes out, with the GIL free.
 #[pyclass(frozen, module = "argus._core")]
-pub(crate) struct Engine(argus_engine::Engine);
+pub(crate) struct Engine(pub(crate) Arc<argus_engine::Engine>);
 
 #[pymethods]
 impl Engine {
     #[new]
-    #[pyo3(signature = (*, redis_url, clock, redis_timeout_ms = 2000, effect_capacity = 100_000, redis_ca_pem = None, lease = None))]
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments in Python")]
+    #[pyo3(signature = (
+        *, redis_url, clock, redis_timeout_ms = 2000, effect_capacity = 100_000, redis_ca_pem = None, lease = None,
+        caller_cache = 0, signature_cache = 0, state_cache = 0, activity_queue = 0, quotas = None,
+    ))]
     fn new(
         redis_url: Option<String>,
         clock: &Clock,
@@ -27,6 +32,11 @@ impl Engine {
         effect_capacity: usize,
         redis_ca_pem: Option<Vec<u8>>,
         lease: Option<&Lease>,
+        caller_cache: u64,
+        signature_cache: u64,
+        state_cache: u64,
+        activity_queue: usize,
+        quotas: Option<(u32, u32)>,
     ) -> PyResult<Self> {
         let options = Options {
             redis_url,
@@ -34,11 +44,21 @@ impl Engine {
             redis_ca_pem,
             lease: lease.map(|lease| Arc::clone(&lease.0)),
             effect_capacity,
+            caches: Caches {
+                caller_bytes: caller_cache,
+                signature_bytes: signature_cache,
+                state_bytes: state_cache,
+                activity_queue,
+            },
+            quotas: QuotaOptions {
+                caller: quotas.and_then(|(caller, _)| NonZeroU32::new(caller)),
+                tenant: quotas.and_then(|(_, tenant)| NonZeroU32::new(tenant)),
+            },
             clock: clock.0.clone(),
         };
         let engine = argus_engine::Engine::open(options);
         engine
-            .map(Self)
+            .map(|engine| Self(Arc::new(engine)))
             .map_err(|error| PyValueError::new_err(error.to_string()))
     }
 
@@ -54,9 +74,10 @@ impl Engine {
     }
 
     /// Takes an encoded `argus.internal.v1.Snapshot` in the place of the one before.
-    fn load(&self, py: Python<'_>, snapshot: &[u8]) -> PyResult<()> {
+    fn load(&self, py: Python<'_>, snapshot: &[u8]) -> PyResult<Vec<String>> {
         let loaded = py.detach(|| self.0.load(snapshot));
-        loaded.map_err(|error| PyValueError::new_err(error.to_string()))
+        let faults = loaded.map_err(|error| PyValueError::new_err(error.to_string()))?;
+        Ok(faults.iter().map(ToString::to_string).collect())
     }
 
     /// Version of the snapshot; 0 before the first.
@@ -67,7 +88,8 @@ impl Engine {
     /// Answers one of `HOT_METHODS`.
     #[expect(clippy::too_many_arguments, reason = "keyword arguments in Python")]
     #[pyo3(signature = (
-        method, request, *, authorization, request_id, deadline_ms, postgresql_answers = false, call_id = "",
+        method, request, *, authorization, request_id, deadline_ms, postgresql_answers = false,
+        snapshot_confirmed = false, is_repeat = false, call_id = "", scope = "",
     ))]
     fn answer<'py>(
         &self,
@@ -78,7 +100,10 @@ impl Engine {
         request_id: &str,
         deadline_ms: i64,
         postgresql_answers: bool,
+        snapshot_confirmed: bool,
+        is_repeat: bool,
         call_id: &str,
+        scope: &str,
     ) -> (u8, Bound<'py, PyBytes>) {
         let incoming = Incoming {
             path: method,
@@ -88,13 +113,16 @@ impl Engine {
             call_id,
             deadline_ms,
             postgresql_answers,
+            snapshot_confirmed,
+            is_repeat,
+            scope,
         };
         let (kind, bytes) = py.detach(|| self.0.answer(incoming));
         (kind, PyBytes::new(py, &bytes))
     }
 
     /// Authenticates the caller of an RPC that Python serves.
-    #[pyo3(signature = (authorization, *, scope, system_tenant_only, request_id = ""))]
+    #[pyo3(signature = (authorization, *, scope, system_tenant_only, request_id = "", snapshot_confirmed = false))]
     fn authenticate<'py>(
         &self,
         py: Python<'py>,
@@ -102,11 +130,15 @@ impl Engine {
         scope: &str,
         system_tenant_only: bool,
         request_id: &str,
+        snapshot_confirmed: bool,
     ) -> (u8, Bound<'py, PyBytes>) {
-        let (kind, bytes) = py.detach(|| {
-            self.0
-                .authenticate(authorization, scope, system_tenant_only, request_id)
-        });
+        let incoming = Incoming {
+            authorization,
+            request_id,
+            snapshot_confirmed,
+            ..Incoming::default()
+        };
+        let (kind, bytes) = py.detach(|| self.0.authenticate(incoming, scope, system_tenant_only));
         (kind, PyBytes::new(py, &bytes))
     }
 
@@ -145,21 +177,30 @@ impl Engine {
     }
 
     /// The claims of a token whose signature, type, issuer and times are good, expired ones too.
-    fn read_token<'py>(&self, py: Python<'py>, token: &str) -> (u8, Bound<'py, PyBytes>) {
-        let (kind, bytes) = py.detach(|| self.0.read_token(token));
+    #[pyo3(signature = (token, *, snapshot_confirmed = false))]
+    fn read_token<'py>(
+        &self,
+        py: Python<'py>,
+        token: &str,
+        snapshot_confirmed: bool,
+    ) -> (u8, Bound<'py, PyBytes>) {
+        let (kind, bytes) = py.detach(|| self.0.read_token(token, snapshot_confirmed));
         (kind, PyBytes::new(py, &bytes))
     }
 
     /// The claims of a refresh token that stands for its session, if only for a step-up.
-    #[pyo3(signature = (token, *, tenant_id, request_id))]
+    #[pyo3(signature = (token, *, tenant_id, snapshot_confirmed = false))]
     fn read_refresh_token<'py>(
         &self,
         py: Python<'py>,
         token: &str,
         tenant_id: &str,
-        request_id: &str,
+        snapshot_confirmed: bool,
     ) -> (u8, Bound<'py, PyBytes>) {
-        let (kind, bytes) = py.detach(|| self.0.read_refresh_token(tenant_id, token, request_id));
+        let (kind, bytes) = py.detach(|| {
+            self.0
+                .read_refresh_token(tenant_id, token, snapshot_confirmed)
+        });
         (kind, PyBytes::new(py, &bytes))
     }
 
@@ -190,13 +231,25 @@ impl Engine {
     }
 
     /// The tenant's published key set as JSON.
-    fn jwks<'py>(&self, py: Python<'py>, tenant_id: &str) -> Option<Bound<'py, PyBytes>> {
-        self.0.jwks(tenant_id).map(|set| PyBytes::new(py, &set))
+    fn jwks<'py>(&self, py: Python<'py>, tenant_id: &str) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let set = self.0.jwks(tenant_id);
+        let set = set.map_err(|error| PyKeyError::new_err(error.to_string()))?;
+        Ok(set.map(|set| PyBytes::new(py, &set)))
     }
 
     /// Counts since the start.
     fn counters(&self) -> BTreeMap<String, u64> {
         self.0.counters()
+    }
+
+    /// Figures of now.
+    fn gauges(&self) -> BTreeMap<&'static str, i64> {
+        self.0.gauges()
+    }
+
+    /// Writes the uses of sessions that wait; how many still do.
+    fn write_activity(&self, py: Python<'_>, wait_ms: u64) -> usize {
+        py.detach(|| self.0.write_activity(Duration::from_millis(wait_ms)))
     }
 
     /// Ends the engine's threads.

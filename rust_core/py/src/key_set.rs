@@ -10,6 +10,12 @@ use pyo3::prelude::*;
 #[pyclass(frozen, module = "argus._core")]
 pub(crate) struct PublicKey(VerifyingKey);
 
+impl PublicKey {
+    pub(crate) const fn inner(&self) -> &VerifyingKey {
+        &self.0
+    }
+}
+
 #[pymethods]
 impl PublicKey {
     /// The one `alg` of its signatures.

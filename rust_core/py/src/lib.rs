@@ -1,18 +1,25 @@
 //! The Python extension `argus._core`: takes bytes and scalars, frees the GIL, converts.
 
 mod clock;
+mod door;
 mod engine;
 mod key_set;
 mod keys;
 mod keyspace;
 mod lease;
 mod load;
+mod offline;
 mod record;
 mod twin;
 
 use argus_engine::proto::access::HOT_METHODS;
+use mimalloc::MiMalloc;
 use pyo3::prelude::*;
 use pyo3::types::PyFrozenSet;
+
+/// The system's kept the memory of a flood long after it was over.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Source of the Redis functions; the offset is for tests.
 #[pyfunction]
@@ -47,13 +54,21 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<record::SessionRecord>()?;
     module.add_class::<engine::Engine>()?;
     module.add_class::<lease::Lease>()?;
+    module.add_class::<door::Door>()?;
+    module.add_class::<door::DoorCertificate>()?;
+    module.add_class::<door::DoorCounts>()?;
+    module.add_class::<door::DoorLimits>()?;
     module.add_class::<load::Load>()?;
     module.add_class::<load::LoadReport>()?;
+    module.add_class::<load::Echo>()?;
     module.add_class::<key_set::PublicKey>()?;
     module.add_function(wrap_pyfunction!(function_library, module)?)?;
     module.add_function(wrap_pyfunction!(function_library_name, module)?)?;
     module.add_function(wrap_pyfunction!(function_name, module)?)?;
     module.add_function(wrap_pyfunction!(key_set::read_key_set, module)?)?;
+    module.add_function(wrap_pyfunction!(offline::verify_access_token, module)?)?;
+    module.add_function(wrap_pyfunction!(offline::check_dpop_proof, module)?)?;
+    module.add_function(wrap_pyfunction!(load::signature_costs, module)?)?;
     module.add_function(wrap_pyfunction!(keys::generate_rsa_key, module)?)?;
     module.add_function(wrap_pyfunction!(keys::generate_ed25519_key, module)?)?;
     module.add_function(wrap_pyfunction!(keys::public_jwk, module)?)?;

@@ -1,6 +1,7 @@
-//! The load client of benchmarks.
+//! The load client of benchmarks, and their yardsticks.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -124,10 +125,53 @@ impl LoadReport {
         self.0.latency.percentile(percent).as_secs_f64()
     }
 
+    /// Seconds within which so many percent of the calls were answered, from when they were made.
+    fn response(&self, percent: f64) -> f64 {
+        self.0.response.percentile(percent).as_secs_f64()
+    }
+
     /// Seconds by which so many percent of the calls of an open loop were late at most.
     fn lateness(&self, percent: f64) -> f64 {
         self.0.lateness.percentile(percent).as_secs_f64()
     }
+}
+
+/// A gRPC server that answers every unary call with the same bytes, on threads of its own.
+#[pyclass(frozen, module = "argus._core")]
+pub(crate) struct Echo(argus_load::Echo);
+
+#[pymethods]
+impl Echo {
+    #[new]
+    fn new(address: &str, answer: Vec<u8>) -> PyResult<Self> {
+        let address: SocketAddr = address
+            .parse()
+            .map_err(|_| PyValueError::new_err("the address must be an IP address and a port"))?;
+        let opened = argus_load::Echo::open(address, answer);
+        opened
+            .map(Self)
+            .map_err(|error| PyOSError::new_err(error.to_string()))
+    }
+
+    /// Port that it listens on.
+    #[getter]
+    fn port(&self) -> u16 {
+        self.0.address().port()
+    }
+}
+
+/// CPU seconds of one bare signature of each kind: the mean of so many.
+#[pyfunction]
+pub(crate) fn signature_costs(py: Python<'_>, count: u32) -> PyResult<BTreeMap<&'static str, f64>> {
+    let costs = py
+        .detach(|| argus_load::signature_costs(count))
+        .map_err(|error| to_py(&error))?;
+    Ok(BTreeMap::from([
+        ("RSA-2048 sign", costs.rsa_2048_sign.as_secs_f64()),
+        ("RSA-2048 verify", costs.rsa_2048_verify.as_secs_f64()),
+        ("Ed25519 sign", costs.ed25519_sign.as_secs_f64()),
+        ("Ed25519 verify", costs.ed25519_verify.as_secs_f64()),
+    ]))
 }
 
 fn to_py(error: &LoadError) -> PyErr {

@@ -1,8 +1,11 @@
 """Who may call: the engine authenticates for the hot RPCs and for all others alike."""
 
+import re
+from collections.abc import Callable
+
 import pytest
 
-from argus.internal.v1.engine_pb2 import Caller, FlowNeed
+from argus.internal.v1.engine_pb2 import Caller, FlowNeed, KeySnapshot, NeedsFlow
 from tests.support.engine import CLIENT, TENANT, Bench, refusal, verify_request
 
 REQUEST = verify_request("x")
@@ -65,41 +68,54 @@ def test_only_the_system_tenant_calls_what_is_marked_so(bench: Bench) -> None:
     assert "tokens.verify" in caller.scopes
 
 
-def test_an_unknown_key_or_client_has_the_snapshot_read_once(bench: Bench) -> None:
-    """Another process may have made it just now; a flood of forged names reads nothing."""
-    client = bench.tenant.clients.pop()
-    bench.load()
-    assert bench.needs("VerifyAccessToken", REQUEST).need == FlowNeed.FLOW_NEED_SNAPSHOT
-    bench.tenant.clients.append(client)
-    key = bench.tenant.keys.pop(0)
-    bench.load()
-
-    def answer() -> int:
-        return bench.engine.answer(
-            "/argus.v1.TokenService/VerifyAccessToken",
-            REQUEST.SerializeToString(),
-            authorization=f"Bearer {bench.bearer}",
-            request_id="one",
-            deadline_ms=1000,
-        )[0]
-
-    assert [answer(), answer()] == [2, 1]
-    bench.clock.advance(31_000)
-    assert [answer(), answer()] == [2, 1]
-    bench.tenant.keys.insert(0, key)
+def test_what_the_snapshot_does_not_know_has_it_read_before_a_token_is_refused(bench: Bench) -> None:
+    """Another process may have made the tenant, the key or the client just now; once it was read, a refusal is one."""
+    answer, snapshot = answers(bench), bench.snapshot.SerializeToString()
+    for what in ("tenants", "keys", "clients"):
+        del getattr(bench.snapshot if what == "tenants" else bench.tenant, what)[0]
+        bench.load()
+        for _ in range(2):  # it is each call's own question
+            assert answer(confirmed=False)[0] == [2, 2]
+        kinds, contents = answer(confirmed=True)
+        assert (kinds, {refusal(one).reason for one in contents}) == ([1, 1], {"CALLER_TOKEN_INVALID"})
+        bench.snapshot.ParseFromString(snapshot)
     bench.load()
     assert bench.refused("VerifyAccessToken", REQUEST).reason == "TOKEN_INVALID"
 
 
-def test_while_python_serves_an_rpc_an_unknown_client_is_no_refusal_at_first(bench: Bench) -> None:
-    """UNAVAILABLE is never UNAUTHENTICATED."""
-    bench.tenant.clients.pop()
-    bench.load()
-    reasons = []
-    for _ in range(2):
-        content = bench.engine.authenticate(f"Bearer {bench.bearer}", scope="x", system_tenant_only=False)[1]
-        reasons.append(refusal(content).reason)
-    assert reasons == ["UNAVAILABLE", "CALLER_TOKEN_INVALID"]
+def answers(bench: Bench) -> Callable[..., tuple[list[int], list[bytes]]]:
+    """Asks the engine for a hot call and for the caller of another one."""
+    authorization = f"Bearer {bench.bearer}"
+
+    def ask(*, confirmed: bool) -> tuple[list[int], list[bytes]]:
+        hot = bench.engine.answer(
+            "/argus.v1.TokenService/VerifyAccessToken",
+            REQUEST.SerializeToString(),
+            authorization=authorization,
+            request_id="one",
+            deadline_ms=1000,
+            snapshot_confirmed=confirmed,
+        )
+        other = bench.engine.authenticate(
+            authorization, scope="tokens.verify", system_tenant_only=False, snapshot_confirmed=confirmed
+        )
+        for kind, content in (hot, other):
+            assert kind != 2 or NeedsFlow.FromString(content).need == FlowNeed.FLOW_NEED_SNAPSHOT
+        return [hot[0], other[0]], [hot[1], other[1]]
+
+    return ask
+
+
+def test_a_key_that_can_not_be_read_here_is_no_refusal(bench: Bench) -> None:
+    """UNAVAILABLE is never UNAUTHENTICATED: whether the token is good another process may know."""
+    bench.tenant.keys[0].private_key = b""
+    fresh = bench.another_engine()
+    for confirmed in (False, True):
+        kind, content = fresh.authenticate(
+            f"Bearer {bench.bearer}", scope="tokens.verify", system_tenant_only=False, snapshot_confirmed=confirmed
+        )
+        assert (kind, refusal(content).reason) == (1, "UNAVAILABLE")
+        assert refusal(content).metadata == {"component": "keys"}
 
 
 def test_a_bad_snapshot_leaves_the_one_before_in_force(bench: Bench) -> None:
@@ -114,3 +130,23 @@ def test_a_bad_snapshot_leaves_the_one_before_in_force(bench: Bench) -> None:
     with pytest.raises(ValueError, match="bucket key"):
         bench.load()
     assert bench.engine.snapshot_version() == version
+
+
+def test_a_key_that_is_not_what_it_says_is_told_and_keeps_no_other_out(bench: Bench) -> None:
+    """In its place stands one that can't be read; what was known of it before stays."""
+    keys = bench.tenant.keys
+    another = KeySnapshot()
+    another.CopyFrom(keys[1])
+    another.kid, another.signs = "another", False
+    keys.append(another)
+    damaged = KeySnapshot(kid="damaged", use=keys[0].use, algorithm="RS256", private_key=b"no key")
+    keys.append(damaged)
+    numbered = KeySnapshot(kid="300", use=keys[2].use, algorithm="HS256", private_key=bytes(32))
+    keys.append(numbered)
+    keys[0].algorithm = "EdDSA"
+    told = bench.engine.load(bench.snapshot.SerializeToString())
+    named = [re.findall(r"key (\S+) of tenant acme cannot be used", one) for one in told]
+    assert named == [["another"], ["damaged"], ["300"]]
+    bench.verify(bench.sign_in().tokens.access_token)
+    with pytest.raises(KeyError, match="can't be read"):
+        bench.engine.jwks(TENANT)

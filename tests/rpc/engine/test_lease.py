@@ -19,10 +19,8 @@ OTHER = b"another."
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Valkey]:
     """A server of this test alone."""
-    started = Valkey(tmp_path / "one")
-    started.start()
-    yield started
-    started.stop()
+    with Valkey(tmp_path / "one").running() as started:
+        yield started
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """What the engine does without its stores: an outage is never an answer."""
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +11,6 @@ from argus.internal.v1.engine_pb2 import FlowNeed
 from argus.v1.token_service_pb2 import BatchVerifyAccessTokensRequest
 from tests.support.engine import SERVICE, TENANT, USER, Bench, refresh_request, refusal, verify_request
 from tests.support.tls import TlsFront
-from tests.support.valkey import Valkey
-
-
-@pytest.fixture
-def own(tmp_path: Path) -> Iterator[Bench]:
-    """A bench whose server may be stopped."""
-    server = Valkey(tmp_path)
-    server.start()
-    clock = _core.Clock()
-    engine = _core.Engine(redis_url=server.url, clock=clock, redis_timeout_ms=500)
-    yield Bench(server, engine, clock)
-    engine.close()
-    server.stop()
 
 
 def test_redis_away_is_unavailable_and_nothing_else(own: Bench) -> None:

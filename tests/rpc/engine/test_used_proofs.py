@@ -1,8 +1,5 @@
 """A proof is used once, whichever process checks it: a retry is no replay, and a store that is away no yes."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from google.protobuf.message import Message
 
@@ -17,7 +14,6 @@ from argus.v1.types_pb2 import ClientContext
 from tests.support.dpop import DpopClient
 from tests.support.engine import DEADLINE, GRACE, SERVICE, TENANT, Bench, refresh_request, refusal, verify_request
 from tests.support.proofs import record, refused_proof, used_proofs
-from tests.support.valkey import Valkey
 
 MEMORY = 70
 
@@ -26,18 +22,6 @@ MEMORY = 70
 def client() -> DpopClient:
     """The owner of the bound sessions here."""
     return DpopClient()
-
-
-@pytest.fixture
-def own(tmp_path: Path) -> Iterator[Bench]:
-    """A bench whose server may be stopped."""
-    server = Valkey(tmp_path)
-    server.start()
-    clock = _core.Clock()
-    engine = _core.Engine(redis_url=server.url, clock=clock, redis_timeout_ms=500)
-    yield Bench(server, engine, clock)
-    engine.close()
-    server.stop()
 
 
 def test_a_used_proof_is_refused_and_changes_nothing(bench: Bench, client: DpopClient) -> None:

@@ -270,8 +270,10 @@ def test_rfc_7662_introspection_only_ever_says_active_or_not(bench: Bench) -> No
     assert introspect(bench, renewed.refresh_token).active
     assert not [effect for effect in bench.effects() if effect.last_active]
     bench.end(session)
-    for token in ("", "x" * 9000, "a.b.c", renewed.access_token, renewed.refresh_token):
+    for token in ("x" * 9000, "a.b.c", renewed.access_token, renewed.refresh_token):
         assert introspect(bench, token) == IntrospectTokenResponse()
+    refused = bench.refused("IntrospectToken", IntrospectTokenRequest())
+    assert (refused.reason, refused.metadata) == ("FIELD_INVALID", {"field": "token"})
 
 
 def test_fields_beyond_their_limits_are_named(bench: Bench) -> None:

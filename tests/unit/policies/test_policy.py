@@ -33,6 +33,8 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
         "on_limit": st.sampled_from(["deny", "end_oldest", "end_least_recent"]),
         "password_min_alone": st.integers(15, 128),
         "password_min_with_second_factor": st.integers(8, 128),
+        "self_registration": st.booleans(),
+        "recovery_ends_sessions": st.booleans(),
     }
     document = draw(st.fixed_dictionaries({}, optional=values))
     if draw(st.booleans()):
@@ -54,7 +56,7 @@ def test_every_document_that_can_be_made_can_be_set(document: dict[str, Any]) ->
 def test_the_most_specific_scope_wins_field_by_field(settings: list[tuple[Any, dict[str, Any]]]) -> None:
     """Against the plainest model: look through the scopes from the user up until one of them sets the field."""
     merged = to_document(merge(settings))
-    for key in set(merged) - {"idle_seconds", "access_seconds"}:
+    for key in set(merged) - {"idle_seconds", "access_seconds", "required_acr"}:
         for kind in reversed(SCOPE_KINDS):
             values = [document[key] for scope, document in settings if scope == kind and key in document]
             if values:
@@ -62,6 +64,13 @@ def test_the_most_specific_scope_wins_field_by_field(settings: list[tuple[Any, d
                 break
         else:
             assert merged[key] == to_document(Policy())[key]
+
+
+@given(SETTINGS)
+def test_what_is_required_of_all_is_required_of_each(settings: list[tuple[Any, dict[str, Any]]]) -> None:
+    """The highest level of any scope: refreshes are held to a client's, which no narrower scope may undercut."""
+    required = [document["required_acr"] for _, document in settings if "required_acr" in document]
+    assert merge(settings).required_acr == max(required, default=1)
 
 
 @given(SETTINGS)
@@ -108,7 +117,7 @@ def test_a_policy_survives_its_document(document: dict[str, Any]) -> None:
 
 
 def test_the_default_is_the_documented_one() -> None:
-    """Idle 8 h, absolute 24 h, access 5 min, grace 30 s, deadline 10 s, ten sessions, the oldest goes."""
+    """Idle 8 h, absolute 24 h, access 5 min, grace 30 s, deadline 10 s, ten sessions, closed to strangers."""
     assert to_document(Policy()) == {
         "idle_seconds": 28800,
         "absolute_seconds": 86400,
@@ -122,6 +131,10 @@ def test_the_default_is_the_documented_one() -> None:
         "on_limit": "end_oldest",
         "password_min_alone": 15,
         "password_min_with_second_factor": 8,
+        "required_acr": 1,
+        "script_access_token": False,
+        "self_registration": False,
+        "recovery_ends_sessions": True,
     }
 
 

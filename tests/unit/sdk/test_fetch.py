@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from argus.sdk.fetch import LARGEST_DOCUMENT, Fetcher, FetchFailedError
+from argus.sdk.jwks import KeySetUnavailableError, RemoteKeySet
 from tests.support.issuer import Issuer, issuer
 from tests.support.tls import TlsFront
 
 LOOPBACK = Fetcher(allow_loopback=True)
 SERVER_PARTS = {
-    "grpc",
     "starlette",
     "uvicorn",
     "psycopg",
@@ -49,6 +49,9 @@ async def there() -> AsyncIterator[Issuer]:
         "https://word@id.example.com/keys",
         "https://id.example.com/keys#part",
         "//id.example.com/keys",
+        "https://id.example.com:99999/keys",
+        "https://id.example.com:word/keys",
+        "https://[word/keys",
         "",
     ],
 )
@@ -149,6 +152,43 @@ async def test_certificates_are_checked(tmp_path: Path) -> None:
     finally:
         front.close()
         await behind.stop()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("SSL_CERT_FILE", "/nowhere/authorities.pem", r"certificates .* \(FileNotFoundError\): see SSL_CERT_FILE"),
+        ("SSL_CERT_FILE", __file__, r"certificates .* \(SSLError\): see SSL_CERT_FILE"),
+        ("HTTPS_PROXY", "socks5://user:word@127.0.0.1:1", "'socksio' package is not installed"),
+        ("ALL_PROXY", "ftp://user:word@127.0.0.1:1", "ValueError"),
+        ("HTTPS_PROXY", "http://user:word@127.0.0.1:99999", "no answer"),
+    ],
+)
+async def test_an_environment_that_can_not_be_used_is_an_outage(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str
+) -> None:
+    """It is believed, and no fault of the program's."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(FetchFailedError, match=says) as failed:
+        await Fetcher().get("https://127.0.0.1:1/keys")
+    assert "word" not in str(failed.value)
+    key_set = RemoteKeySet("https://127.0.0.1:1/keys")
+    with pytest.raises(KeySetUnavailableError, match=says):
+        await key_set.warm()
+
+
+async def test_proxies_are_for_the_way_out(there: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What leaves the machine goes by the proxy, which sees a name and no more."""
+    proxy = there.url.removesuffix("/keys")
+    for name in ("HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, proxy)
+    there.say(b"{}")
+    assert await LOOPBACK.get(there.url) == b"{}"
+    there.say(b"", status="502 Bad Gateway")
+    with pytest.raises(FetchFailedError, match="ProxyError"):
+        await Fetcher().get("https://id.example.com/keys?secret")
+    asked = [request.partition("\r\n")[0] for request in there.requests]
+    assert asked == ["GET /keys HTTP/1.1", "CONNECT id.example.com:443 HTTP/1.1"]
 
 
 def test_nothing_of_the_server_comes_along() -> None:

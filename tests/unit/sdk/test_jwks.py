@@ -1,6 +1,9 @@
 """An issuer's keys (J13): fetched seldom, kept over outages, and not longer than promised."""
 
 import asyncio
+import shutil
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -285,6 +288,41 @@ async def test_keys_that_do_not_verify_are_left_out_and_named_once(
     assert caplog.text.count("left out") == 1
     assert "'secret', 'the key is not public'" in caplog.text
     assert "c2VjcmV0LXRleHQ" not in caplog.text
+
+
+async def test_who_waits_is_told_that_the_set_was_closed(there: Issuer, consumer: Consumer) -> None:
+    """And so is who comes later: nobody was cancelled."""
+    key = Key()
+    there.publish([key])
+    there.may_answer.clear()
+    waiting = [asyncio.create_task(consumer.key_set.key(key.kid)) for _ in range(3)]
+    gone = asyncio.create_task(consumer.key_set.warm())
+    await there.asked(1)
+    gone.cancel()
+    await consumer.key_set.close()
+    for one in (*waiting, consumer.key_set.warm(), consumer.key_set.key(key.kid)):
+        with pytest.raises(KeySetUnavailableError, match="was closed"):
+            await one
+    with pytest.raises(asyncio.CancelledError):
+        await gone
+    assert consumer.fetches == 1
+    await consumer.key_set.close()
+
+
+def test_a_machine_that_sleeps_makes_the_set_older() -> None:
+    """Else a key that was pulled meanwhile would be good for as long again. Elsewhere the clock of sleeps is ahead."""
+    program = (
+        "import time; from argus.sdk.jwks import RemoteKeySet as Set\n"
+        "print(Set('https://id.example.com/keys')._now() - time.monotonic())"
+    )
+    asleep = ["unshare", "--user", "--time", "--boottime", "86400", "--", sys.executable]
+    if (
+        shutil.which("unshare") is None
+        or subprocess.run([*asleep, "-c", ""], check=False, capture_output=True).returncode
+    ):
+        pytest.skip("needs Linux and the right to make a time namespace")
+    done = subprocess.run([*asleep, "-c", program], check=True, capture_output=True, text=True, timeout=60)
+    assert float(done.stdout) > 80_000
 
 
 def test_times_fit_each_other() -> None:

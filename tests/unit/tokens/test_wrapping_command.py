@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import resource
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from argus.tokens.kek.command import KeyEncryptionUnavailableError, WrappingCommand
+from argus.tokens.kek.command import MAX_OUTPUT, KeyEncryptionUnavailableError, WrappingCommand
 from tests.support.kms import Kms
 from tests.support.logs import captured_logs
 
@@ -102,6 +103,33 @@ async def test_a_program_that_hangs_is_ended_with_its_children(kms: Kms) -> None
     child = int((kms.folder / "child").read_text())
     _gone, alive = psutil.wait_procs([psutil.Process(child)] if psutil.pid_exists(child) else [], timeout=10)
     assert [one for one in alive if one.status() != psutil.STATUS_ZOMBIE] == []
+
+
+@pytest.mark.parametrize("where", ["&1", "&2"])
+async def test_a_program_that_writes_without_end_is_ended_with_its_children(tmp_path: Path, where: str) -> None:
+    """Nobody keeps what it writes, or waits for the end of its time."""
+    script = tmp_path / "endless"
+    script.write_text(f"#!/bin/sh\nsleep 1000 & echo $! > {tmp_path}/child\ncat /dev/zero >{where}\n")
+    script.chmod(0o700)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(KeyEncryptionUnavailableError) as failed:
+        await WrappingCommand(str(script), timeout=PATIENCE).wrap(KEY)
+    assert f"can't wrap: it writes more than {MAX_OUTPUT} bytes" in failed.value.detail
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024
+    child = int((tmp_path / "child").read_text())
+    _gone, alive = psutil.wait_procs([psutil.Process(child)] if psutil.pid_exists(child) else [], timeout=10)
+    assert [one for one in alive if one.status() != psutil.STATUS_ZOMBIE] == []
+
+
+async def test_as_much_as_a_program_may_write_is_read(tmp_path: Path) -> None:
+    """Of both outputs at once, and whether it reads what it is given or not."""
+    script = tmp_path / "talkative"
+    script.write_text(
+        f"#!/bin/sh\nhead -c {MAX_OUTPUT} /dev/zero | tr '\\0' ' ' >&2\n"
+        f"printf wrapped; head -c {MAX_OUTPUT - 7} /dev/zero | tr '\\0' '\\n'\n"
+    )
+    script.chmod(0o700)
+    assert await WrappingCommand(str(script), timeout=PATIENCE).wrap(KEY) == "wrapped"
 
 
 async def test_a_program_that_is_not_there_is_named() -> None:

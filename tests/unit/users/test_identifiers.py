@@ -5,8 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from argus.base.errors import InvalidFieldError
-from argus.users.model import IdentifierKind, NewIdentifier, canonical_identifier, check_identifier
-from argus.users.service import check_identifiers
+from argus.mail.letters import wire_address
+from argus.mail.model import MailRefusedError
+from argus.users.model import (
+    IdentifierKind,
+    NewIdentifier,
+    canonical_identifier,
+    check_identifier,
+    check_identifiers,
+)
 
 
 @given(st.text(max_size=60))
@@ -99,3 +106,21 @@ def test_a_new_user_has_one_to_ten_different_identifiers() -> None:
         with pytest.raises(InvalidFieldError) as refused:
             check_identifiers(bad)
         assert refused.value.field == field
+
+
+def test_mail_goes_to_the_domain_that_is_compared() -> None:
+    """Else whoever has groß.example could register, and prove to read the mail of, an address of gross.example."""
+    assert check_identifier("email", "me@xn--gro-7ka.example", field="f") == "me@xn--gro-7ka.example"
+    for value in ("me@groß.example", "me@ςα.example", "me@ẞ.example"):
+        with pytest.raises(InvalidFieldError):
+            check_identifier("email", value, field="f")
+    folded = (chr(code) for code in range(0x80, 0x110000) if canonical_identifier(chr(code)) != chr(code))
+    assert [one for one in folded if _is_sent_elsewhere(f"me@a{one}a.example")] == []
+
+
+def _is_sent_elsewhere(value: str) -> bool:
+    try:
+        canonical = check_identifier("email", value, field="f")
+        return wire_address(value) != wire_address(canonical)
+    except (InvalidFieldError, MailRefusedError):
+        return False

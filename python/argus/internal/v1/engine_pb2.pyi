@@ -191,7 +191,9 @@ class KeySnapshot(google.protobuf.message.Message):
     algorithm: builtins.str
     """"RS256", "EdDSA" or "HS256" (REFRESH_ID)."""
     private_key: builtins.bytes
-    """PKCS#8 DER (RS256, EdDSA) or 32 raw bytes (REFRESH_ID)."""
+    """PKCS#8 DER (RS256, EdDSA) or 32 raw bytes (REFRESH_ID). Empty: it was pulled and its name is enough, or this process
+    can't read it; then what the engine knew of it before stays.
+    """
     signs: builtins.bool
     """It is the one that signs now; at most one a use."""
     revoked: builtins.bool
@@ -265,6 +267,7 @@ class PolicySnapshot(google.protobuf.message.Message):
     REFRESH_IS_ACTIVITY_FIELD_NUMBER: builtins.int
     STRICT_FIELD_NUMBER: builtins.int
     END_ON_REPLAY_FIELD_NUMBER: builtins.int
+    REQUIRED_ACR_FIELD_NUMBER: builtins.int
     revision: builtins.int
     """Revision, unique in the tenant."""
     idle: builtins.int
@@ -283,6 +286,8 @@ class PolicySnapshot(google.protobuf.message.Message):
     """rotation = strict."""
     end_on_replay: builtins.bool
     """A replay ends the session instead of contesting it."""
+    required_acr: builtins.int
+    """Lowest level that sessions may be refreshed at, 1-3; 0: any."""
     def __init__(
         self,
         *,
@@ -295,8 +300,9 @@ class PolicySnapshot(google.protobuf.message.Message):
         refresh_is_activity: builtins.bool = ...,
         strict: builtins.bool = ...,
         end_on_replay: builtins.bool = ...,
+        required_acr: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["absolute", b"absolute", "access", b"access", "deadline", b"deadline", "end_on_replay", b"end_on_replay", "grace", b"grace", "idle", b"idle", "refresh_is_activity", b"refresh_is_activity", "revision", b"revision", "strict", b"strict"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["absolute", b"absolute", "access", b"access", "deadline", b"deadline", "end_on_replay", b"end_on_replay", "grace", b"grace", "idle", b"idle", "refresh_is_activity", b"refresh_is_activity", "required_acr", b"required_acr", "revision", b"revision", "strict", b"strict"]) -> None: ...
 
 global___PolicySnapshot = PolicySnapshot
 

@@ -27,6 +27,8 @@ _CONTEXT: Final = ClientContext(
 # Fewer than a user may have, so that no session makes room for another.
 SESSIONS_A_USER: Final = 8
 _SETUP_IN_FLIGHT: Final = 16
+CONNECTIONS: Final = 4
+"""Most connections of a run; one caller has one."""
 
 
 class WrongStateError(Exception):
@@ -112,13 +114,17 @@ class Hot:
         Raises:
             WrongStateError: An answer speaks of another session than the token's.
         """
+        turn, answers = await self.ask(sessions, count, pace)
+        check_verified(sessions, answers)
+        return turn
+
+    async def ask(self, sessions: Sequence[Begun], count: int, pace: Pace) -> tuple[Turn, list[bytes]]:
+        """The same without a look at what was answered, which comes back."""
         requests = [
             VerifyAccessTokenRequest(access_token=one.access_token, client_context=_CONTEXT).SerializeToString()
             for one in sessions
         ]
-        turn, answers = await self._run(VERIFY, requests, count, pace)
-        check_verified(sessions, answers)
-        return turn
+        return await self._run(VERIFY, requests, count, pace)
 
     async def refresh(self, sessions: Sequence[Begun], pace: Pace) -> tuple[Turn, list[Begun]]:
         """Changes each session's refresh token once; answers what there is then.
@@ -142,6 +148,7 @@ class Hot:
             authorization=await self._contender.authorization(),
             requests=requests,
             count=count,
+            connections=min(CONNECTIONS, pace.in_flight or CONNECTIONS),
         )
         return await run(calls, pace, self._contender.processes, tick=self._tick)
 

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from argus._core import SessionRecord
 from argus.base.clock import Clock, now
@@ -16,7 +16,7 @@ from argus.server.bench.runs import Calls, Pace, run
 from argus.server.private_stack import CLIENT_ID, make_tenant, private_settings
 from argus.server.served import Served
 from argus.sessions.live_store import LiveSessions
-from argus.storage.embedded import EmbeddedStores
+from argus.storage.embedded import EmbeddedStores, StoreUrls
 from argus.storage.migrate import migrate
 from argus.v1.user_service_pb2 import CreateUserRequest, CreateUserResponse, Identifier, IdentifierKind, User
 
@@ -30,22 +30,24 @@ _SETUP_IN_FLIGHT: Final = 16
 class PrivateArgus:
     """A tenant of a server of the benchmark's own. A `Contender`."""
 
-    def __init__(self, api: Api, live: LiveSessions, processes: Mapping[str, int]) -> None:
+    def __init__(self, api: Api, live: LiveSessions, processes: Mapping[str, int], urls: StoreUrls) -> None:
         """Calls a server as the tenant's client.
 
         Args:
             api: The client.
             live: The records in the server's Redis.
             processes: The server's process and those of its stores.
+            urls: Where the stores answer.
         """
-        self._api = api
+        self.urls = urls
+        self.api = api
         self._live = live
         self._processes = processes
 
     @property
     def address(self) -> str:
         """Host and port."""
-        return self._api.address
+        return self.api.address
 
     @property
     def processes(self) -> Mapping[str, int]:
@@ -54,11 +56,11 @@ class PrivateArgus:
 
     async def authorization(self) -> str:
         """A client token that is good for a while yet."""
-        return f"Bearer {await self._api.token()}"
+        return f"Bearer {await self.api.token()}"
 
     async def users(self, count: int) -> list[str]:
         """New users of the tenant."""
-        requests = [CreateUserRequest(parent=self._api.parent, user=_new_user()) for _ in range(count)]
+        requests = [CreateUserRequest(parent=self.api.parent, user=_new_user()) for _ in range(count)]
         calls = Calls(
             address=self.address,
             method=_CREATE_USER,
@@ -81,13 +83,30 @@ def _new_user() -> User:
 
 
 @asynccontextmanager
-async def private_argus(*refresh: RefreshAlgorithm) -> AsyncIterator[list[PrivateArgus]]:
+async def private_argus(*refresh: RefreshAlgorithm, **changes: Any) -> AsyncIterator[list[PrivateArgus]]:
     """One server with a tenant for each algorithm of refresh tokens, all with RSA-2048 keys for access tokens.
 
     To be entered from the main thread, with which the server ends.
 
     Args:
         refresh: What signs the refresh tokens of each tenant.
+        changes: Settings of the server that differ, as they stand in `argus.toml`.
+    """
+    async with private_servers(refresh, {"": changes}) as servers:
+        yield servers[""]
+
+
+@asynccontextmanager
+async def private_servers(
+    refresh: Sequence[RefreshAlgorithm], ways: Mapping[str, Mapping[str, Any]]
+) -> AsyncIterator[dict[str, list[PrivateArgus]]]:
+    """Servers over the same stores, each with settings of its own; the tenants as each of them serves them.
+
+    To be entered from the main thread, with which the servers end.
+
+    Args:
+        refresh: What signs the refresh tokens of each tenant.
+        ways: By a name, which settings of a server differ, as they stand in `argus.toml`.
     """
     clock = Clock()
     async with AsyncExitStack() as stack:
@@ -100,13 +119,16 @@ async def private_argus(*refresh: RefreshAlgorithm) -> AsyncIterator[list[Privat
             changed = settings.model_copy(update={"refresh_token_alg": algorithm})
             async with open_argus(changed, clock=clock) as argus:
                 made.append(await make_tenant(argus))
-        served = stack.enter_context(Served(settings, folder / "server").running())
         argus = await stack.enter_async_context(open_argus(settings, clock=clock))
         live = LiveSessions(argus.redis, argus.keyspace, now=lambda: now(clock))
-        pids = {"server": served.pid, "redis": stores.valkey.pid, "postgresql": stores.postgresql.pid}
-        tenants = []
-        for tenant_id, secret in made:
-            api = Api(served.grpc_address, tenant_id=tenant_id, client_id=CLIENT_ID, client_secret=secret, clock=clock)
-            stack.push_async_callback(api.close)
-            tenants.append(PrivateArgus(api, live, pids))
-        yield tenants
+        servers: dict[str, list[PrivateArgus]] = {}
+        for number, (name, changes) in enumerate(ways.items()):
+            served = stack.enter_context(Served(settings, folder / f"server{number}", **changes).running())
+            pids = {"server": served.pid, "redis": stores.valkey.pid, "postgresql": stores.postgresql.pid}
+            servers[name] = []
+            for tenant_id, secret in made:
+                address = served.grpc_address
+                api = Api(address, tenant_id=tenant_id, client_id=CLIENT_ID, client_secret=secret, clock=clock)
+                stack.push_async_callback(api.close)
+                servers[name].append(PrivateArgus(api, live, pids, stores.urls))
+        yield servers

@@ -21,18 +21,25 @@ class Plan:
         verifications: Verifications in the closed loop; 0: the contender is only refreshed.
         in_flight: Calls at a time in the closed loop.
         rate: Verifications a second in the open loop; None: without it.
+        refreshes: Whether the sessions are refreshed.
     """
 
     sessions: int = 200
     verifications: int = 2000
     in_flight: int = 32
     rate: float | None = None
+    refreshes: bool = True
 
     @property
     def calls(self) -> int:
         """Calls of a round, those included that are not counted."""
-        measured = self.sessions + sum(count for count, _ in self.verifying)
-        return measured + self.sessions + _WARM_UP * (1 + len(self.verifying))
+        measured = self.sessions * self.refreshes + sum(count for count, _ in self.verifying)
+        return measured + self.sessions + self.warming * (self.refreshes + len(self.verifying))
+
+    @property
+    def warming(self) -> int:
+        """Calls before each turn that do not count: every session comes up."""
+        return max(_WARM_UP, self.sessions)
 
     @property
     def verifying(self) -> Sequence[tuple[int, Pace]]:
@@ -77,6 +84,8 @@ async def play_round(entrants: Mapping[str, Entrant]) -> Turns:
                 await _warm(one, sessions[name])
                 turns[name][f"{VERIFY}, {pace}"] = await one.hot.verify(sessions[name], count, pace)
     for name, one in entrants.items():
+        if not one.plan.refreshes:
+            continue
         await _warm(one, sessions[name])
         turns[name][f"{REFRESH}, {one.plan.refreshing}"] = await _refresh(one, sessions[name])
     return turns
@@ -84,7 +93,7 @@ async def play_round(entrants: Mapping[str, Entrant]) -> Turns:
 
 async def _warm(entrant: Entrant, sessions: Sequence[Begun]) -> None:
     """Calls that nobody counts: a server that has slept while others had their turn pays for cold caches."""
-    await entrant.hot.verify(sessions, _WARM_UP, entrant.plan.refreshing)
+    await entrant.hot.verify(sessions, entrant.plan.warming, entrant.plan.refreshing)
 
 
 async def _refresh(entrant: Entrant, sessions: Sequence[Begun]) -> Turn:

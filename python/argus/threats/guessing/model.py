@@ -41,6 +41,20 @@ ADDRESS_BUDGET: Final = Budget(free=30, forgiveness=timedelta(minutes=1), memory
 """For one address (or IPv6 network of 64 bits), behind which many may sit."""
 
 
+ASKING_BUDGET: Final = Budget(free=20, forgiveness=timedelta(minutes=1), memory=timedelta(days=1))
+"""Mails that may be asked for from one address (or IPv6 network of 64 bits)."""
+
+MAIL_BUDGET: Final = Budget(
+    free=3,
+    first_wait=timedelta(minutes=10),
+    longest_wait=timedelta(minutes=50),
+    forgiveness=timedelta(minutes=20),
+    memory=timedelta(days=1),
+)
+"""Mails that strangers may have sent to one recipient. The longest wait is shorter than a link lives: whoever gets no
+further mail has one that is good, so that nobody is kept from it by those who ask in its name."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Try:
     """A try that was let through and counted as a failure, until it is known to be none.
@@ -61,12 +75,12 @@ class Try:
 class GuessingThrottledError(ArgusError):
     """Too many failures came before; the try was not looked at."""
 
-    def __init__(self, wait: timedelta) -> None:
+    def __init__(self, wait: timedelta, *, what: str = "failures") -> None:
         seconds = max(1, ceil(wait.total_seconds()))
         super().__init__(
             Code.RESOURCE_EXHAUSTED,
             ErrorReason.ERROR_REASON_GUESSING_THROTTLED,
-            f"too many failures; try again in {seconds} s",
+            f"too many {what}; try again in {seconds} s",
             retry_after=timedelta(seconds=seconds),
             retryAfterSeconds=seconds,
         )

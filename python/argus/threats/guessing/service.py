@@ -10,8 +10,10 @@ from typing import Final
 from argus.base.clock import Now
 from argus.threats.guessing.model import (
     ADDRESS_BUDGET,
+    ASKING_BUDGET,
     CLIENT_BUDGET,
     IDENTIFIER_BUDGET,
+    MAIL_BUDGET,
     Budget,
     GuessingThrottledError,
     Try,
@@ -63,6 +65,26 @@ class Guessing:
         key = self._key("session", tenant_id, session_id)
         return await self._begin(key, IDENTIFIER_BUDGET, tenant_id, ip_address)
 
+    async def begin_factor(
+        self, tenant_id: str, subject: str, method: str, *, place: str = "", ip_address: str | None
+    ) -> Try:
+        """Counts a try at a factor that is not the first of its login.
+
+        It has budgets apart from those of the password: whoever knows that could clear them again and again.
+
+        Args:
+            tenant_id: Tenant.
+            subject: User; the login, while nobody is known.
+            method: Kind of the factor.
+            place: Known device or session that the try comes from; it has its own budget. Empty: any other.
+            ip_address: Address of the user's device, where known.
+
+        Raises:
+            GuessingThrottledError: It has to wait.
+        """
+        key = self._key("factor", tenant_id, subject, method, place)
+        return await self._begin(key, IDENTIFIER_BUDGET, tenant_id, ip_address)
+
     async def begin_client(self, tenant_id: str, client_id: str, *, ip_address: str | None) -> Try:
         """Counts a try at a client's secret from one address.
 
@@ -88,6 +110,42 @@ class Guessing:
         """Forgets the failures from unknown devices: the password was set anew."""
         for identifier in identifiers:
             await self._store.clear(self._key("identifier", tenant_id, identifier, ""))
+
+    async def reopen_factor(self, tenant_id: str, user_id: str, method: str) -> None:
+        """Forgets the failures of a factor from unknown devices: it was set anew."""
+        await self._store.clear(self._key("factor", tenant_id, user_id, method, ""))
+
+    async def begin_asking(self, tenant_id: str, *, ip_address: str | None) -> None:
+        """Counts that somebody at this address asks for a mail, to whomever.
+
+        Raises:
+            GuessingThrottledError: It has to wait.
+        """
+        if not ip_address:
+            return
+        wait = await self._take(self._key("asking", tenant_id, _network(ip_address)), ASKING_BUDGET)
+        if wait is not None:
+            raise GuessingThrottledError(wait, what="requests for mail")
+
+    async def may_mail(self, tenant_id: str, recipient: str, kind: str) -> bool:
+        """Whether a recipient gets a further mail of a kind that a stranger asks for; if so, it counts.
+
+        Each kind has a budget of its own: those of others are nothing that a password could be set by.
+        """
+        return await self._take(self._mail_key(tenant_id, recipient, kind), MAIL_BUDGET) is None
+
+    async def forget_mails(self, tenant_id: str, recipient: str, kind: str) -> None:
+        """The recipient has made use of one: whoever asks for it gets further ones."""
+        await self._store.clear(self._mail_key(tenant_id, recipient, kind))
+
+    def _mail_key(self, tenant_id: str, recipient: str, kind: str) -> bytes:
+        return self._key("mail", tenant_id, recipient.casefold(), kind)
+
+    async def _take(self, key: bytes, budget: Budget) -> timedelta | None:
+        """How long it has to wait; None: not at all, and it counts."""
+        now_ms = round((self._now() - _EPOCH) / timedelta(milliseconds=1))
+        wait, _ = await self._store.take(key, budget, now_ms=now_ms)
+        return wait
 
     async def _begin(self, key: bytes, budget: Budget, tenant_id: str, ip_address: str | None) -> Try:
         now_ms = round((self._now() - _EPOCH) / timedelta(milliseconds=1))

@@ -6,11 +6,14 @@ import binascii
 import contextlib
 import os
 import re
+import select
+import selectors
 import shlex
 import signal
 import subprocess
+import time
 from datetime import timedelta
-from typing import Final, Literal, Protocol
+from typing import IO, Final, Literal, Protocol
 
 import structlog
 
@@ -22,6 +25,10 @@ log = structlog.get_logger(__name__)
 MAX_WRAPPED: Final = 16 * 1024
 """Longest wrapped key, in characters."""
 
+MAX_OUTPUT: Final = 64 * 1024
+"""Most bytes that the program may write: to standard output, and as many to standard error."""
+
+_CHUNK: Final = 16 * 1024
 _SAID: Final = 400
 _LIKE_A_KEY: Final = re.compile(r"[A-Za-z0-9+/=_:-]{40,}")
 _WITHHELD: Final = "(what it said holds key material and is not repeated)"
@@ -53,6 +60,10 @@ class KeyEncryptionUnavailableError(UnavailableError):
     def __init__(self, detail: str) -> None:
         super().__init__("key_encryption")
         self.detail = detail
+
+
+class _EndlessOutputError(Exception):
+    """The program writes more than anybody wants to keep."""
 
 
 class WrappingCommand:
@@ -102,19 +113,19 @@ class WrappingCommand:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 env=_environment(),
-                text=True,
-                encoding="utf-8",
-                errors="replace",
                 start_new_session=True,
             )
         except OSError as error:
             raise self._failed(operation, f"it can't be started ({type(error).__name__})") from None
         with process:
             try:
-                answer, said = process.communicate(f"{text}\n", timeout=self._timeout.total_seconds())
+                answer, said = _talk(process, f"{text}\n".encode(), self._timeout)
             except subprocess.TimeoutExpired:
                 _kill(process)
                 raise self._failed(operation, f"no answer within {self._timeout.total_seconds():g} s") from None
+            except _EndlessOutputError:
+                _kill(process)
+                raise self._failed(operation, f"it writes more than {MAX_OUTPUT} bytes") from None
         answer = answer.strip()
         if process.returncode != 0 or not answer:
             # A pipe in a script ends well whatever happens at its beginning.
@@ -134,7 +145,63 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
 
 
-def _kill(process: subprocess.Popen[str]) -> None:
+def _talk(process: subprocess.Popen[bytes], given: bytes, timeout: timedelta) -> tuple[str, str]:
+    """Gives the program its input; what it has written to its output and its errors when it has ended.
+
+    As `Popen.communicate`, which keeps whatever a program writes.
+
+    Raises:
+        subprocess.TimeoutExpired: It has not ended in time.
+        _EndlessOutputError: It writes more than `MAX_OUTPUT`.
+    """
+    deadline = time.monotonic() + timeout.total_seconds()
+    written = {name: bytearray() for name in ("stdout", "stderr")}
+    with selectors.DefaultSelector() as pipes:
+        pipes.register(_there(process.stdin), selectors.EVENT_WRITE, "stdin")
+        for name in written:
+            pipes.register(_there(getattr(process, name)), selectors.EVENT_READ, name)
+        while pipes.get_map():
+            left = deadline - time.monotonic()
+            if left <= 0 or not (ready := pipes.select(left)):
+                raise subprocess.TimeoutExpired(process.args, timeout.total_seconds())
+            for key, _ in ready:
+                if key.data == "stdin":
+                    given = given[_write(key.fd, given) :]
+                    is_done = not given
+                else:
+                    is_done = _read(key.fd, written[key.data])
+                if is_done:
+                    pipes.unregister(key.fileobj)
+                    _there(getattr(process, key.data)).close()
+    process.wait(max(0.0, deadline - time.monotonic()))
+    answer, said = (written[name].decode("utf-8", "replace") for name in ("stdout", "stderr"))
+    return answer, said
+
+
+def _write(fd: int, given: bytes) -> int:
+    """How much of the input the program has taken; all of it if it takes no more."""
+    try:
+        return os.write(fd, given[: select.PIPE_BUF])
+    except BrokenPipeError:
+        return len(given)
+
+
+def _read(fd: int, written: bytearray) -> bool:
+    """Takes what the program has written; whether that is the end."""
+    chunk = os.read(fd, _CHUNK)
+    written += chunk
+    if len(written) > MAX_OUTPUT:
+        raise _EndlessOutputError
+    return not chunk
+
+
+def _there(pipe: IO[bytes] | None) -> IO[bytes]:
+    if pipe is None:
+        raise ValueError("the program was started without its pipes")
+    return pipe
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
     """Ends the program, which runs, and what it has started."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)

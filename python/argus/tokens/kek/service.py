@@ -68,12 +68,14 @@ class KeyEncryptionKeys:
             WrongKeyEncryptionKeyError: It is not among those of the settings.
             KeyEncryptionUnavailableError: The provider that wraps it is away, or refuses.
         """
-        if await store.current(self._db) is None:
+        chosen = await store.current(self._db)
+        if chosen is None:
             kek_id, wrapped = await self._new()
             async with self._db.transaction() as tx:
                 if await store.choose_first(tx, kek_id, at=self._now()) and wrapped is not None:
                     await store.insert_wrapped(tx, kek_id, wrapped, at=self._now())
-        chosen = await store.current(self._db) or ""
+            # Another server may have been the first.
+            chosen = await store.current(self._db) or ""
         await self._cipher(chosen, _CURRENT)
         return chosen
 
@@ -98,6 +100,29 @@ class KeyEncryptionKeys:
             KeyEncryptionUnavailableError: The provider that wraps its key is away, or refuses.
         """
         return (await self._cipher(kek_id, place)).decrypt(ciphertext, place=place)
+
+    async def decrypt_now(self, ciphertext: bytes, *, kek_id: str, place: str) -> bytes:
+        """The same without asking a provider: nobody waits for a program.
+
+        Raises:
+            UnreadableSecretError: As `decrypt`.
+            KeyEncryptionUnavailableError: Its key was not unwrapped yet; `learn` will.
+        """
+        return (await self._cipher(kek_id, place, asks=False)).decrypt(ciphertext, place=place)
+
+    @property
+    def known(self) -> frozenset[str]:
+        """Ids of the keys that can decrypt now."""
+        return frozenset(self._ciphers)
+
+    async def require_known(self) -> None:
+        """Makes sure that the key that encrypts is known already, without asking a provider.
+
+        Raises:
+            WrongKeyEncryptionKeyError: It is not among those of the settings.
+            KeyEncryptionUnavailableError: It was not unwrapped yet.
+        """
+        await self._cipher(await store.current(self._db) or "", _CURRENT, asks=False)
 
     async def learn(self) -> None:
         """Unwraps the keys that are there and not known yet, before something under them is needed in a hurry.
@@ -124,6 +149,17 @@ class KeyEncryptionKeys:
     async def is_replaceable(self) -> bool:
         """Whether `replace` would bring another one: not if the settings hold the key that encrypts already."""
         return self.own_id is None or self.own_id != await self.current()
+
+    async def is_own(self, kek_id: str) -> bool:
+        """Whether it is a key that the provider of the settings wraps, not the one before it."""
+        wrapped = (await store.wrapped(self._db)).get(kek_id)
+        if self._wrapping is None or wrapped is None:
+            return False
+        try:
+            key = await self._wrapping.unwrap(wrapped)
+        except KeyEncryptionUnavailableError:
+            return False
+        return len(key) == KEY_BYTES and kek_id_of(key) == kek_id
 
     async def current(self) -> str | None:
         """Id of the key that encrypts; None: no server was started yet."""
@@ -160,7 +196,7 @@ class KeyEncryptionKeys:
         self._ciphers[kek_id] = KeyEncryption(key)
         return kek_id, wrapped
 
-    async def _cipher(self, kek_id: str, what: str) -> KeyEncryption:
+    async def _cipher(self, kek_id: str, what: str, *, asks: bool = True) -> KeyEncryption:
         if kek_id not in self._ciphers:
             wrapped = (await store.wrapped(self._db)).get(kek_id)
             if wrapped is None:
@@ -168,6 +204,8 @@ class KeyEncryptionKeys:
             if not self._unwrapping:
                 kek_id = f"{kek_id} (wrapped by a command)"
                 raise WrongKeyEncryptionKeyError(what, kek_id=kek_id, known=tuple(self._ciphers))
+            if not asks:
+                raise KeyEncryptionUnavailableError(f"the key-encryption key {kek_id} was not unwrapped yet")
             await self._unwrap(kek_id, wrapped)
         return self._ciphers[kek_id]
 

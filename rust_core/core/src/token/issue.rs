@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::base64url;
 use super::claims::{AccessClaims, RefreshClaims};
 use super::compact::{MAX_TOKEN_LEN, TokenType};
+use super::json::{self, MAX_VALUES};
 use super::keys::SigningKey;
 
 /// One part in this many of an access token's life may be cut off, so that tokens made together don't end together.
@@ -22,6 +23,9 @@ pub enum IssueError {
     /// The token would be longer than what Argus reads.
     #[error("the token would be longer than {MAX_TOKEN_LEN} bytes")]
     TooLong,
+    /// The token would have more values than what Argus reads: too many groups or resources.
+    #[error("the token would have more than {MAX_VALUES} claims and elements of claims")]
+    TooWide,
 }
 
 #[derive(Serialize)]
@@ -74,8 +78,11 @@ fn issue(
 }
 
 fn encode(part: &impl Serialize) -> Result<String, IssueError> {
-    let json = serde_json::to_vec(part).map_err(|_| IssueError::Encoding)?;
-    Ok(base64url::encode(&json))
+    let json = serde_json::to_string(part).map_err(|_| IssueError::Encoding)?;
+    if !json::is_within_limits(&json, MAX_VALUES) {
+        return Err(IssueError::TooWide);
+    }
+    Ok(base64url::encode(json.as_bytes()))
 }
 
 /// The `jti` of an access token, made of 16 bytes from a secure random source.

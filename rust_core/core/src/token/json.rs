@@ -17,6 +17,10 @@ pub const MAX_DEPTH: usize = 16;
 /// Most digits of a number, those of fraction and exponent included. A whole number fits 64 bits, too.
 pub const MAX_DIGITS: usize = 20;
 
+/// Most members of objects and elements of lists, those of all levels together; an empty object or list counts once more.
+/// Each is built before a signature is looked at, so a text of nothing but such would cost many times what it should.
+pub const MAX_VALUES: usize = 256;
+
 /// Whole numbers with fewer digits always fit.
 const MAX_WHOLE_DIGITS: usize = 19;
 
@@ -31,10 +35,15 @@ pub struct NotStrictJson;
 ///
 /// [`NotStrictJson`] for bytes that are not UTF-8, a byte order mark, anything but an object at the top or anything
 /// after it, a member named twice at any level, NaN or infinity, a whole number beyond 64 bits, or more than
-/// [`MAX_DEPTH`] or [`MAX_DIGITS`].
+/// [`MAX_DEPTH`], [`MAX_DIGITS`] or [`MAX_VALUES`].
 pub fn parse_object(bytes: &[u8]) -> Result<Object, NotStrictJson> {
+    parse_wide_object(bytes, MAX_VALUES)
+}
+
+/// Reads an object of another number of values than [`MAX_VALUES`].
+pub(super) fn parse_wide_object(bytes: &[u8], most: usize) -> Result<Object, NotStrictJson> {
     let text = std::str::from_utf8(bytes).map_err(|_| NotStrictJson)?;
-    if !is_within_limits(text) {
+    if !is_within_limits(text, most) {
         return Err(NotStrictJson);
     }
     match serde_json::from_str::<Strict>(text) {
@@ -43,10 +52,10 @@ pub fn parse_object(bytes: &[u8]) -> Result<Object, NotStrictJson> {
     }
 }
 
-/// Whether depth and numbers are within limits. Right for valid JSON; of other text it may say either, and the parser
-/// refuses that.
-fn is_within_limits(text: &str) -> bool {
-    let (mut depth, mut length_of_number) = (0_usize, 0_usize);
+/// Whether depth, numbers and count of values are within limits. Right for valid JSON; of other text it may say either,
+/// and the parser refuses that.
+pub(super) fn is_within_limits(text: &str, most: usize) -> bool {
+    let (mut depth, mut length_of_number, mut values) = (0_usize, 0_usize, 0_usize);
     let mut bytes = text.bytes().enumerate();
     while let Some((at, byte)) = bytes.next() {
         match byte {
@@ -55,14 +64,22 @@ fn is_within_limits(text: &str) -> bool {
                 continue;
             }
             b'"' => skip_string(&mut bytes),
-            b'{' | b'[' => depth += 1,
+            // Each one but the first of an object or list has a comma before it.
+            b',' => values += 1,
+            b'{' | b'[' => {
+                depth += 1;
+                values += 1;
+            }
             b'}' | b']' => depth = depth.saturating_sub(1),
             _ => {}
         }
         // Inside an object every number is followed by something.
         let is_long = length_of_number >= MAX_WHOLE_DIGITS;
         let number = at - length_of_number..at;
-        if depth > MAX_DEPTH || (is_long && !is_short_number(&text.as_bytes()[number])) {
+        if depth > MAX_DEPTH
+            || values > most
+            || (is_long && !is_short_number(&text.as_bytes()[number]))
+        {
             return false;
         }
         length_of_number = 0;
@@ -247,6 +264,26 @@ mod tests {
         assert!(!is_strict(&"{\"a\":".repeat(100_000)));
         let brackets_in_a_string = format!("{{\"a\":\"\\\\\\\"{}\"}}", "[{".repeat(MAX_DEPTH));
         assert!(is_strict(&brackets_in_a_string));
+    }
+
+    #[test]
+    fn values_are_counted_at_every_level() {
+        let list = |count: usize| vec!["0"; count].join(",");
+        assert!(is_strict(&format!("{{\"a\":[{}]}}", list(MAX_VALUES - 1))));
+        assert!(!is_strict(&format!("{{\"a\":[{}]}}", list(MAX_VALUES))));
+        let names = |count: usize| {
+            let members: Vec<String> = (0..count).map(|name| format!("\"{name}\":[]")).collect();
+            format!("{{{}}}", members.join(" , "))
+        };
+        assert!(is_strict(&names(MAX_VALUES / 2)));
+        assert!(!is_strict(&names(MAX_VALUES / 2 + 1)));
+        let objects = |count: usize| format!("{{\"a\":[{}]}}", vec!["{\"\":0}"; count].join(","));
+        assert!(is_strict(&objects(MAX_VALUES / 2 - 1)));
+        assert!(!is_strict(&objects(MAX_VALUES / 2)));
+        assert!(is_strict(&format!(
+            "{{\"a\":\"{}\"}}",
+            "[{\\\",}".repeat(MAX_VALUES)
+        )));
     }
 
     proptest! {

@@ -277,8 +277,8 @@ impl SigningKey {
         self.public.members.jwk(self.algorithm(), &self.kid)
     }
 
-    /// Signs, and checks the signature before it leaves: a signature gone wrong in the middle of RSA's Chinese
-    /// remainders would tell the private key.
+    /// Signs; no signature leaves that has not been checked, because one gone wrong would tell the private key. Of RSA
+    /// AWS-LC checks it itself (`rsa_default_private_transform` raises it to the public exponent), of Ed25519 this does.
     ///
     /// # Errors
     ///
@@ -296,15 +296,13 @@ impl SigningKey {
                 .map_err(|_| CryptoFailed)?;
                 signature
             }
-            KeyPair::Ed25519(pair) => pair
-                .try_sign(message)
-                .map_err(|_| CryptoFailed)?
-                .as_ref()
-                .to_vec(),
+            KeyPair::Ed25519(pair) => {
+                let signed = pair.try_sign(message).map_err(|_| CryptoFailed)?;
+                let checked = self.public.verify(message, signed.as_ref());
+                checked.map_err(|_| CryptoFailed)?;
+                signed.as_ref().to_vec()
+            }
         };
-        self.public
-            .verify(message, &signature)
-            .map_err(|_| CryptoFailed)?;
         Ok(signature)
     }
 }

@@ -15,6 +15,7 @@ pub mod json;
 pub mod jwk;
 pub mod jwk_set;
 pub mod keys;
+mod known;
 pub mod levels;
 pub mod proof_key;
 mod read;
@@ -28,6 +29,7 @@ pub use fault::FaultClass;
 pub use http_uri::HttpUri;
 pub use issue::{IssueError, access_expiry, issue_access, issue_refresh, new_token_id};
 pub use keys::{Algorithm, SigningKey, VerifyingKey, generate_ed25519, generate_rsa};
+pub use known::KnownAccess;
 pub use levels::{Acr, Methods};
 pub use refresh_id::RefreshIdKey;
 pub use verify::{

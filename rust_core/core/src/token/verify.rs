@@ -7,6 +7,7 @@ use super::compact::{Compact, Header, TokenType};
 use super::fault::FaultClass;
 use super::json;
 use super::keys::VerifyingKey;
+use super::known::KnownAccess;
 pub use super::read::Claims;
 
 /// How far ahead another process's clock may be, in seconds.
@@ -176,7 +177,7 @@ pub fn verify(
     }
     let claims = Claims::read(payload)?;
     check_place(&claims, expected, tenant_id)?;
-    check_times(&claims, expected)?;
+    Times::of(&claims).check(expected)?;
     Ok(Verified {
         tenant_id: tenant_id.to_owned(),
         kid: header.kid,
@@ -195,8 +196,8 @@ pub fn verify_access(
     expected: &Expected<'_>,
     keys: &impl KeySource,
 ) -> Result<(String, AccessClaims), FaultClass> {
-    let verified = verify(token, expected, keys)?;
-    Ok((verified.tenant_id, verified.claims.into_access()?))
+    let known = KnownAccess::verify(token, expected, keys)?;
+    Ok((known.tenant_id, known.claims))
 }
 
 /// A verified refresh token.
@@ -238,41 +239,78 @@ fn check_place(
     if !is_absent_or("token_use", expected.token_type.token_use()) {
         return Err(FaultClass::Typ);
     }
-    if !is_absent_or("tid", tenant_id) || expected.tenant_id.is_some_and(|id| id != tenant_id) {
+    if !is_absent_or("tid", tenant_id) {
+        return Err(FaultClass::Tenant);
+    }
+    check_reader(&claims.issuer, &claims.audience, expected, tenant_id)
+}
+
+/// Whether the token is for whoever reads it: tenant, audience.
+pub(super) fn check_reader(
+    issuer: &str,
+    audience: &[String],
+    expected: &Expected<'_>,
+    tenant_id: &str,
+) -> Result<(), FaultClass> {
+    if expected.tenant_id.is_some_and(|id| id != tenant_id) {
         return Err(FaultClass::Tenant);
     }
     let is_audience = match expected.audience {
-        Audience::Resource(resource) => claims.audience.iter().any(|one| one == resource),
-        Audience::Issuer => claims.audience.contains(&claims.issuer),
+        Audience::Resource(resource) => audience.iter().any(|one| one == resource),
+        Audience::Issuer => audience.iter().any(|one| one == issuer),
         Audience::Any => true,
     };
     is_audience.then_some(()).ok_or(FaultClass::Aud)
 }
 
-/// Whether the token is good now. Leeway is for clocks that are ahead; it never lengthens a life.
-fn check_times(claims: &Claims, expected: &Expected<'_>) -> Result<(), FaultClass> {
-    let latest = expected.now.saturating_add(expected.leeway);
-    if expected.expiry == Expiry::Refuse && expected.now >= claims.expires {
-        return Err(FaultClass::Exp);
+/// The times that a token says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Times {
+    /// `exp`.
+    pub(super) expires: u32,
+    /// `nbf`.
+    pub(super) not_before: Option<u32>,
+    /// `iat`.
+    pub(super) issued: u32,
+    /// `auth_time`.
+    pub(super) auth_time: Option<u32>,
+}
+
+impl Times {
+    pub(super) fn of(claims: &Claims) -> Self {
+        Self {
+            expires: claims.expires,
+            not_before: claims.not_before,
+            issued: claims.issued,
+            auth_time: claims.auth_time,
+        }
     }
-    if claims
-        .not_before
-        .is_some_and(|not_before| not_before > latest)
-    {
-        return Err(FaultClass::Nbf);
+
+    /// Whether the token is good now. Leeway is for clocks that are ahead; it never lengthens a life.
+    pub(super) fn check(self, expected: &Expected<'_>) -> Result<(), FaultClass> {
+        let latest = expected.now.saturating_add(expected.leeway);
+        if expected.expiry == Expiry::Refuse && expected.now >= self.expires {
+            return Err(FaultClass::Exp);
+        }
+        if self
+            .not_before
+            .is_some_and(|not_before| not_before > latest)
+        {
+            return Err(FaultClass::Nbf);
+        }
+        if self.issued > latest {
+            return Err(FaultClass::Iat);
+        }
+        let lifetime = self.expires.saturating_sub(self.issued);
+        if expected
+            .max_lifetime
+            .is_some_and(|longest| lifetime > longest)
+        {
+            return Err(FaultClass::Lifetime);
+        }
+        if self.auth_time.is_some_and(|auth_time| auth_time > latest) {
+            return Err(FaultClass::Claims);
+        }
+        Ok(())
     }
-    if claims.issued > latest {
-        return Err(FaultClass::Iat);
-    }
-    let lifetime = claims.expires.saturating_sub(claims.issued);
-    if expected
-        .max_lifetime
-        .is_some_and(|longest| lifetime > longest)
-    {
-        return Err(FaultClass::Lifetime);
-    }
-    if claims.auth_time.is_some_and(|auth_time| auth_time > latest) {
-        return Err(FaultClass::Claims);
-    }
-    Ok(())
 }

@@ -53,7 +53,8 @@ pub struct KeySnapshot {
     /// "RS256", "EdDSA" or "HS256" (REFRESH_ID).
     #[prost(string, tag = "3")]
     pub algorithm: ::prost::alloc::string::String,
-    /// PKCS#8 DER (RS256, EdDSA) or 32 raw bytes (REFRESH_ID).
+    /// PKCS#8 DER (RS256, EdDSA) or 32 raw bytes (REFRESH_ID). Empty: it was pulled and its name is enough, or this process
+    /// can't read it; then what the engine knew of it before stays.
     #[prost(bytes = "vec", tag = "4")]
     pub private_key: ::prost::alloc::vec::Vec<u8>,
     /// It is the one that signs now; at most one a use.
@@ -115,6 +116,9 @@ pub struct PolicySnapshot {
     /// A replay ends the session instead of contesting it.
     #[prost(bool, tag = "9")]
     pub end_on_replay: bool,
+    /// Lowest level that sessions may be refreshed at, 1-3; 0: any.
+    #[prost(uint32, tag = "10")]
+    pub required_acr: u32,
 }
 /// What the flow must do before it asks again.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -15,6 +15,9 @@ pub enum ErrorReason {
     /// INVALID_ARGUMENT. The password breaks a rule. Details: BadRequest. Metadata: field, rule (TOO_SHORT, TOO_LONG,
     /// BLOCKLISTED, CONTAINS_IDENTIFIER, NOT_UNICODE), minLength or maxLength.
     PasswordRefused = 2,
+    /// INVALID_ARGUMENT. The hash of a password can't be taken over. Details: BadRequest. Metadata: field, rule
+    /// (UNKNOWN_FORMAT, MALFORMED, TOO_COSTLY, TOO_SHORT).
+    PasswordHashRefused = 6,
     /// INVALID_ARGUMENT. A page token is not one of this list. Metadata: field.
     PageTokenInvalid = 3,
     /// INVALID_ARGUMENT. A `request_id` was used before with another request. Metadata: field.
@@ -44,6 +47,9 @@ pub enum ErrorReason {
     /// used before, of another request, token or key. Metadata: binding (dpop, mtls, or key where the
     /// kind is not known). The class of the fault is in the audit event only.
     TokenProofRequired = 23,
+    /// UNAUTHENTICATED. The action token is unknown, expired or spent, or of another action, resource or session. The class
+    /// of the fault is in the audit event only.
+    ActionTokenInvalid = 24,
     /// NOT_FOUND. No such session, or not one the caller may see. Metadata: sessionId.
     SessionNotFound = 30,
     /// UNAUTHENTICATED. The session has ended. Metadata: endReason.
@@ -62,6 +68,9 @@ pub enum ErrorReason {
     LoginNotFound = 42,
     /// FAILED_PRECONDITION. The login is complete and takes no further factor.
     LoginComplete = 43,
+    /// FAILED_PRECONDITION. The policy requires a level that nothing which the user has or could enrol reaches: an
+    /// administrator has to change the policy. Metadata: requiredAcr.
+    LevelUnreachable = 44,
     /// NOT_FOUND. No such user. Metadata: userId.
     UserNotFound = 50,
     /// ALREADY_EXISTS. Another user of the tenant has the identifier. Metadata: field.
@@ -76,13 +85,28 @@ pub enum ErrorReason {
     CredentialNotFound = 55,
     /// FAILED_PRECONDITION. The user is disabled. Metadata: userId.
     UserDisabled = 56,
+    /// NOT_FOUND. No such enrolment of the user, it has expired, or it was confirmed before; begin a new one.
+    EnrolmentNotFound = 57,
+    /// FAILED_PRECONDITION. The user has as many credentials of the kind as it may have. Metadata: limit.
+    TooManyCredentials = 58,
+    /// INVALID_ARGUMENT. The answer of an authenticator breaks a rule of its ceremony (WebAuthn Level 3, 7.1) or of the
+    /// tenant. Details: BadRequest. Metadata: field, rule (MALFORMED, TYPE, CHALLENGE, ORIGIN, CROSS_ORIGIN, RP_ID,
+    /// USER_PRESENCE, USER_VERIFICATION, BACKUP_FLAGS, CREDENTIAL_ID, CREDENTIAL_KNOWN, ALGORITHM, PUBLIC_KEY, ATTESTATION,
+    /// AAGUID). Enrolment only: a sign-in says FACTOR_REFUSED.
+    PasskeyRefused = 59,
+    /// NOT_FOUND. No such device of the user. Metadata: deviceId.
+    DeviceNotFound = 110,
+    /// FAILED_PRECONDITION. Without the credential its user could not sign in any more, or (requiredAcr is there) not at
+    /// the level that the policy requires. Metadata: credentialId, requiredAcr.
+    LastCredential = 111,
     /// NOT_FOUND. No such client. Metadata: clientId.
     ClientNotFound = 60,
     /// ALREADY_EXISTS. The tenant has a client of that id. Metadata: clientId.
     ClientExists = 61,
     /// NOT_FOUND. No such key. Metadata: keyId.
     KeyNotFound = 62,
-    /// FAILED_PRECONDITION. The key's state does not allow it. Metadata: keyId, state.
+    /// FAILED_PRECONDITION. The ring has as many keys as it may have. Metadata: keyUse, keyId and state of the oldest key,
+    /// keptSeconds: how long one is kept after it stopped signing.
     KeyStateInvalid = 63,
     /// NOT_FOUND. No such tenant. Metadata: tenantId.
     TenantNotFound = 64,
@@ -94,18 +118,33 @@ pub enum ErrorReason {
     EtagMismatch = 70,
     /// ALREADY_EXISTS. A request with this `request_id` was carried out before. Metadata: name.
     RequestAlreadyDone = 71,
+    /// PERMISSION_DENIED. Of browsers alone: the request does not show that it comes from a page of this site; nothing was
+    /// done. Metadata: check (ORIGIN, FETCH_SITE, FETCH_MODE, HEADER, CONTENT_TYPE).
+    CrossSiteRequest = 90,
+    /// PERMISSION_DENIED. Of browsers alone: the policy does not allow it; nothing was done. Metadata: policyField.
+    ForbiddenByPolicy = 91,
     /// UNAVAILABLE. A store or a part of Argus is away; nothing was decided. Details: RetryInfo. Metadata: component;
     /// cause, where more is known: NO_LEASE (Redis is there, and not yet or no longer confirmed as the primary),
     /// SERVER_DEADLINE (the call took longer than the server gives any call; a change may have been made: repeat it).
     Unavailable = 80,
     /// RESOURCE_EXHAUSTED. Argus sheds load. Details: RetryInfo.
     Overloaded = 81,
+    /// RESOURCE_EXHAUSTED. The caller, or its tenant, has made as many calls as it may in a second. Details: RetryInfo.
+    /// Metadata: scope (caller, tenant), perSecond.
+    QuotaExceeded = 85,
     /// DEADLINE_EXCEEDED. The request's own deadline passed.
     DeadlineExceeded = 82,
     /// INTERNAL. A defect of Argus; the request id finds its trace. Metadata: requestId.
     Internal = 83,
     /// UNIMPLEMENTED. The server does not serve this RPC.
     Unimplemented = 84,
+    /// FAILED_PRECONDITION. The link of a mail has been used, is too old or is not for this; ask for a new one. Which it is
+    /// stands in the audit event only.
+    LinkInvalid = 100,
+    /// FAILED_PRECONDITION. The tenant's policy lets nobody register.
+    RegistrationClosed = 101,
+    /// FAILED_PRECONDITION. The installation sends no mail, and this can't be done without.
+    MailOff = 102,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -117,6 +156,7 @@ impl ErrorReason {
             Self::Unspecified => "ERROR_REASON_UNSPECIFIED",
             Self::FieldInvalid => "ERROR_REASON_FIELD_INVALID",
             Self::PasswordRefused => "ERROR_REASON_PASSWORD_REFUSED",
+            Self::PasswordHashRefused => "ERROR_REASON_PASSWORD_HASH_REFUSED",
             Self::PageTokenInvalid => "ERROR_REASON_PAGE_TOKEN_INVALID",
             Self::RequestIdReused => "ERROR_REASON_REQUEST_ID_REUSED",
             Self::CallerUnauthenticated => "ERROR_REASON_CALLER_UNAUTHENTICATED",
@@ -129,6 +169,7 @@ impl ErrorReason {
             Self::TokenScopeMissing => "ERROR_REASON_TOKEN_SCOPE_MISSING",
             Self::StepUpRequired => "ERROR_REASON_STEP_UP_REQUIRED",
             Self::TokenProofRequired => "ERROR_REASON_TOKEN_PROOF_REQUIRED",
+            Self::ActionTokenInvalid => "ERROR_REASON_ACTION_TOKEN_INVALID",
             Self::SessionNotFound => "ERROR_REASON_SESSION_NOT_FOUND",
             Self::SessionEnded => "ERROR_REASON_SESSION_ENDED",
             Self::SessionLimitReached => "ERROR_REASON_SESSION_LIMIT_REACHED",
@@ -138,6 +179,7 @@ impl ErrorReason {
             Self::GuessingThrottled => "ERROR_REASON_GUESSING_THROTTLED",
             Self::LoginNotFound => "ERROR_REASON_LOGIN_NOT_FOUND",
             Self::LoginComplete => "ERROR_REASON_LOGIN_COMPLETE",
+            Self::LevelUnreachable => "ERROR_REASON_LEVEL_UNREACHABLE",
             Self::UserNotFound => "ERROR_REASON_USER_NOT_FOUND",
             Self::IdentifierTaken => "ERROR_REASON_IDENTIFIER_TAKEN",
             Self::IdentifierNotFound => "ERROR_REASON_IDENTIFIER_NOT_FOUND",
@@ -145,6 +187,11 @@ impl ErrorReason {
             Self::GroupExists => "ERROR_REASON_GROUP_EXISTS",
             Self::CredentialNotFound => "ERROR_REASON_CREDENTIAL_NOT_FOUND",
             Self::UserDisabled => "ERROR_REASON_USER_DISABLED",
+            Self::EnrolmentNotFound => "ERROR_REASON_ENROLMENT_NOT_FOUND",
+            Self::TooManyCredentials => "ERROR_REASON_TOO_MANY_CREDENTIALS",
+            Self::PasskeyRefused => "ERROR_REASON_PASSKEY_REFUSED",
+            Self::DeviceNotFound => "ERROR_REASON_DEVICE_NOT_FOUND",
+            Self::LastCredential => "ERROR_REASON_LAST_CREDENTIAL",
             Self::ClientNotFound => "ERROR_REASON_CLIENT_NOT_FOUND",
             Self::ClientExists => "ERROR_REASON_CLIENT_EXISTS",
             Self::KeyNotFound => "ERROR_REASON_KEY_NOT_FOUND",
@@ -154,11 +201,17 @@ impl ErrorReason {
             Self::TenantDisabled => "ERROR_REASON_TENANT_DISABLED",
             Self::EtagMismatch => "ERROR_REASON_ETAG_MISMATCH",
             Self::RequestAlreadyDone => "ERROR_REASON_REQUEST_ALREADY_DONE",
+            Self::CrossSiteRequest => "ERROR_REASON_CROSS_SITE_REQUEST",
+            Self::ForbiddenByPolicy => "ERROR_REASON_FORBIDDEN_BY_POLICY",
             Self::Unavailable => "ERROR_REASON_UNAVAILABLE",
             Self::Overloaded => "ERROR_REASON_OVERLOADED",
+            Self::QuotaExceeded => "ERROR_REASON_QUOTA_EXCEEDED",
             Self::DeadlineExceeded => "ERROR_REASON_DEADLINE_EXCEEDED",
             Self::Internal => "ERROR_REASON_INTERNAL",
             Self::Unimplemented => "ERROR_REASON_UNIMPLEMENTED",
+            Self::LinkInvalid => "ERROR_REASON_LINK_INVALID",
+            Self::RegistrationClosed => "ERROR_REASON_REGISTRATION_CLOSED",
+            Self::MailOff => "ERROR_REASON_MAIL_OFF",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -167,6 +220,7 @@ impl ErrorReason {
             "ERROR_REASON_UNSPECIFIED" => Some(Self::Unspecified),
             "ERROR_REASON_FIELD_INVALID" => Some(Self::FieldInvalid),
             "ERROR_REASON_PASSWORD_REFUSED" => Some(Self::PasswordRefused),
+            "ERROR_REASON_PASSWORD_HASH_REFUSED" => Some(Self::PasswordHashRefused),
             "ERROR_REASON_PAGE_TOKEN_INVALID" => Some(Self::PageTokenInvalid),
             "ERROR_REASON_REQUEST_ID_REUSED" => Some(Self::RequestIdReused),
             "ERROR_REASON_CALLER_UNAUTHENTICATED" => Some(Self::CallerUnauthenticated),
@@ -181,6 +235,7 @@ impl ErrorReason {
             "ERROR_REASON_TOKEN_SCOPE_MISSING" => Some(Self::TokenScopeMissing),
             "ERROR_REASON_STEP_UP_REQUIRED" => Some(Self::StepUpRequired),
             "ERROR_REASON_TOKEN_PROOF_REQUIRED" => Some(Self::TokenProofRequired),
+            "ERROR_REASON_ACTION_TOKEN_INVALID" => Some(Self::ActionTokenInvalid),
             "ERROR_REASON_SESSION_NOT_FOUND" => Some(Self::SessionNotFound),
             "ERROR_REASON_SESSION_ENDED" => Some(Self::SessionEnded),
             "ERROR_REASON_SESSION_LIMIT_REACHED" => Some(Self::SessionLimitReached),
@@ -190,6 +245,7 @@ impl ErrorReason {
             "ERROR_REASON_GUESSING_THROTTLED" => Some(Self::GuessingThrottled),
             "ERROR_REASON_LOGIN_NOT_FOUND" => Some(Self::LoginNotFound),
             "ERROR_REASON_LOGIN_COMPLETE" => Some(Self::LoginComplete),
+            "ERROR_REASON_LEVEL_UNREACHABLE" => Some(Self::LevelUnreachable),
             "ERROR_REASON_USER_NOT_FOUND" => Some(Self::UserNotFound),
             "ERROR_REASON_IDENTIFIER_TAKEN" => Some(Self::IdentifierTaken),
             "ERROR_REASON_IDENTIFIER_NOT_FOUND" => Some(Self::IdentifierNotFound),
@@ -197,6 +253,11 @@ impl ErrorReason {
             "ERROR_REASON_GROUP_EXISTS" => Some(Self::GroupExists),
             "ERROR_REASON_CREDENTIAL_NOT_FOUND" => Some(Self::CredentialNotFound),
             "ERROR_REASON_USER_DISABLED" => Some(Self::UserDisabled),
+            "ERROR_REASON_ENROLMENT_NOT_FOUND" => Some(Self::EnrolmentNotFound),
+            "ERROR_REASON_TOO_MANY_CREDENTIALS" => Some(Self::TooManyCredentials),
+            "ERROR_REASON_PASSKEY_REFUSED" => Some(Self::PasskeyRefused),
+            "ERROR_REASON_DEVICE_NOT_FOUND" => Some(Self::DeviceNotFound),
+            "ERROR_REASON_LAST_CREDENTIAL" => Some(Self::LastCredential),
             "ERROR_REASON_CLIENT_NOT_FOUND" => Some(Self::ClientNotFound),
             "ERROR_REASON_CLIENT_EXISTS" => Some(Self::ClientExists),
             "ERROR_REASON_KEY_NOT_FOUND" => Some(Self::KeyNotFound),
@@ -206,11 +267,17 @@ impl ErrorReason {
             "ERROR_REASON_TENANT_DISABLED" => Some(Self::TenantDisabled),
             "ERROR_REASON_ETAG_MISMATCH" => Some(Self::EtagMismatch),
             "ERROR_REASON_REQUEST_ALREADY_DONE" => Some(Self::RequestAlreadyDone),
+            "ERROR_REASON_CROSS_SITE_REQUEST" => Some(Self::CrossSiteRequest),
+            "ERROR_REASON_FORBIDDEN_BY_POLICY" => Some(Self::ForbiddenByPolicy),
             "ERROR_REASON_UNAVAILABLE" => Some(Self::Unavailable),
             "ERROR_REASON_OVERLOADED" => Some(Self::Overloaded),
+            "ERROR_REASON_QUOTA_EXCEEDED" => Some(Self::QuotaExceeded),
             "ERROR_REASON_DEADLINE_EXCEEDED" => Some(Self::DeadlineExceeded),
             "ERROR_REASON_INTERNAL" => Some(Self::Internal),
             "ERROR_REASON_UNIMPLEMENTED" => Some(Self::Unimplemented),
+            "ERROR_REASON_LINK_INVALID" => Some(Self::LinkInvalid),
+            "ERROR_REASON_REGISTRATION_CLOSED" => Some(Self::RegistrationClosed),
+            "ERROR_REASON_MAIL_OFF" => Some(Self::MailOff),
             _ => None,
         }
     }
@@ -244,6 +311,10 @@ pub struct ClientContext {
     /// Identifier unique to one installation of a client, if it has one. At most 128 bytes.
     #[prost(string, tag = "4")]
     pub installation_id: ::prost::alloc::string::String,
+    /// The HTTP Accept-Language header (RFC 9110, 12.5.4): what mails are written in to a user of whom no language is known.
+    /// At most 256 bytes.
+    #[prost(string, tag = "5")]
+    pub accept_language: ::prost::alloc::string::String,
 }
 /// Proof that the sender holds a key, as the service that received the client's request saw it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -710,7 +781,8 @@ pub struct VerifyAccessTokenResponse {
     /// When the token expires.
     #[prost(message, optional, tag = "11")]
     pub expire_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// When the state was read.
+    /// For which moment the state is known: when it was read, or for a cached one when the store was last known to have told of
+    /// every change.
     #[prost(message, optional, tag = "12")]
     pub state_time: ::core::option::Option<::prost_types::Timestamp>,
     /// Trust 0-100; unset = not rated.
@@ -750,8 +822,8 @@ pub struct BatchVerifyAccessTokensResult {
     #[prost(message, optional, tag = "3")]
     pub verified: ::core::option::Option<VerifyAccessTokenResponse>,
     /// The reason's variables (ErrorInfo.metadata).
-    #[prost(map = "string, string", tag = "4")]
-    pub metadata: ::std::collections::HashMap<
+    #[prost(btree_map = "string, string", tag = "4")]
+    pub metadata: ::prost::alloc::collections::BTreeMap<
         ::prost::alloc::string::String,
         ::prost::alloc::string::String,
     >,

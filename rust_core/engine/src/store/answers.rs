@@ -13,7 +13,7 @@ pub(crate) enum StoreError {
 }
 
 /// Keys of one session's check.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct SessionKeys {
     /// The session's record.
     pub(crate) session: Vec<u8>,

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwapOption;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{
-    Client, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, ServerErrorKind,
+    Client, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, FromRedisValue,
+    IntoConnectionInfo as _, Pipeline, ProtocolVersion, RedisError, RedisResult, ServerErrorKind,
     TlsCertificates,
 };
 use tokio::time::timeout;
@@ -38,9 +39,11 @@ pub(crate) struct Link {
 }
 
 /// The node that the link leads to.
-struct Target {
+pub(super) struct Target {
     url: String,
     client: Client,
+    /// The same for connections on which the node may speak unasked.
+    pub(super) tracking: Client,
     connection: ConnectionManager,
 }
 
@@ -62,32 +65,58 @@ impl Link {
     }
 
     /// Leads to a URL from now on (`redis://` or `rediss://`, the password in it); connects at the first call. Must run
-    /// inside the runtime that is to serve the connection.
-    pub(crate) fn lead_to(&self, url: &str) -> RedisResult<()> {
+    /// inside the runtime that is to serve the connection. Says whether it led elsewhere before.
+    pub(crate) fn lead_to(&self, url: &str) -> RedisResult<bool> {
         let target = self.target.load();
         if target.as_ref().is_some_and(|target| target.url == url) {
-            return Ok(());
+            return Ok(false);
         }
-        let client = if url.starts_with("rediss://") {
-            // Another part of the process may have chosen a provider already; either is good.
-            let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-            let certificates = TlsCertificates {
-                client_tls: None,
-                root_cert: self.ca_pem.clone(),
-            };
-            Client::build_with_tls(url, certificates)?
-        } else {
-            Client::open(url)?
-        };
-        self.connect(url.to_owned(), client)
+        let plain = url.into_connection_info()?;
+        let tracking = plain
+            .redis_settings()
+            .clone()
+            .set_protocol(ProtocolVersion::RESP3);
+        let tracking = self.client(plain.clone().set_redis_settings(tracking))?;
+        self.connect(url.to_owned(), self.client(plain)?, tracking)?;
+        Ok(true)
     }
 
-    fn connect(&self, url: String, client: Client) -> RedisResult<()> {
+    fn client(&self, to: ConnectionInfo) -> RedisResult<Client> {
+        if !matches!(to.addr(), ConnectionAddr::TcpTls { .. }) {
+            return Client::open(to);
+        }
+        // Another part of the process may have chosen a provider already; either is good.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let certificates = TlsCertificates {
+            client_tls: None,
+            root_cert: self.ca_pem.clone(),
+        };
+        Client::build_with_tls(to, certificates)
+    }
+
+    /// The node that it leads to.
+    pub(super) fn target(&self) -> Option<Arc<Target>> {
+        self.target.load_full()
+    }
+
+    /// Whether it still leads to a node.
+    pub(super) fn leads_to(&self, target: &Target) -> bool {
+        let now = self.target.load();
+        now.as_ref().is_some_and(|now| now.url == target.url)
+    }
+
+    /// Longest wait for an answer.
+    pub(super) const fn wait(&self) -> Duration {
+        self.wait
+    }
+
+    fn connect(&self, url: String, client: Client, tracking: Client) -> RedisResult<()> {
         let connection =
             ConnectionManager::new_lazy_with_config(client.clone(), self.config.clone())?;
         self.target.store(Some(Arc::new(Target {
             url,
             client,
+            tracking,
             connection,
         })));
         Ok(())
@@ -134,7 +163,8 @@ impl Link {
             && self.may_renew()
             && let Some(target) = self.target.load_full()
         {
-            let _ = self.connect(target.url.clone(), target.client.clone());
+            let (client, tracking) = (target.client.clone(), target.tracking.clone());
+            let _ = self.connect(target.url.clone(), client, tracking);
         }
         meaning
     }
@@ -152,7 +182,7 @@ impl Link {
 }
 
 /// What an error of the client library means. Its text may hold an address; it goes nowhere.
-fn judge(error: &RedisError) -> StoreError {
+pub(super) fn judge(error: &RedisError) -> StoreError {
     let is_about_functions = |text: &str| text.to_ascii_lowercase().contains("function not found");
     if is_about_functions(&error.to_string()) {
         return StoreError::FunctionsMissing;

@@ -1,45 +1,20 @@
 //! Seeds that are bytes: records and requests.
 
 use argus_core::record::{NotBefore, SessionRecord, State, Tombstone, UserRecord};
-use argus_engine::proto::internal::{IssueClientTokenInput, IssueRequest};
+use argus_engine::proto::internal::IssueClientTokenInput;
 use argus_engine::proto::v1::proof::Kind;
 use argus_engine::proto::v1::{
     BatchVerifyAccessTokensRequest, ClientContext, DpopProof, IntrospectTokenRequest, Proof,
     RefreshTokenRequest, VerifyAccessTokenRequest,
 };
-use argus_fuzz::forge::NOW;
 use argus_fuzz::vectors::Seed;
+use argus_samples::offline::{CLIENT, session};
+use argus_samples::{NOW, OTHER_ISSUER, RESOURCE, TENANT, record};
 use prost::Message;
 
 /// All of them.
 pub(crate) fn all() -> Vec<Seed> {
     [records(), requests()].concat()
-}
-
-fn record() -> SessionRecord {
-    SessionRecord {
-        state: State::Active,
-        is_bound: false,
-        is_made_by_rotation: true,
-        is_rebuilt: false,
-        lineage: [1; 8],
-        family: 1,
-        generation: 7,
-        made: NOW,
-        attempt: [2; 4],
-        print: [3; 4],
-        binding: [0; 16],
-        device: [4; 16],
-        created: NOW - 1000,
-        idle_deadline: NOW + 3600,
-        absolute_deadline: NOW + 86_400,
-        policy_revision: 1,
-        acr: 1,
-        amr: 1,
-        auth_time: NOW - 1000,
-        refresh_id_key: 0,
-        context: [5; 12],
-    }
 }
 
 /// A record and what is presented: near to it, with flags, a case of time and a rebuild behind it.
@@ -158,7 +133,6 @@ fn requests() -> Vec<Seed> {
     let of = |name: &str, kind: u8, message: Vec<u8>| {
         ("request", name.to_owned(), [vec![kind], message].concat())
     };
-    let place = || "@".to_owned();
     let dpop = Proof {
         kind: Some(Kind::Dpop(DpopProof {
             jwt: "e30.e30.AA".to_owned(),
@@ -173,12 +147,18 @@ fn requests() -> Vec<Seed> {
         ip_address: "192.0.2.1".to_owned(),
         ..ClientContext::default()
     };
-    let verify = VerifyAccessTokenRequest {
-        access_token: place(),
+    let access = |token: &str| VerifyAccessTokenRequest {
+        access_token: token.to_owned(),
         ..VerifyAccessTokenRequest::default()
     };
+    let verify = access("@");
+    let verify_of = |token| access(token).encode_to_vec();
+    let of_others_client = VerifyAccessTokenRequest {
+        resource: OTHER_ISSUER.to_owned(),
+        ..access("#")
+    };
     let rich = VerifyAccessTokenRequest {
-        resource: "https://api.test".to_owned(),
+        resource: RESOURCE.to_owned(),
         required_scopes: vec!["things.read".to_owned()],
         acr_values: vec!["urn:argus:acr:2".to_owned()],
         max_age: Some(prost_types::Duration {
@@ -199,12 +179,20 @@ fn requests() -> Vec<Seed> {
         BatchVerifyAccessTokensRequest { requests }.encode_to_vec()
     };
     let refresh = RefreshTokenRequest {
-        refresh_token: place(),
+        refresh_token: "@".to_owned(),
         ..RefreshTokenRequest::default()
+    };
+    let refresh_of = |token: &str| {
+        let refresh_token = token.to_owned();
+        RefreshTokenRequest {
+            refresh_token,
+            ..RefreshTokenRequest::default()
+        }
+        .encode_to_vec()
     };
     let rich_refresh = RefreshTokenRequest {
         scope: "things.read".to_owned(),
-        resource: "https://api.test".to_owned(),
+        resource: RESOURCE.to_owned(),
         proof: Some(certificate.clone()),
         client_context: Some(context),
         user_active: true,
@@ -245,6 +233,41 @@ fn requests() -> Vec<Seed> {
         of("good-refresh", 2, refresh.encode_to_vec()),
         of("good-refresh-rich", 2, rich_refresh.encode_to_vec()),
         of("good-introspect", 3, introspect("@")),
+        of("good-verify-of-another-tenant", 0, verify_of("!")),
+        of(
+            "good-verify-of-another-tenants-client",
+            0,
+            of_others_client.encode_to_vec(),
+        ),
+        of(
+            "good-introspect-of-another-tenants-client",
+            3,
+            introspect("#"),
+        ),
+        of("good-verify-under-a-pulled-key", 0, verify_of("~")),
+        of(
+            "good-batch-of-all",
+            1,
+            batch(["@", "!", "~", "@", "x"].map(access).to_vec()),
+        ),
+        of("good-refresh-of-another-tenant", 2, refresh_of("!")),
+        of("good-refresh-under-a-pulled-key", 2, refresh_of("~")),
+        of("good-introspect-of-another-tenant", 3, introspect("!")),
+        of("good-introspect-under-a-pulled-key", 3, introspect("~")),
+        of(
+            "good-authorization-of-another-tenant",
+            5,
+            b"Bearer !".to_vec(),
+        ),
+        of(
+            "bad-authorization-under-a-pulled-key",
+            5,
+            b"Bearer ~".to_vec(),
+        ),
+        of("good-claims", 7, b"@".to_vec()),
+        of("good-claims-of-another-tenant", 7, b"!".to_vec()),
+        of("good-claims-under-a-pulled-key", 7, b"~".to_vec()),
+        of("bad-claims-spaced", 7, b"@ ".to_vec()),
         of("good-introspect-anything", 3, introspect("e30.e30.AA")),
         of("good-proof-certificate", 4, certificate.encode_to_vec()),
         of("bad-proof-dpop", 4, dpop.encode_to_vec()),
@@ -254,7 +277,11 @@ fn requests() -> Vec<Seed> {
         of("bad-authorization-basic", 5, b"Basic @".to_vec()),
         of("bad-authorization-two", 5, b"Bearer @ @".to_vec()),
         of("good-issue-client", 6, client_token().encode_to_vec()),
-        of("good-issue-session", 6, session().encode_to_vec()),
+        of(
+            "good-issue-session",
+            6,
+            session(TENANT, NOW).encode_to_vec(),
+        ),
         of("bad-issue-nothing", 6, Vec::new()),
         of("bad-claims", 7, b"e30.e30.AA".to_vec()),
     ]
@@ -262,29 +289,10 @@ fn requests() -> Vec<Seed> {
 
 fn client_token() -> IssueClientTokenInput {
     IssueClientTokenInput {
-        tenant_id: "acme".to_owned(),
-        client_id: "web".to_owned(),
+        tenant_id: TENANT.to_owned(),
+        client_id: CLIENT.to_owned(),
         scope: "tokens.verify".to_owned(),
         now: NOW,
         ..IssueClientTokenInput::default()
-    }
-}
-
-fn session() -> IssueRequest {
-    IssueRequest {
-        tenant_id: "acme".to_owned(),
-        user_id: "u-1".to_owned(),
-        client_id: "web".to_owned(),
-        session_id: "AKsAAAAAAAAAAAAAAAAAAAAA".to_owned(),
-        family: 1,
-        generation: 1,
-        made: NOW,
-        acr: 1,
-        amr: vec!["pwd".to_owned()],
-        auth_time: NOW,
-        absolute_deadline: NOW + 86_400,
-        policy_revision: 1,
-        now: NOW,
-        ..IssueRequest::default()
     }
 }

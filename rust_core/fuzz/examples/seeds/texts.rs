@@ -1,8 +1,9 @@
 //! Seeds that are texts: tokens, keys, proofs.
 
 use argus_core::token::dpop::access_token_hash;
-use argus_fuzz::forge::{KEYS, NOW};
+use argus_fuzz::forge::KEYS;
 use argus_fuzz::vectors::Seed;
+use argus_samples::{ISSUER, NOW, OTHER_ISSUER, OTHER_TENANT, RESOURCE, TENANT};
 use serde_json::{Value, json};
 
 /// All of them.
@@ -28,30 +29,32 @@ fn changed(base: &Value, changes: &Value) -> Value {
 
 fn access_claims() -> Value {
     json!({
-        "iss": "https://argus.test/t/acme", "sub": "u-1", "aud": "https://api.test", "exp": NOW + 300, "iat": NOW,
+        "iss": ISSUER, "sub": "u-1", "aud": RESOURCE, "exp": NOW + 300, "iat": NOW,
         "jti": "AQEBAQEBAQEBAQEBAQEBAQ", "client_id": "web", "scope": "things.read",
         "sid": "AKsAAAAAAAAAAAAAAAAAAAAA", "fam": 1, "acr": "urn:argus:acr:1", "amr": ["pwd"], "auth_time": NOW - 9,
     })
 }
 
 fn refresh_claims() -> Value {
-    let more = json!({"aud": "https://argus.test/t/acme", "gen": 2, "jk": 0, "exp": NOW + 86_400});
+    let more = json!({"aud": ISSUER, "gen": 2, "jk": 0, "exp": NOW + 86_400});
     changed(&access_claims(), &more)
 }
 
 fn tokens() -> Vec<Seed> {
     let (rsa, ed25519) = (KEYS.rsa.kid(), KEYS.ed25519.kid());
+    let (pulled, other) = (KEYS.pulled.kid(), KEYS.other.kid());
     let header = json!({"alg": "EdDSA", "typ": "at+jwt", "kid": ed25519});
     let of = |name: &str, header_changes: Value, claim_changes: Value| {
         let header = changed(&header, &header_changes);
         let claims = changed(&access_claims(), &claim_changes);
         seed("token", name, format!("{header}\n{claims}"))
     };
-    let refresh = |name: &str, claim_changes: Value| {
-        let header = changed(&header, &json!({"typ": "rt+jwt"}));
+    let refresh_under = |kid: &str, name: &str, claim_changes: Value| {
+        let header = changed(&header, &json!({"typ": "rt+jwt", "kid": kid}));
         let claims = changed(&refresh_claims(), &claim_changes);
         seed("token", name, format!("{header}\n{claims}"))
     };
+    let refresh = |name: &str, claim_changes: Value| refresh_under(ed25519, name, claim_changes);
     let text = |name: &str, claims: &str| seed("token", name, format!("{header}\n{claims}"));
     let client = json!({
         "sub": "web", "sid": null, "fam": null, "acr": null, "amr": null, "auth_time": null,
@@ -79,7 +82,7 @@ fn tokens() -> Vec<Seed> {
         of(
             "good-access-audiences",
             json!({}),
-            json!({"aud": ["a", "https://api.test"]}),
+            json!({"aud": ["a", RESOURCE]}),
         ),
         of("good-access-bound", json!({}), json!({"cnf": {"jkt": "k"}})),
         of(
@@ -95,7 +98,7 @@ fn tokens() -> Vec<Seed> {
         of(
             "good-access-tid-and-use",
             json!({}),
-            json!({"tid": "acme", "token_use": "access"}),
+            json!({"tid": TENANT, "token_use": "access"}),
         ),
         of("good-access-nbf", json!({}), json!({"nbf": NOW})),
         of("good-access-leeway", json!({}), json!({"iat": NOW + 5})),
@@ -106,8 +109,54 @@ fn tokens() -> Vec<Seed> {
         refresh("good-refresh", json!({})),
         refresh(
             "good-refresh-more",
-            json!({"resource": ["https://api.test"], "groups": ["a"]}),
+            json!({"resource": [RESOURCE], "groups": ["a"]}),
         ),
+        refresh(
+            "good-refresh-bound",
+            json!({"cnf": {"jkt": "k"}, "jk": 255, "gen": 7}),
+        ),
+        refresh(
+            "good-refresh-bound-mtls",
+            json!({"cnf": {"x5t#S256": "k"}, "acr": "urn:argus:acr:3"}),
+        ),
+        refresh(
+            "good-refresh-methods",
+            json!({"amr": ["mfa", "pwd", "otp", "pwd"], "groups": ["b", "a"], "resource": []}),
+        ),
+        refresh_under(
+            other,
+            "good-refresh-of-another-tenant",
+            json!({"iss": OTHER_ISSUER, "aud": OTHER_ISSUER, "tid": OTHER_TENANT}),
+        ),
+        refresh_under(pulled, "good-refresh-under-a-pulled-key", json!({})),
+        refresh_under(other, "bad-refresh-under-anothers-key", json!({})),
+        of(
+            "good-access-step-up",
+            json!({}),
+            json!({"acr": "urn:argus:acr:2", "amr": ["otp", "mfa"], "cnf": {"jkt": "k"}, "groups": ["g"]}),
+        ),
+        of(
+            "good-access-with-claims-of-a-refresh-token",
+            json!({}),
+            json!({"gen": "x", "jk": 256, "resource": 1}),
+        ),
+        of(
+            "good-access-of-another-tenant",
+            json!({"kid": other}),
+            json!({"iss": OTHER_ISSUER, "tid": OTHER_TENANT}),
+        ),
+        of("bad-under-anothers-key", json!({"kid": other}), json!({})),
+        of(
+            "bad-of-another-tenant-under-our-key",
+            json!({}),
+            json!({"iss": OTHER_ISSUER}),
+        ),
+        of(
+            "bad-tenant-that-there-is",
+            json!({}),
+            json!({"tid": OTHER_TENANT}),
+        ),
+        of("bad-under-a-pulled-key", json!({"kid": pulled}), json!({})),
         of("bad-alg-none", json!({"alg": "none"}), json!({})),
         of("bad-alg-of-another-key", json!({"kid": rsa}), json!({})),
         of("bad-alg-hs256", json!({"alg": "HS256"}), json!({})),
@@ -130,12 +179,12 @@ fn tokens() -> Vec<Seed> {
         of(
             "bad-issuer",
             json!({}),
-            json!({"iss": "https://argus.test/t/acme/"}),
+            json!({"iss": format!("{ISSUER}/")}),
         ),
         of(
             "bad-audience",
             json!({}),
-            json!({"aud": ["https://api.test/"]}),
+            json!({"aud": [format!("{RESOURCE}/")]}),
         ),
         of("bad-tenant", json!({}), json!({"tid": "other"})),
         of("bad-use", json!({}), json!({"token_use": "refresh"})),
@@ -170,6 +219,10 @@ fn tokens() -> Vec<Seed> {
         // What costs the most memory for its length: many small objects.
         text(
             "good-wasteful",
+            &with(&format!("\"x\":[{}1]", r#"{"":0},"#.repeat(119))),
+        ),
+        text(
+            "bad-wasteful",
             &with(&format!("\"x\":[{}1]", r#"{"":0},"#.repeat(700))),
         ),
         seed("token", "bad-empty", ""),

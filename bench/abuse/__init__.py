@@ -1,0 +1,1 @@
+"""What honest callers notice of others that mean harm."""

@@ -1,0 +1,1 @@
+"""What beginning a session costs, beside an insert into PostgreSQL and nothing else."""

@@ -1,0 +1,1 @@
+"""Pictures of the result files. Run it with `make bench-plots`."""

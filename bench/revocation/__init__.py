@@ -1,0 +1,1 @@
+"""How soon services that verify by themselves learn of an end."""

@@ -1,0 +1,1 @@
+"""Each tenant's rules for passkeys: origins, relying party, counters, attestation."""

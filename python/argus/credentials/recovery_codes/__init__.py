@@ -1,0 +1,1 @@
+"""Recovery codes: ten that stand in for a lost second factor, each once."""

@@ -1,0 +1,1 @@
+"""What people do to their accounts by mail: one file a way, and the workers behind them."""

@@ -1,0 +1,337 @@
+"""Writes sessions that begin at the same time in one transaction: one commit makes all of them durable.
+
+Each stands for itself. Who can't be admitted (disabled, covered by a `not_before`, a repeated request) is left out with
+a reason of its own; who would have to wait for somebody else's change is left out, too, and done alone.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Final, TypeAlias
+
+from argus.base.errors import ArgusError
+from argus.base.events import Event
+from argus.base.origin import Origin
+from argus.clients.model import Client
+from argus.devices.model import Device, DeviceTraits
+from argus.devices.service import Devices
+from argus.flows.delivery import CREATION_PATIENCE, SESSION_BEGUN, ended_event, tombstones
+from argus.sessions.ending_store import EndingStore, UserState
+from argus.sessions.live_store import LiveSessions, Reservation
+from argus.sessions.model import EndReason, Session, whole_second
+from argus.sessions.outbox_store import Delivery, Notice, OutboxStore
+from argus.sessions.store import SessionStore
+from argus.storage.postgres import Database, Transaction
+from argus.storage.requests import claim_all, key_of
+from argus.storage.together import Together
+from argus.users.model import User, UserDisabledError, UserNotFoundError
+from argus.v1.types_pb2 import Confirmation
+
+# One full batch beyond those under way: more would only wait for longer, and keep other calls out.
+_MOST_WAITING: Final = 256
+_ALONE_PARALLEL: Final = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewSession:
+    """What a session is to be.
+
+    Attributes:
+        acr: Level that its user has reached, 1 to 3.
+        amr: Methods by which (RFC 8176).
+        device: Known device that it runs on; None: it is a new one.
+        because: Event of what led to it, written with it.
+        confirmation: Key that it is bound to, of which its tokens need a proof.
+    """
+
+    user: User
+    client: Client
+    scope: str
+    resource: str
+    acr: int
+    amr: Sequence[str]
+    auth_time: datetime
+    traits: DeviceTraits = field(default_factory=DeviceTraits)
+    ip_address: str | None = None
+    device: Device | None = None
+    because: Event | None = None
+    confirmation: Confirmation | None = None
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Creation:
+    """A session that has its place and is to be written.
+
+    Attributes:
+        is_begun: It is being written; whoever gives up from now on does not know whether it was.
+    """
+
+    new: NewSession
+    session: Session
+    reservation: Reservation
+    origin: Origin
+    is_begun: bool = False
+
+    @property
+    def user(self) -> tuple[str, str]:
+        """Tenant and user."""
+        return (self.session.tenant_id, self.session.user_id)
+
+    @property
+    def client(self) -> tuple[str, str]:
+        """Tenant and client."""
+        return (self.session.tenant_id, self.session.client_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A session that PostgreSQL has.
+
+    Attributes:
+        device_token: Token of its device, if that is a new one.
+        delivery: What must still come to Redis.
+        victims: Those that made room for it.
+    """
+
+    session: Session
+    device_token: str
+    delivery: Delivery
+    victims: Sequence[Session]
+
+
+class CoveredError(Exception):
+    """A `not_before` of this very second would end the session as it begins."""
+
+    def __init__(self, until: datetime) -> None:
+        super().__init__()
+        self.until = until
+
+
+class _HeldUpError(Exception):
+    """Somebody is changing what the session needs: its user, or a session that is to make room for it."""
+
+
+_Outcomes: TypeAlias = dict[str, "Kept | Exception"]
+
+
+class SessionCommits:
+    """Writes sessions, with their devices, audit rows and the ends of those that make room for them."""
+
+    def __init__(
+        self,
+        db: Database,
+        sessions: SessionStore,
+        ending: EndingStore,
+        live: LiveSessions,
+        outbox: OutboxStore,
+        devices: Devices,
+    ) -> None:
+        self._db = db
+        self._sessions = sessions
+        self._ending = ending
+        self._live = live
+        self._outbox = outbox
+        self._devices = devices
+        self._together: Together[Creation, Kept] = db.together(
+            "sessions", self._many, abandoned=self._abandoned, most_waiting=_MOST_WAITING
+        )
+        self._alone: Together[Creation, Kept] = db.together(
+            "sessions_alone",
+            self._single,
+            abandoned=self._abandoned,
+            largest=1,
+            parallel=_ALONE_PARALLEL,
+            most_waiting=_MOST_WAITING,
+        )
+
+    async def keep(self, creation: Creation) -> Kept:
+        """Writes a session; with `validate_only` it is only tried. It is durable when this comes back.
+
+        Raises:
+            UserNotFoundError: The user was deleted meanwhile.
+            UserDisabledError: The user may not sign in.
+            RequestAlreadyDoneError: The request was carried out before.
+            CoveredError: It would be over as it begins.
+            UnavailableError: PostgreSQL is away.
+            OverloadedError: Too many wait already.
+        """
+        if creation.origin.validate_only:
+            return await self._alone.do(creation)
+        try:
+            return await self._together.do(creation)
+        except _HeldUpError:
+            creation.is_begun = False
+            return await self._alone.do(creation)
+
+    async def _many(self, creations: Sequence[Creation]) -> Sequence[Kept | Exception]:
+        """All of a batch; of several with the same idempotency key all but the first have to see what came of it."""
+        first: dict[Any, Creation] = {}
+        for one in creations:
+            first.setdefault(key_of(one.origin) if one.origin.idempotency_key else one.session.session_id, one)
+        outcomes = await self._write(list(first.values()), waits=False)
+        return [outcomes.get(one.session.session_id, _HeldUpError()) for one in creations]
+
+    async def _single(self, creations: Sequence[Creation]) -> Sequence[Kept | Exception]:
+        outcomes = await self._write(creations, waits=True)
+        return [outcomes[one.session.session_id] for one in creations]
+
+    async def _write(self, creations: Sequence[Creation], *, waits: bool) -> _Outcomes:
+        """Locks in the order users, sessions, requests, devices, and each of them in the order of its keys."""
+        for one in creations:
+            one.is_begun = True
+        outcomes: _Outcomes = {}
+        async with self._db.transaction(creations[0].origin, now=creations[0].session.create_time) as tx:
+            left: Sequence[Creation] = await self._admit(tx, creations, outcomes, waits=waits)
+            if not waits:
+                left = await self._undisturbed(tx, left, outcomes)
+            left = await self._claim(tx, left, outcomes)
+            if left:
+                outcomes.update(await self._insert(tx, left))
+        return outcomes
+
+    async def _admit(
+        self, tx: Transaction, creations: Sequence[Creation], outcomes: _Outcomes, *, waits: bool
+    ) -> list[Creation]:
+        """From here to the commit nobody can disable these users or end all of their sessions."""
+        async with tx.pipelined():
+            users = await self._ending.hold_users(tx, list({one.user: None for one in creations}), waits=waits)
+            covers = await self._ending.all_not_befores(tx, list({one.client: None for one in creations}))
+        left = []
+        for one in creations:
+            error = _refusal(one, users, covers, waits=waits)
+            if error is None:
+                left.append(one)
+            else:
+                outcomes[one.session.session_id] = error
+        return left
+
+    async def _undisturbed(
+        self, tx: Transaction, creations: Sequence[Creation], outcomes: _Outcomes
+    ) -> Sequence[Creation]:
+        """Those for which nobody who is changing a session has to be waited for."""
+        victims = [(one.session.tenant_id, session_id) for one in creations for session_id in one.reservation.victims]
+        held_up = await self._ending.held_up(tx, victims) if victims else set()
+        if not held_up:
+            return creations
+        for one in creations:
+            if not held_up.isdisjoint(one.reservation.victims):
+                outcomes[one.session.session_id] = _HeldUpError()
+        return [one for one in creations if one.session.session_id not in outcomes]
+
+    async def _claim(self, tx: Transaction, creations: Sequence[Creation], outcomes: _Outcomes) -> Sequence[Creation]:
+        """Those whose request is a new one."""
+        claims = [
+            (one.origin, one.session.name, one.session.create_time)
+            for one in creations
+            if one.origin.idempotency_key and not one.origin.validate_only
+        ]
+        if not claims:
+            return creations
+        errors: dict[str, ArgusError] = {
+            name: error
+            for (_, name, _), error in zip(claims, await claim_all(tx, claims), strict=True)
+            if error is not None
+        }
+        for one in creations:
+            if one.session.name in errors:
+                outcomes[one.session.session_id] = errors[one.session.name]
+        return [one for one in creations if one.session.name not in errors]
+
+    async def _insert(self, tx: Transaction, creations: Sequence[Creation]) -> Mapping[str, Kept]:
+        made = [self._device(one.new) for one in creations]
+        victims = {one.session.session_id: await self._make_room(tx, one) for one in creations}
+        kept = {
+            one.session.session_id: _with_device(one, device) for one, (device, _) in zip(creations, made, strict=True)
+        }
+        known = [(one.new.device, one.new.traits) for one in creations if one.new.device is not None]
+        new = [(device, one.origin) for one, (device, token) in zip(creations, made, strict=True) if token]
+        async with tx.pipelined():
+            await self._devices.seen_all(tx, known)
+            await self._devices.keep_all(tx, new)
+            await self._sessions.insert_all(tx, list(kept.values()))
+            for one in creations:
+                _record(tx, one, victims[one.session.session_id])
+            await tx.flush()
+            notices = [_notice(one, victims[one.session.session_id]) for one in creations]
+            deliveries = await self._outbox.post_all(tx, notices, wait=CREATION_PATIENCE)
+        return {
+            session_id: Kept(
+                session=session, device_token=token, delivery=deliveries[session_id], victims=victims[session_id]
+            )
+            for (session_id, session), (_, token) in zip(kept.items(), made, strict=True)
+        }
+
+    async def _make_room(self, tx: Transaction, creation: Creation) -> Sequence[Session]:
+        if not creation.reservation.victims:
+            return []
+        session = creation.session
+        return await self._ending.end(
+            tx, session.tenant_id, creation.reservation.victims, at=session.create_time, reason=EndReason.LIMIT
+        )
+
+    def _device(self, new: NewSession) -> tuple[Device, str]:
+        """The device, and its token if it is a new one."""
+        if new.device is not None:
+            return new.device, ""
+        return self._devices.new(new.user.tenant_id, new.user.user_id, new.traits)
+
+    async def _abandoned(self, kept: Sequence[Kept]) -> None:
+        """Nobody has tokens of these sessions, and the worker of the outbox removes them; their victims are over."""
+        await self._live.end_all([victim for one in kept for victim in one.victims])
+
+
+def _refusal(
+    creation: Creation,
+    users: Mapping[tuple[str, str], UserState],
+    covers: Mapping[tuple[str, str], datetime | None],
+    *,
+    waits: bool,
+) -> Exception | None:
+    """Why this session can't begin now; None if nothing is against it."""
+    user = users.get(creation.user)
+    if user is None:
+        return UserNotFoundError(creation.session.user_id) if waits else _HeldUpError()
+    if user.is_disabled:
+        return UserDisabledError(creation.session.user_id)
+    begun = whole_second(creation.session.create_time)
+    until = max((one for one in (user.not_before, covers.get(creation.client)) if one is not None), default=None)
+    return CoveredError(until) if until is not None and begun <= until else None
+
+
+def _with_device(creation: Creation, device: Device) -> Session:
+    return replace(
+        creation.session,
+        device_id=device.device_id,
+        display_name=device.display_name or creation.new.traits.display_name,
+        category=device.category,
+    )
+
+
+def _record(tx: Transaction, creation: Creation, victims: Sequence[Session]) -> None:
+    session, origin = creation.session, creation.origin
+    events = [
+        Event(
+            type="session.created",
+            user_id=session.user_id,
+            session_id=session.session_id,
+            client_id=session.client_id,
+            data={"acr": str(session.acr), "amr": " ".join(session.amr)},
+        ),
+        *([replace(creation.new.because, session_id=session.session_id)] if creation.new.because else []),
+        *(ended_event(victim) for victim in victims),
+    ]
+    for event in events:
+        tx.record(event, time=session.create_time, origin=origin)
+
+
+def _notice(creation: Creation, victims: Sequence[Session]) -> Notice:
+    session = creation.session
+    payload = tombstones(session.user_id, victims, now=session.create_time)
+    payload["lineage"] = creation.reservation.lineage.hex()
+    return Notice(
+        tenant_id=session.tenant_id,
+        kind=SESSION_BEGUN,
+        subject=session.session_id,
+        payload=payload,
+        time=session.create_time,
+    )

@@ -1,0 +1,1 @@
+"""Mails: kept in PostgreSQL with what they tell of, written from templates, sent by a worker."""

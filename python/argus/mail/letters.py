@@ -1,0 +1,107 @@
+"""Writes mails from their templates: the same words as text and as HTML."""
+
+import re
+from dataclasses import dataclass, field
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+from functools import cache
+from typing import Final
+
+import idna
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from argus.mail.model import LOCALES, MailRefusedError, QueuedMail, language
+
+_LAYOUTS: Final = ("text", "html")
+_GAPS: Final = re.compile(r"\n{3,}")
+_UNREADABLE: Final = "MALFORMED_ADDRESS"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """All that a mail is written from.
+
+    Attributes:
+        mail: The mail.
+        sender: Address that it comes from.
+        tenant: Name of the tenant, for people.
+        home: Where the tenant's pages are.
+        link: The link that stands in it.
+        code: The code that stands in it.
+        locale: Language where the mail says none.
+    """
+
+    mail: QueuedMail
+    sender: str
+    tenant: str
+    home: str
+    link: str = field(default="", repr=False)
+    code: str = field(default="", repr=False)
+    locale: str = LOCALES[0]
+
+
+def compose(letter: Letter) -> EmailMessage:
+    """The mail, ready to be handed over.
+
+    Raises:
+        MailRefusedError: It can't be written (an address that no mail can have).
+    """
+    mail = letter.mail
+    locale = language(mail.locale, default=letter.locale)
+    message = EmailMessage(policy=SMTP)
+    try:
+        # No name can begin another header.
+        message["From"] = Address(" ".join(letter.tenant.split()), addr_spec=wire_address(letter.sender))
+        message["To"] = Address(addr_spec=wire_address(mail.recipient)) if mail.recipient else ""
+    except (ValueError, IndexError):
+        raise MailRefusedError(_UNREADABLE) from None
+    message["Subject"] = _written(letter, locale, "subject")
+    message["Date"] = format_datetime(mail.create_time)
+    message["Message-ID"] = f"<{mail.mail_id}@{wire_address(letter.sender).rpartition('@')[2]}>"
+    # No machine answers it, and none that does is answered (RFC 3834).
+    message["Auto-Submitted"] = "auto-generated"
+    message["X-Auto-Response-Suppress"] = "All"
+    message.set_content(_written(letter, locale, "text"))
+    message.add_alternative(_written(letter, locale, "html"), subtype="html")
+    message["Content-Language"] = locale
+    return message
+
+
+def wire_address(address: str) -> str:
+    """An address as mail servers know it: its domain in ASCII.
+
+    Raises:
+        MailRefusedError: Its domain can't be written so.
+    """
+    local, _, domain = address.rpartition("@")
+    try:
+        return f"{local}@{domain if domain.isascii() else idna.encode(domain, uts46=True).decode()}"
+    except idna.IDNAError:
+        raise MailRefusedError(_UNREADABLE) from None
+
+
+def _written(letter: Letter, locale: str, layout: str) -> str:
+    template = _environment(layout == "html").get_template(f"{letter.mail.template}.{locale}.j2")
+    names = {
+        "tenant": letter.tenant,
+        "home": letter.home,
+        "link": letter.link,
+        "code": letter.code,
+        "locale": locale,
+        "layout": layout,
+    }
+    text = template.render(names | dict(letter.mail.variables))
+    return " ".join(text.split()) if layout == "subject" else _GAPS.sub("\n\n", text.strip()) + "\n"
+
+
+@cache
+def _environment(is_html: bool) -> Environment:  # noqa: FBT001 - the key of the cache
+    return Environment(
+        loader=PackageLoader("argus.mail"),
+        autoescape=is_html,  # noqa: S701  # the other one writes text
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

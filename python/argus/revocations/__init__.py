@@ -1,0 +1,1 @@
+"""What makes access tokens be over before they expire, for those who check them by themselves."""

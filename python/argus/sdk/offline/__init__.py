@@ -1,0 +1,1 @@
+"""Verifying access tokens without calling Argus."""

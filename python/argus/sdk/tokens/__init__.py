@@ -1,0 +1,1 @@
+"""Tokens that renew themselves: of a session, and of a service."""

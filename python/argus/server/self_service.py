@@ -1,0 +1,57 @@
+"""What users may do for themselves, made of the parts."""
+
+from argus.audit.service import Audit
+from argus.base.clock import Now
+from argus.credentials.service import Passwords
+from argus.devices.service import Devices
+from argus.flows.self.fresh_proof import FreshProof
+from argus.flows.self.own_credentials import OwnCredentials
+from argus.flows.self.own_devices import OwnDevices
+from argus.flows.self.own_sessions import OwnSessions
+from argus.flows.self.security_events import SecurityEvents
+from argus.flows.self.service import SelfService
+from argus.flows.terminate import Terminate
+from argus.flows.user_lifecycle import UserLifecycle
+from argus.policies.service import Policies
+from argus.server.factors import FactorKinds
+from argus.sessions.service import Sessions
+from argus.storage.postgres import Database
+from argus.users.service import Users
+
+
+def make_self_service(
+    db: Database,
+    users: Users,
+    policies: Policies,
+    sessions: Sessions,
+    devices: Devices,
+    passwords: Passwords,
+    kinds: FactorKinds,
+    audit: Audit,
+    terminate: Terminate,
+    lifecycle: UserLifecycle,
+    *,
+    now: Now,
+) -> SelfService:
+    """Hands the parts to each other."""
+    own_sessions = OwnSessions(sessions, terminate)
+    return SelfService(
+        users=users,
+        sessions=own_sessions,
+        devices=OwnDevices(devices, sessions, terminate),
+        events=SecurityEvents(audit, own_sessions),
+        credentials=OwnCredentials(
+            db,
+            users,
+            policies,
+            passwords,
+            kinds.recovery_codes,
+            kinds.factors,
+            kinds.changes,
+            kinds.passkey_changes,
+            lifecycle,
+            terminate,
+            FreshProof(kinds.factors, now=now),
+            now=now,
+        ),
+    )

@@ -1,0 +1,1 @@
+"""How a tenant's pages look: its name, its logo, its two accent colours."""

@@ -1,0 +1,1 @@
+"""Whatever door a call comes in by, it is answered alike."""
