@@ -180,7 +180,10 @@ class SdkDoor(GrpcDoor):
     async def bring(self, private_key: bytes) -> str:
         """The service starts anew: one that goes on asks for an unknown key twice a minute and no more."""
         self._started = None
-        return await super().bring(private_key)
+        kid = await super().bring(private_key)
+        published = self._stack.argus.engine.jwks(self._api.tenant_id) or b""
+        assert kid in published.decode(), f"{kid} signs and is not published: {published!r}"
+        return kid
 
     async def present(self, token: str) -> Verdict:
         """As a guard hands it over."""
