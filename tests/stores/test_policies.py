@@ -4,7 +4,8 @@ from datetime import timedelta
 import pytest
 
 from argus.base.errors import InvalidFieldError
-from argus.policies.model import Policy, Scope
+from argus.base.policy import Policy
+from argus.policies.model import Scope
 from argus.policies.service import Policies
 from tests.support.features import Features, origin
 

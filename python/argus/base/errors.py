@@ -37,6 +37,7 @@ class ArgusError(Exception):
         field: Request field at fault, as a path ("session.display_name").
         retry_after: When a repeat may succeed.
         metadata: Every variable of the message, units in the keys ("retryAfterSeconds").
+        violations: What is wrong with each field, by its path, where more than one may be.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class ArgusError(Exception):
         self.message = message
         self.field = field
         self.retry_after = retry_after
+        self.violations: tuple[tuple[str, str], ...] = () if field is None else ((field, message),)
         self.metadata = {key: str(value) for key, value in metadata.items()}
         if field is not None:
             self.metadata["field"] = field

@@ -1,58 +1,54 @@
-"""The settings of the default policy."""
+"""The settings of the default policy, made of the table of its fields."""
 
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, create_model
 
-from argus.base.durations import Duration
+from argus.base.policy import RULES
+from argus.base.policy_rules import Rule
 
 STRICT: Final = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True)
 """How every part of the settings is read."""
 
 
-class PolicySettings(BaseModel):
+def _setting(rule: Rule) -> tuple[Any, Any]:
+    """How a field is read from text or TOML, and written where settings are shown."""
+
+    def read(value: object) -> Any:
+        if value is None or value == rule.default:
+            return value
+        written = rule.parse(value) if isinstance(value, str) else _written(rule, value)
+        for fault in rule.faults(written, ""):
+            raise ValueError(fault.text)
+        return rule.read(written)
+
+    def show(value: Any) -> str | None:
+        return None if value is None else rule.show(rule.write(value))
+
+    text = f"{rule.text} Default {rule.show(rule.write(rule.default))}."
+    return Annotated[Any, BeforeValidator(read), PlainSerializer(show)], Field(None, description=text)
+
+
+def _written(rule: Rule, value: object) -> Any:
+    """A value as documents have it: `PolicySettings` made by hand has those of a `Policy`."""
+    return rule.write(value) if isinstance(value, type(rule.default)) else value
+
+
+if TYPE_CHECKING:
+
+    class _Fields(BaseModel):
+        def __init__(self, **values: Any) -> None: ...
+        def __getattr__(self, name: str) -> Any: ...
+
+else:
+    _Fields = create_model(
+        "_Fields",
+        __config__=STRICT,
+        **{key.removesuffix(rule.suffix): _setting(rule) for key, rule in RULES.items() if rule.is_setting},
+    )
+
+
+class PolicySettings(_Fields):
     """What tenants without a policy of their own live by; empty: Argus's own default."""
 
     model_config = STRICT
-
-    idle: Duration | None = Field(None, description="Longest gap between two uses of a session. Default 8h.")
-    absolute: Duration | None = Field(None, description="Longest life of a session whatever its use. Default 24h.")
-    access: Duration | None = Field(None, description="Life of an access token. Default 5m.")
-    grace: Duration | None = Field(
-        None,
-        description="How long the refresh token before the newest counts; at least 2 x request_deadline. Default 30s.",
-    )
-    refresh_is_activity: bool | None = Field(
-        None, description="Whether a refresh extends the idle deadline. Default true."
-    )
-    rotation: Literal["resilient", "strict"] | None = Field(
-        None, description="resilient forgives lost answers; strict ends the family at any reuse. Default resilient."
-    )
-    reuse: Literal["contest", "end"] | None = Field(
-        None, description="What a refresh token two generations old does to the session. Default contest."
-    )
-    session_limit: int | None = Field(None, ge=1, le=10_000, description="Sessions a user may have. Default 10.")
-    on_limit: Literal["deny", "end_oldest", "end_least_recent"] | None = Field(
-        None, description="What a sign-in beyond the limit does. Default end_oldest."
-    )
-    password_min_alone: int | None = Field(
-        None, ge=15, le=128, description="Shortest password that is the only factor (SP 800-63B-4). Default 15."
-    )
-    password_min_with_second_factor: int | None = Field(
-        None, ge=8, le=128, description="Shortest password beside a second factor. Default 8."
-    )
-    required_acr: int | None = Field(
-        None,
-        ge=1,
-        le=3,
-        description="Lowest level that a session may begin or be refreshed at (urn:argus:acr:N). Default 1.",
-    )
-    script_access_token: bool | None = Field(
-        None, description="Whether scripts in browsers may see the access token that a cookie holds. Default false."
-    )
-    self_registration: bool | None = Field(
-        None, description="Whether whoever reads the mail of an address may register. Default false."
-    )
-    recovery_ends_sessions: bool | None = Field(
-        None, description="Whether a password set by a link in a mail ends all sessions of its user. Default true."
-    )

@@ -2,7 +2,7 @@
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -93,14 +93,16 @@ def _read_config(config: Path, known: set[str]) -> dict[str, Any]:
         raise SettingsError([f"{config} can't be read ({type(error).__name__})"]) from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsError([f"{config}: {error}"]) from None
-    flat = _flatten(tree)
+    flat = _flatten(tree, known)
     if unknown := sorted(flat.keys() - known):
         raise SettingsError([f"{config}: {name} is no setting (argus config show lists them)" for name in unknown])
     return flat
 
 
-def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def _flatten(tree: Mapping[str, Any], known: Collection[str], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in tree.items():
-        flat |= _flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+        path = prefix + key
+        is_group = isinstance(value, dict) and path not in known
+        flat |= _flatten(value, known, f"{path}.") if is_group else {path: value}
     return flat

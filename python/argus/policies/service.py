@@ -8,12 +8,12 @@ from typing import Final
 from argus.base.errors import InvalidFieldError
 from argus.base.events import Event
 from argus.base.origin import Origin
+from argus.base.policy import Policy
 from argus.policies import store
 from argus.policies.model import (
     SCOPE_KINDS,
     Document,
     EffectivePolicy,
-    Policy,
     Scope,
     ScopeKind,
     check_document,

@@ -85,9 +85,12 @@ def _details(error: ArgusError) -> list[Message]:
         retry = error_details_pb2.RetryInfo()
         retry.retry_delay.FromTimedelta(error.retry_after)
         details.append(retry)
-    if error.code == Code.INVALID_ARGUMENT and error.field is not None:
-        violation = error_details_pb2.BadRequest.FieldViolation(field=error.field, description=error.message)
-        details.append(error_details_pb2.BadRequest(field_violations=[violation]))
+    if error.code == Code.INVALID_ARGUMENT and error.violations:
+        violations = [
+            error_details_pb2.BadRequest.FieldViolation(field=field, description=text)
+            for field, text in error.violations
+        ]
+        details.append(error_details_pb2.BadRequest(field_violations=violations))
     if error.code == Code.FAILED_PRECONDITION:
         broken = error_details_pb2.PreconditionFailure.Violation(type=reason, description=error.message)
         details.append(error_details_pb2.PreconditionFailure(violations=[broken]))

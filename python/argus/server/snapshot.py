@@ -10,9 +10,9 @@ import structlog
 
 from argus._core import Engine
 from argus.base.errors import UnavailableError
+from argus.base.policy import Policy
 from argus.clients.service import Clients, KnownClient
 from argus.internal.v1 import engine_pb2
-from argus.policies.model import Policy
 from argus.policies.service import Policies
 from argus.storage.postgres import Database
 from argus.tenants.model import Tenant

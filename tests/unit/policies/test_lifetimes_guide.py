@@ -5,8 +5,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+from argus.base.policy import Policy
 from argus.flows.self.fresh_proof import FRESH
-from argus.policies.model import Policy
 
 GUIDE: Final = Path(__file__).parents[3] / "docs" / "guides" / "lifetimes.md"
 UNITS: Final = {"h": timedelta(hours=1), "min": timedelta(minutes=1)}

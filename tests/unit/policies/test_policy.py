@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from argus.base.errors import InvalidFieldError
+from argus.base.policy import Policy
 from argus.base.settings import PolicySettings, Settings, SettingsError
 from argus.policies.model import (
     SCOPE_KINDS,
-    Policy,
     check_document,
     default_policy,
     digest,

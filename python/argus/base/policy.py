@@ -1,0 +1,97 @@
+"""The table of a policy's fields: whatever a document may set is declared here, once.
+
+The rule of a field says what may be set, which of two values is stricter, and what it means; see
+`argus.base.policy_fields`. A new field is one line here, a use of it in a flow, and `make generate`.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, Literal
+
+from argus.base.limits import LONGEST_ACCESS_LIFE, LONGEST_SESSION
+from argus.base.policy_fields import choice, flag, number, rules_of, span
+from argus.base.policy_rules import Rule
+
+Rotation = Literal["resilient", "strict"]
+Reuse = Literal["contest", "end"]
+OnLimit = Literal["deny", "end_oldest", "end_least_recent"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What is in force for a session. The defaults are those of an installation where nothing is set."""
+
+    # How long sessions and tokens live.
+    idle: timedelta = span("8h", "Longest gap between two uses of a session.", least="1m", most=LONGEST_SESSION)
+    absolute: timedelta = span("24h", "Longest life of a session whatever its use.", least="1m", most=LONGEST_SESSION)
+    access: timedelta = span("5m", "Life of an access token.", least="30s", most=LONGEST_ACCESS_LIFE)
+    grace: timedelta = span(
+        "30s",
+        "How long the refresh token before the newest counts; at least 2 x request_deadline.",
+        least="2s",
+        most="5m",
+    )
+    request_deadline: timedelta = span(
+        "10s", "Longest time that a request may take.", least="1s", most="60s", is_setting=False
+    )
+    refresh_is_activity: bool = flag("Whether a refresh extends the idle deadline.", default=True, stricter=False)
+    rotation: Rotation = choice(
+        "resilient",
+        "resilient forgives lost answers; strict ends the family at any reuse (RFC 9700).",
+        choices=("resilient", "strict"),
+    )
+    reuse: Reuse = choice(
+        "contest", "What a refresh token two generations old does to the session.", choices=("contest", "end")
+    )
+
+    # How many sessions there may be.
+    session_limit: int = number(10, "Sessions a user may have.", least=1, most=10_000)
+    on_limit: OnLimit = choice(
+        "end_oldest",
+        "What a sign-in beyond the limit does.",
+        choices=("end_least_recent", "end_oldest", "deny"),
+    )
+
+    # What a sign-in must prove. Passwords are never shorter than NIST SP 800-63B-4, 3.1.1.2 asks for.
+    password_min_alone: int = number(
+        15,
+        "Shortest password that is the only factor (SP 800-63B-4).",
+        least=15,
+        most=128,
+        larger_is_stricter=True,
+    )
+    password_min_with_second_factor: int = number(
+        8, "Shortest password beside a second factor.", least=8, most=128, larger_is_stricter=True
+    )
+    # For all: refreshes are held to a client's, whoever its user, so that no narrower scope may undercut it.
+    required_acr: int = number(
+        1,
+        "Lowest level that a session may begin or be refreshed at (urn:argus:acr:N); whoever has no factor for it is "
+        "asked to enrol one. The highest of all scopes counts.",
+        least=1,
+        most=3,
+        larger_is_stricter=True,
+        is_for_all=True,
+    )
+
+    # Browsers and accounts.
+    script_access_token: bool = flag(
+        "Whether scripts in browsers may see the access token that a cookie holds.", default=False, stricter=False
+    )
+    self_registration: bool = flag(
+        "Whether whoever reads the mail of an address may register; counts for a whole tenant.",
+        default=False,
+        stricter=False,
+    )
+    recovery_ends_sessions: bool = flag(
+        "Whether a password set by a link in a mail ends all sessions of its user.", default=True, stricter=True
+    )
+
+    @property
+    def password_minimum(self) -> int:
+        """Fewest characters of a password here: where no session begins with a password alone, it is never alone."""
+        return self.password_min_with_second_factor if self.required_acr > 1 else self.password_min_alone
+
+
+RULES: Final[dict[str, Rule]] = rules_of(Policy)
+"""The rules of all fields, by the fields' keys in documents."""
