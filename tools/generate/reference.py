@@ -19,8 +19,11 @@ from pathlib import Path
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet, MethodDescriptorProto
 
 from argus.base.events import EVENT_TYPES
+from argus.base.policy import RULES
 from argus.base.settings import PolicySettings, Settings
 from argus.base.settings_sources import variable
+from argus.policies.presets import PRESETS
+from argus.policies.schema import json_schema
 from argus.v1 import options_pb2
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -106,12 +109,41 @@ def settings() -> Iterator[str]:
         yield f"| `{variable(path)}` | `{path}` | {default} | {flat(field.description or '')} |\n"
 
 
+def policy() -> Iterator[str]:
+    """The page of a policy's fields and of presets."""
+    yield "# Policies\n\nWhat a document may set ([policy.schema.json](policy.schema.json) is for editors). Times are\n"
+    yield "whole seconds. The most specific scope wins, field by field; of several groups the strictest value.\n\n"
+    yield "| field | default | may be | stricter | meaning |\n|---|---|---|---|---|\n"
+    for key, rule in RULES.items():
+        default = rule.show(rule.write(rule.default))
+        yield f"| `{key}` | {default} | {flat(rule.range_text)} | {rule.order_text} | {flat(rule.text)} |\n"
+    yield "\n## Presets\n\nWhat each demands, and where it stands; *: the framework gives no number, it is our choice.\n"
+    yield "Fields in italics are not enforced yet.\n\n| preset | field | loosest value | clause |\n|---|---|---|---|\n"
+    for name, demands in PRESETS.items():
+        for demand in demands:
+            shown = RULES[demand.key].show(demand.value) if demand.key in RULES else json.dumps(demand.value)
+            key = f"`{demand.key}`" if demand.key in RULES else f"*{demand.key}*"
+            yield f"| {name} | {key} | {shown}{'*' if demand.is_ours else ''} | {flat(demand.clause)} |\n"
+
+
+def policy_schema() -> Iterator[str]:
+    """The JSON Schema of a policy document."""
+    yield json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
 def flat(text: str) -> str:
     """A comment as one line of a table."""
     return " ".join(text.split()).replace("|", "\\|")
 
 
-PAGES = {"rpcs.md": rpcs, "reasons.md": reasons, "events.md": events, "settings.md": settings}
+PAGES = {
+    "rpcs.md": rpcs,
+    "reasons.md": reasons,
+    "events.md": events,
+    "settings.md": settings,
+    "policy.md": policy,
+    "policy.schema.json": policy_schema,
+}
 
 
 def main() -> None:

@@ -9,17 +9,38 @@ from datetime import timedelta
 from typing import Final, Literal
 
 from argus.base.limits import LONGEST_ACCESS_LIFE, LONGEST_SESSION
-from argus.base.policy_fields import choice, flag, number, rules_of, span
+from argus.base.policy_fields import choice, flag, names, number, rules_of, span
 from argus.base.policy_rules import Rule
 
 Rotation = Literal["resilient", "strict"]
 Reuse = Literal["contest", "end"]
 OnLimit = Literal["deny", "end_oldest", "end_least_recent"]
 
+PRESET_NAMES: Final = (
+    "soc2",
+    "iso27001",
+    "pci-dss",
+    "hipaa",
+    "gdpr",
+    "fedramp-moderate",
+    "fedramp-high",
+    "asvs-l1",
+    "asvs-l2",
+    "asvs-l3",
+)
+"""Frameworks whose numbers `argus.policies.presets` has."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """What is in force for a session. The defaults are those of an installation where nothing is set."""
+
+    presets: tuple[str, ...] = names(
+        (),
+        "Frameworks whose demands no narrower scope can loosen; of several the strictest number counts.",
+        choices=PRESET_NAMES,
+        is_for_all=True,
+    )
 
     # How long sessions and tokens live.
     idle: timedelta = span("8h", "Longest gap between two uses of a session.", least="1m", most=LONGEST_SESSION)

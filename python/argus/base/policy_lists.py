@@ -45,6 +45,16 @@ class NamesRule(Rule):
             elif not isinstance(name, str) or not re.fullmatch(self.pattern, name):
                 yield Fault(path=f"{path}[{place}]", reason=f"must match {self.pattern}")
 
+    @property
+    def range_text(self) -> str:
+        """The names that there are, or their pattern."""
+        return ("* or " if self.is_allowing else "") + (", ".join(self.choices) or f"names like `{self.pattern}`")
+
+    @property
+    def order_text(self) -> str:
+        """How several lists become one."""
+        return "what all have" if self.is_allowing else "all together"
+
     def strictest(self, written: Sequence[Any]) -> Any:
         """What they have in common of what is allowed; all of what is demanded or refused."""
         if not self.is_allowing:
@@ -99,6 +109,16 @@ class NumbersRule(Rule):
             else:
                 yield from self.number.faults(value, f"{path}.{name}")
 
+    @property
+    def range_text(self) -> str:
+        """A number of each name."""
+        return f"for each of {', '.join(self.names)}: {self.number.range_text}"
+
+    @property
+    def order_text(self) -> str:
+        """By name."""
+        return f"{self.number.order_text}, name by name"
+
     def strictest(self, written: Sequence[Any]) -> Any:
         """The strictest number of each name."""
         return _by_name(dict.fromkeys(self.names, self.number), written)
@@ -146,6 +166,16 @@ class RowsRule(Rule):
             yield from found
             if not found and seen.setdefault(self._about(row), place) != place:
                 yield Fault(path=here, reason=f"is about the same as row {seen[self._about(row)]}")
+
+    @property
+    def range_text(self) -> str:
+        """The keys of a row."""
+        return "; ".join(f"{key}: {rule.range_text}" for key, rule in self.rules.items())
+
+    @property
+    def order_text(self) -> str:
+        """By row."""
+        return "value by value of rows about the same"
 
     def strictest(self, written: Sequence[Any]) -> Any:
         """The strictest of the rows that are about the same."""

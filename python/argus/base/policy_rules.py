@@ -71,6 +71,16 @@ class Rule(ABC):
     def schema(self) -> dict[str, Any]:
         """JSON Schema (2020-12) of a value of a document."""
 
+    @property
+    @abstractmethod
+    def range_text(self) -> str:
+        """What may be set, for people."""
+
+    @property
+    @abstractmethod
+    def order_text(self) -> str:
+        """Which of two values is the stricter one, for people."""
+
     def read(self, written: Any) -> Any:
         """A document's value as a `Policy` has it."""
         return written
@@ -112,6 +122,17 @@ class NumberRule(Rule):
             return
         zero = f"0 ({self.zero}) or " if self.zero and self.least else ""
         yield Fault(path=path, reason=f"must be {zero}a whole number from {self.least} to {self.most}{self._unit}")
+
+    @property
+    def range_text(self) -> str:
+        """The range as people write it."""
+        zero = f", 0 = {self.zero}" if self.zero else ""
+        return f"{self.show(self.least)} to {self.show(self.most)}{zero}"
+
+    @property
+    def order_text(self) -> str:
+        """By size."""
+        return "larger" if self.is_stricter_when_larger else "smaller"
 
     def strictest(self, written: Sequence[Any]) -> Any:
         """The largest or the smallest."""
@@ -178,6 +199,16 @@ class ChoiceRule(Rule):
             known = [self.show(choice) for choice in self.choices]
             yield Fault(path=path, reason=f"must be one of {', '.join(known)}", hint=did_you_mean(written, known))
 
+    @property
+    def range_text(self) -> str:
+        """All of them."""
+        return ", ".join(self.show(choice) for choice in self.choices)
+
+    @property
+    def order_text(self) -> str:
+        """The last one."""
+        return self.show(self.choices[-1]) if len(self.choices) == 2 else "the later"  # noqa: PLR2004 - of two
+
     def strictest(self, written: Sequence[Any]) -> Any:
         """The last of them."""
         return max(written, key=self.choices.index)
@@ -202,6 +233,16 @@ class TextRule(Rule):
         """What is no text, or too long."""
         if not isinstance(written, str) or len(written) > self.longest:
             yield Fault(path=path, reason=f"must be a text of at most {self.longest} characters")
+
+    @property
+    def range_text(self) -> str:
+        """Its length."""
+        return f"at most {self.longest} characters"
+
+    @property
+    def order_text(self) -> str:
+        """None."""
+        return ""
 
     def strictest(self, written: Sequence[Any]) -> Any:
         """Any: texts are compared, not ranked."""

@@ -1,25 +1,19 @@
 """What a policy says, how the scopes' documents become one, and which documents are good."""
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, Final, Literal
+from typing import Any
 
 from argus.base.errors import InvalidFieldError
 from argus.base.policy import RULES, Policy
 from argus.base.policy_lists import as_json
 from argus.base.policy_rules import Fault, did_you_mean
 from argus.base.settings import Settings, SettingsError
+from argus.policies.resolve import DEADLINE, GRACE, SCOPE_KINDS, Document, Layer, Resolved, ScopeKind, resolve
 
-ScopeKind = Literal["tenant", "client", "group", "user"]
-
-Document = Mapping[str, Any]
-"""Some of a policy's fields, as JSON; times in whole seconds, the unit in the key."""
-
-SCOPE_KINDS: Final[tuple[ScopeKind, ...]] = ("tenant", "client", "group", "user")
-"""From the least to the most specific."""
+__all__ = ["SCOPE_KINDS", "Document", "ScopeKind"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,11 +30,6 @@ class Scope:
 
     kind: ScopeKind
     id: str
-
-
-# Set together, so that no scope can break `grace >= 2 * request_deadline` of another (rotation.md, section 1).
-_GRACE, _DEADLINE = "grace_seconds", "request_deadline_seconds"
-_FOR_ALL: Final = frozenset(key for key, rule in RULES.items() if rule.is_for_all)
 
 
 class InvalidPolicyError(InvalidFieldError):
@@ -73,10 +62,10 @@ def document_faults(document: Document, *, field: str = "policy") -> Iterator[Fa
     """
     found = [fault for key, value in document.items() for fault in _value_faults(key, value, f"{field}.{key}")]
     yield from found
-    if (_GRACE in document) != (_DEADLINE in document):
-        yield Fault(path=f"{field}.{_GRACE}", reason=f"is set together with {_DEADLINE}")
-    elif not found and _GRACE in document and document[_GRACE] < 2 * document[_DEADLINE]:
-        yield Fault(path=f"{field}.{_GRACE}", reason=f"must be at least twice {_DEADLINE}")
+    if (GRACE in document) != (DEADLINE in document):
+        yield Fault(path=f"{field}.{GRACE}", reason=f"is set together with {DEADLINE}")
+    elif not found and GRACE in document and document[GRACE] < 2 * document[DEADLINE]:
+        yield Fault(path=f"{field}.{GRACE}", reason=f"must be at least twice {DEADLINE}")
 
 
 def default_policy(settings: Settings) -> Policy:
@@ -97,22 +86,17 @@ def default_policy(settings: Settings) -> Policy:
 def merge(documents: Sequence[tuple[ScopeKind, Document]], *, defaults: Policy | None = None) -> Policy:
     """The policy that documents of several scopes make together.
 
-    Field by field the most specific scope wins; where several groups of a user set a field, the strictest does, and
-    of the required level the strictest of all scopes. A span that another scope made longer than the session counts as
-    the session's.
-
     Args:
-        documents: What is set, in any order.
+        documents: What is set, in any order; see `resolve`.
         defaults: What holds where nothing is set.
     """
-    merged = to_document(defaults or Policy())
-    for kind in SCOPE_KINDS:
-        equals = [document for scope, document in documents if scope == kind]
-        merged.update(_strictest(equals))
-    merged.update(_strictest([{key: one[key] for key in _FOR_ALL & one.keys()} for _, one in documents]))
-    policy = _from_document(merged)
-    idle = min(policy.idle, policy.absolute)
-    return replace(policy, idle=idle, access=min(policy.access, policy.absolute))
+    layers = [Layer(kind=kind, document=document) for kind, document in documents]
+    return policy_of(resolve(layers, defaults=to_document(defaults or Policy())))
+
+
+def policy_of(resolved: Mapping[str, Resolved]) -> Policy:
+    """The policy of all its fields."""
+    return _from_document({key: one.value for key, one in resolved.items()})
 
 
 def to_document(policy: Policy) -> dict[str, Any]:
@@ -140,16 +124,3 @@ def _value_faults(key: str, value: object, path: str) -> Iterator[Fault]:
     if key in RULES:
         return RULES[key].faults(value, path)
     return iter([Fault(path=path, reason="is not a field of a policy", hint=did_you_mean(key, RULES))])
-
-
-def _strictest(documents: Sequence[Document]) -> dict[str, Any]:
-    """The strictest value of each field that any of the documents sets."""
-    values: dict[str, list[Any]] = defaultdict(list)
-    for document in documents:
-        for key in document.keys() & RULES.keys():
-            values[key].append(document[key])
-    chosen = {key: RULES[key].strictest(some) for key, some in values.items()}
-    if _GRACE in chosen:
-        pairs = [(document[_GRACE], document[_DEADLINE]) for document in documents if _GRACE in document]
-        chosen[_GRACE], chosen[_DEADLINE] = min(pairs)
-    return chosen

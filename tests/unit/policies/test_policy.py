@@ -119,6 +119,7 @@ def test_a_policy_survives_its_document(document: dict[str, Any]) -> None:
 def test_the_default_is_the_documented_one() -> None:
     """Idle 8 h, absolute 24 h, access 5 min, grace 30 s, deadline 10 s, ten sessions, closed to strangers."""
     assert to_document(Policy()) == {
+        "presets": [],
         "idle_seconds": 28800,
         "absolute_seconds": 86400,
         "access_seconds": 300,
