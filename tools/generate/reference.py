@@ -117,7 +117,7 @@ def policy() -> Iterator[str]:
     for key, rule in RULES.items():
         default = rule.show(rule.write(rule.default))
         yield f"| `{key}` | {default} | {flat(rule.range_text)} | {rule.order_text} | {flat(rule.text)} |\n"
-    yield "\n## Presets\n\nWhat each demands, and where it stands; *: the framework gives no number, it is our choice.\n"
+    yield "\n## Presets\n\nWhat each demands, and where it stands; *: the framework gives no number, it is our own.\n"
     yield "Fields in italics are not enforced yet.\n\n| preset | field | loosest value | clause |\n|---|---|---|---|\n"
     for name, demands in PRESETS.items():
         for demand in demands:
