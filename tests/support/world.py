@@ -298,6 +298,8 @@ _REQUESTS: Final[dict[str, Callable[[World], Message]]] = {
     "UpdateTheme": lambda w: tenants.UpdateThemeRequest(
         theme=tenants.Theme(name=w.tenant, title="Changed"), update_mask=_mask("title")
     ),
+    "SetPlan": lambda w: tenants.SetPlanRequest(name=w.tenant, plan=tenants.PLAN_ENTERPRISE),
+    "GetEntitlements": lambda w: tenants.GetEntitlementsRequest(name=w.tenant),
     "TerminateTenantSessions": lambda w: tenants.TerminateTenantSessionsRequest(name=w.tenant),
     "VerifyAccessToken": lambda w: tokens.VerifyAccessTokenRequest(access_token=w.access_token),
     "BatchVerifyAccessTokens": lambda w: tokens.BatchVerifyAccessTokensRequest(

@@ -78,6 +78,7 @@ EVENT_TYPES: Final[dict[str, str]] = {
     "step_up.started": "A step-up was started.",
     "tenant.created": "A tenant was made.",
     "tenant.passkey_rules_updated": "A tenant's rules for passkeys were changed.",
+    "tenant.plan_changed": "A tenant was given another plan or other add-ons.",
     "tenant.recovered": "PostgreSQL came back from a backup: all sessions of a tenant up to a moment were ended.",
     "tenant.sessions_ended": "All sessions of a tenant up to a moment were ended.",
     "tenant.updated": "A tenant was changed.",

@@ -23,6 +23,7 @@ from argus.cli import (
     serve,
     sessions,
     smoke,
+    tenants,
     themes,
     users,
 )
@@ -66,6 +67,7 @@ app.add_typer(revocations.app, name="revocations")
 app.add_typer(keys.app, name="keys")
 app.add_typer(clients.app, name="clients")
 app.add_typer(passkeys.app, name="passkeys")
+app.add_typer(tenants.app, name="tenants")
 app.add_typer(themes.app, name="themes")
 app.add_typer(config.app, name="config")
 app.add_typer(bench.app, name="bench")

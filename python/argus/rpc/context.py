@@ -13,6 +13,7 @@ from google.protobuf.message import Message
 from argus.base.errors import InvalidFieldError
 from argus.base.languages import MAX_ACCEPTED
 from argus.base.origin import Origin
+from argus.plans.model import Subscription
 from argus.v1.types_pb2 import ClientContext
 
 CONTEXT_SCOPE: Final = "context.assert"
@@ -54,6 +55,8 @@ class Call:
     """The same for all questions of the engine about this call; the front door has asked the first one."""
     need: bytes = field(default=b"", repr=False)
     """What the engine needed when the front door asked it: an encoded `argus.internal.v1.NeedsFlow`."""
+    subscription: Subscription = field(default_factory=Subscription)
+    """What the caller's tenant has bought."""
     is_hot: bool = False
     """Answered by the engine, which authenticates the caller itself."""
 

@@ -10,6 +10,7 @@ from argus.clients.model import Client
 from argus.credentials.model import Credential, CredentialKind
 from argus.flows.termination import TerminationState
 from argus.groups.model import Group
+from argus.plans.model import AddOn, Plan, Subscription
 from argus.rpc.validate import to_duration, to_timestamp
 from argus.tenants.model import Tenant
 from argus.tokens.model import KeyState, KeyUse, SigningKey
@@ -26,6 +27,14 @@ from argus.v1 import (
 
 ACR_PREFIX: Final = "urn:argus:acr:"
 
+PLAN_NUMBERS: Final[dict[Plan, tenant_service_pb2.Plan.ValueType]] = {
+    "enterprise": tenant_service_pb2.PLAN_ENTERPRISE,
+    "professional": tenant_service_pb2.PLAN_PROFESSIONAL,
+}
+ADD_ON_NUMBERS: Final[dict[AddOn, tenant_service_pb2.AddOn.ValueType]] = {
+    "advanced_threat_detection": tenant_service_pb2.ADD_ON_ADVANCED_THREAT_DETECTION,
+    "multi_device_management": tenant_service_pb2.ADD_ON_MULTI_DEVICE_MANAGEMENT,
+}
 _KINDS: Final[dict[IdentifierKind, user_service_pb2.IdentifierKind.ValueType]] = {
     "email": user_service_pb2.IDENTIFIER_KIND_EMAIL,
     "username": user_service_pb2.IDENTIFIER_KIND_USERNAME,
@@ -53,8 +62,8 @@ _KEY_STATES: Final[dict[KeyState, key_service_pb2.KeyState.ValueType]] = {
 }
 
 
-def tenant_message(tenant: Tenant, *, issuer: str) -> tenant_service_pb2.Tenant:
-    """A tenant."""
+def tenant_message(tenant: Tenant, bought: Subscription, *, issuer: str) -> tenant_service_pb2.Tenant:
+    """A tenant, and what it has bought."""
     return tenant_service_pb2.Tenant(
         name=ids.tenant_name(tenant.tenant_id),
         display_name=tenant.display_name,
@@ -63,6 +72,8 @@ def tenant_message(tenant: Tenant, *, issuer: str) -> tenant_service_pb2.Tenant:
         etag=ids.etag(tenant.revision),
         rsa_bits=tenant.rsa_bits,
         key_rotation_period=None if tenant.key_rotation_period is None else to_duration(tenant.key_rotation_period),
+        plan=PLAN_NUMBERS[bought.plan],
+        add_ons=sorted(ADD_ON_NUMBERS[one] for one in bought.add_ons),
     )
 
 

@@ -19,6 +19,7 @@ from argus import _core
 from argus.flows.snapshot import Snapshot
 from argus.rpc.access import AccessRule, access_rule, authenticate
 from argus.rpc.context import Call, Caller, current_call
+from argus.rpc.entitled import Entitled, Subscriptions, entitled
 from argus.rpc.errors import StatusError
 from argus.rpc.requests import decode
 
@@ -59,12 +60,14 @@ class _ServicerCall(Generic[_Answers]):
         engine: _core.Engine,
         snapshot: Snapshot,
         rule: AccessRule,
+        needs: Entitled,
         request_class: type[Message],
         behaviour: _Answers,
     ) -> None:
         self._engine = engine
         self._snapshot = snapshot
         self._rule = rule
+        self._needs = needs
         self._request_class = request_class
         self._behaviour = behaviour
 
@@ -80,6 +83,7 @@ class ManagementCall(_ServicerCall[Behaviour]):
         call = current_call()
         call.caller = await self._authenticate(call)
         request = decode(self._request_class, encoded)
+        await self._needs.check(call, request)
         response = await self._behaviour(request, context)
         return response.SerializeToString()
 
@@ -93,6 +97,7 @@ class StreamCall(_ServicerCall[Streaming]):
         call.caller = await self._authenticate(call)
         trusted_until = time() + _TRUST.total_seconds()
         request = decode(self._request_class, encoded)
+        await self._needs.check(call, request)
         async with aclosing(self._behaviour(request, context)) as responses:
             async for response in responses:
                 if time() > trusted_until:
@@ -127,7 +132,13 @@ class HotCall:
 
 
 def service_handler(
-    service: ServiceDescriptor, servicer: object, *, engine: _core.Engine, snapshot: Snapshot, hot: HotAnswers
+    service: ServiceDescriptor,
+    servicer: object,
+    *,
+    engine: _core.Engine,
+    snapshot: Snapshot,
+    plans: Subscriptions,
+    hot: HotAnswers,
 ) -> grpc.GenericRpcHandler:
     """The handler of all RPCs of a service.
 
@@ -136,26 +147,29 @@ def service_handler(
         servicer: Has a method for each RPC that is not a hot one.
         engine: Authenticates callers.
         snapshot: What the engine knows.
+        plans: What the callers' tenants have bought.
         hot: Answers the hot RPCs.
 
     Raises:
         AccessRuleMissingError: An RPC does not say who may call it.
+        EntitlementMissingError: It is not said what was bought with one.
         TypeError: The servicer lacks a method.
     """
     handlers: dict[str, Any] = {}
     for method in service.methods:
         path = method_path(service, method)
         rule = access_rule(service, method)
+        needs = entitled(service, method, plans)
         if path in _core.HOT_METHODS:
             answer: Callable[..., Awaitable[bytes]] = HotCall(hot, path)
         else:
             request_class = message_factory.GetMessageClass(method.input_type)
             behaviour = _behaviour(servicer, method)
             if method.server_streaming:
-                stream = StreamCall(engine, snapshot, rule, request_class, behaviour)
+                stream = StreamCall(engine, snapshot, rule, needs, request_class, behaviour)
                 handlers[method.name] = grpc.unary_stream_rpc_method_handler(stream.answer)
                 continue
-            answer = ManagementCall(engine, snapshot, rule, request_class, behaviour)
+            answer = ManagementCall(engine, snapshot, rule, needs, request_class, behaviour)
         handlers[method.name] = grpc.unary_unary_rpc_method_handler(answer)
     return grpc.method_handlers_generic_handler(service.full_name, handlers)
 

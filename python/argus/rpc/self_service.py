@@ -10,6 +10,7 @@ from argus.flows.self.security_events import SecurityEvent, SecurityEventPage
 from argus.flows.self.service import SelfService
 from argus.rpc import validate
 from argus.rpc.converters import CREDENTIAL_KINDS, termination_state, user_message
+from argus.rpc.entitled import is_shown
 from argus.rpc.oneself import Recognition
 from argus.rpc.own_credentials import OwnCredentialRpcs
 from argus.rpc.session_messages import device_message, ended_message, location_message, session_message
@@ -239,14 +240,15 @@ def _credential_kind(event: SecurityEvent) -> credential_service_pb2.CredentialK
 
 
 def _device(device: Device, *, current: str | None) -> pb.OwnDevice:
+    is_named = is_shown("device_names")
     return pb.OwnDevice(
         device=types_pb2.Device(
             name=device.device_id,
-            display_name=device.display_name or device.traits.display_name,
+            display_name=(device.display_name if is_named else "") or device.traits.display_name,
             type=device.traits.type,
             os=device.traits.os,
             browser=device.traits.browser,
-            category=device.category,
+            category=device.category if is_named else "",
         ),
         create_time=validate.to_timestamp(device.create_time),
         last_seen_time=validate.to_timestamp(device.last_seen_time),

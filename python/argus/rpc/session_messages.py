@@ -8,6 +8,7 @@ from argus.base.errors import InvalidFieldError
 from argus.base.ids import session_name
 from argus.devices.model import DeviceTraits, traits_of
 from argus.rpc.context import CONTEXT_SCOPE, current_caller
+from argus.rpc.entitled import is_shown
 from argus.rpc.validate import to_timestamp
 from argus.sessions.model import ACR_PREFIX, EndReason, Session, SessionState
 from argus.v1 import types_pb2
@@ -54,14 +55,20 @@ def session_message(session: Session, *, current: str = "") -> types_pb2.Session
 
 def device_message(session: Session) -> types_pb2.Device:
     """The device that a session runs on."""
+    is_named = is_shown("device_names")
     return types_pb2.Device(
         name=session.device_id or "",
-        display_name=session.display_name,
+        display_name=session.display_name if is_named else _own_name(session),
         type=session.device_type,
         os=session.device_os,
         browser=session.device_browser,
-        category=session.category,
+        category=session.category if is_named else "",
     )
+
+
+def _own_name(session: Session) -> str:
+    """What a device says of itself."""
+    return DeviceTraits(os=session.device_os, browser=session.device_browser).display_name
 
 
 def location_message(session: Session) -> types_pb2.Location | None:

@@ -1,15 +1,18 @@
 """Serves `argus.v1.TenantService`."""
 
+from contextlib import suppress
 from typing import Any, Final
 
 import grpc
 
-from argus.base.errors import RequestAlreadyDoneError
+from argus.base.errors import InvalidFieldError, RequestAlreadyDoneError
 from argus.base.ids import tenant_name
 from argus.flows.tenant_lifecycle import CreateTenant, TenantLifecycle
+from argus.plans.model import PLANS, Subscription, entitlements
+from argus.plans.service import Plans
 from argus.rpc import validate
 from argus.rpc.context import origin_of
-from argus.rpc.converters import tenant_message, termination_state
+from argus.rpc.converters import ADD_ON_NUMBERS, PLAN_NUMBERS, tenant_message, termination_state
 from argus.tenants.model import MAX_DISPLAY_NAME, Tenant, TenantFields
 from argus.tenants.service import Tenants
 from argus.themes.model import Theme
@@ -28,10 +31,16 @@ class TenantServicer(tenant_service_pb2_grpc.TenantServiceServicer):
     """Serves `argus.v1.TenantService`."""
 
     def __init__(
-        self, tenants: Tenants, themes: Themes, create_tenant: CreateTenant, lifecycle: TenantLifecycle
+        self,
+        tenants: Tenants,
+        themes: Themes,
+        plans: Plans,
+        create_tenant: CreateTenant,
+        lifecycle: TenantLifecycle,
     ) -> None:
         self._tenants = tenants
         self._themes = themes
+        self._plans = plans
         self._create_tenant = create_tenant
         self._lifecycle = lifecycle
 
@@ -49,18 +58,18 @@ class TenantServicer(tenant_service_pb2_grpc.TenantServiceServicer):
             )
         except RequestAlreadyDoneError:
             tenant = await self._tenants.get(tenant_id)
-        return pb.CreateTenantResponse(tenant=self._message(tenant))
+        return pb.CreateTenantResponse(tenant=await self._message(tenant))
 
     async def GetTenant(self, request: pb.GetTenantRequest, context: Context) -> pb.GetTenantResponse:
         """Reads a tenant."""
         tenant_id = validate.tenant(request.name, "name", allow_system=True)
-        return pb.GetTenantResponse(tenant=self._message(await self._tenants.get(tenant_id)))
+        return pb.GetTenantResponse(tenant=await self._message(await self._tenants.get(tenant_id)))
 
     async def ListTenants(self, request: pb.ListTenantsRequest, context: Context) -> pb.ListTenantsResponse:
         """Lists tenants by id."""
         size = validate.page_size(request.page_size)
         tenants, following = await self._tenants.list(page_size=size, page_token=request.page_token)
-        return pb.ListTenantsResponse(tenants=[self._message(one) for one in tenants], next_page_token=following)
+        return pb.ListTenantsResponse(tenants=[await self._message(one) for one in tenants], next_page_token=following)
 
     async def UpdateTenant(self, request: pb.UpdateTenantRequest, context: Context) -> pb.UpdateTenantResponse:
         """Changes a tenant."""
@@ -76,7 +85,7 @@ class TenantServicer(tenant_service_pb2_grpc.TenantServiceServicer):
             )
         except RequestAlreadyDoneError:
             tenant = await self._tenants.get(tenant_id)
-        return pb.UpdateTenantResponse(tenant=self._message(tenant))
+        return pb.UpdateTenantResponse(tenant=await self._message(tenant))
 
     async def GetTheme(self, request: pb.GetThemeRequest, context: Context) -> pb.GetThemeResponse:
         """Reads how a tenant's pages look."""
@@ -104,6 +113,34 @@ class TenantServicer(tenant_service_pb2_grpc.TenantServiceServicer):
             theme = await self._themes.get(tenant_id)
         return pb.UpdateThemeResponse(theme=_theme_message(tenant_id, theme))
 
+    async def SetPlan(self, request: pb.SetPlanRequest, context: Context) -> pb.SetPlanResponse:
+        """Gives a tenant a plan."""
+        tenant_id = validate.tenant(request.name, "name", allow_system=True)
+        tenant, subscription = await self._tenants.get(tenant_id), _subscription(request)
+        with suppress(RequestAlreadyDoneError):
+            await self._plans.set(tenant_id, subscription, origin=origin_of(request, tenant_id=tenant_id))
+        message = tenant_message(tenant, subscription, issuer=self._tenants.issuer(tenant_id))
+        return pb.SetPlanResponse(tenant=message)
+
+    async def GetEntitlements(self, request: pb.GetEntitlementsRequest, context: Context) -> pb.GetEntitlementsResponse:
+        """Says what a tenant has bought."""
+        tenant_id = validate.tenant(request.name, "name", allow_system=True)
+        await self._tenants.get(tenant_id)
+        subscription = await self._plans.of(tenant_id)
+        return pb.GetEntitlementsResponse(
+            plan=PLAN_NUMBERS[subscription.plan],
+            add_ons=sorted(ADD_ON_NUMBERS[one] for one in subscription.add_ons),
+            entitlements=[
+                pb.Entitlement(
+                    feature=name,
+                    description=feature.text,
+                    included=subscription.includes(name),
+                    add_on=ADD_ON_NUMBERS[feature.add_on] if feature.add_on else pb.ADD_ON_UNSPECIFIED,
+                )
+                for name, feature in sorted(entitlements().features.items())
+            ],
+        )
+
     async def TerminateTenantSessions(
         self, request: pb.TerminateTenantSessionsRequest, context: Context
     ) -> pb.TerminateTenantSessionsResponse:
@@ -122,8 +159,9 @@ class TenantServicer(tenant_service_pb2_grpc.TenantServiceServicer):
             not_before_time=validate.to_timestamp(not_before), sessions_state=termination_state(state)
         )
 
-    def _message(self, tenant: Tenant) -> pb.Tenant:
-        return tenant_message(tenant, issuer=self._tenants.issuer(tenant.tenant_id))
+    async def _message(self, tenant: Tenant) -> pb.Tenant:
+        issuer = self._tenants.issuer(tenant.tenant_id)
+        return tenant_message(tenant, await self._plans.of(tenant.tenant_id), issuer=issuer)
 
 
 def _theme_message(tenant_id: str, theme: Theme) -> pb.Theme:
@@ -135,6 +173,17 @@ def _theme_message(tenant_id: str, theme: Theme) -> pb.Theme:
         logo=theme.logo,
         logo_type=theme.logo_type,
     )
+
+
+def _subscription(request: pb.SetPlanRequest) -> Subscription:
+    plans = {number: plan for plan, number in PLAN_NUMBERS.items()}
+    add_ons = {number: add_on for add_on, number in ADD_ON_NUMBERS.items()}
+    if request.plan not in plans:
+        raise InvalidFieldError("plan", f"must be one of {', '.join(PLANS)}")
+    for place, number in enumerate(request.add_ons):
+        if number not in add_ons:
+            raise InvalidFieldError(f"add_ons[{place}]", f"must be one of {', '.join(add_ons.values())}")
+    return Subscription(plan=plans[request.plan], add_ons=frozenset(add_ons[one] for one in request.add_ons))
 
 
 def _fields(tenant: pb.Tenant) -> TenantFields:

@@ -21,6 +21,7 @@ from argus.flows.factors import Factor
 from argus.flows.user_lifecycle import UserLifecycle
 from argus.mail.carriers import Carrier, Folder, Smtp
 from argus.mail.service import Mails
+from argus.plans.service import Plans
 from argus.policies.service import Policies
 from argus.sessions.store import SessionStore
 from argus.storage.postgres import Database
@@ -56,7 +57,15 @@ class Accounts:
 
 
 def post_office(
-    settings: Settings, db: Database, key: bytes, users: Users, devices: Devices, sessions: SessionStore, *, now: Now
+    settings: Settings,
+    db: Database,
+    key: bytes,
+    users: Users,
+    devices: Devices,
+    sessions: SessionStore,
+    plans: Plans,
+    *,
+    now: Now,
 ) -> PostOffice:
     """Mail as the settings say; what happens in `db` is told from here on.
 
@@ -67,12 +76,13 @@ def post_office(
         users: Whose addresses notices go to.
         devices: Tell which one is a user's first.
         sessions: Tell the same, of users whose devices were forgotten.
+        plans: Say whose users are told of new devices.
         now: The time.
     """
     sender = settings.mail_from or _NO_SENDER
     mails = Mails(db, _carrier(settings), sender=sender, locale=settings.mail_locale, now=now)
     if mails.is_on:
-        db.witness(TOLD, Notices(users, devices, sessions, mails).post)
+        db.witness(TOLD, Notices(users, devices, sessions, plans, mails).post)
     return PostOffice(
         mails=mails,
         links=Links(db, key, now=now),

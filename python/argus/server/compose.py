@@ -42,6 +42,7 @@ from argus.flows.tries import Tries
 from argus.flows.user_lifecycle import UserLifecycle
 from argus.flows.vouch import VouchedSessions
 from argus.groups.service import Groups
+from argus.plans.service import Plans
 from argus.policies.model import default_policy
 from argus.policies.service import Policies
 from argus.revocations.service import Revocations
@@ -113,6 +114,7 @@ async def compose(
         Passwords(db, now, settings, secret=derived_key(identifier_key, "peers of nobody")),
         Policies(db, now, default_policy(settings)),
     )
+    plans = Plans(db, now)
     # A cache on the way and the consumer behind it may each keep a key set for its whole age.
     signing_keys = SigningKeys(
         db,
@@ -134,6 +136,7 @@ async def compose(
         clients=clients,
         signing_keys=signing_keys,
         policies=policies,
+        plans=plans,
         secrets=secrets,
     )
 
@@ -158,7 +161,7 @@ async def compose(
         snapshot,
         now=now,
     )
-    post = post_office(settings, db, mail_key, users, devices, session_store, now=now)
+    post = post_office(settings, db, mail_key, users, devices, session_store, plans, now=now)
     kinds = make_factors(
         db,
         redis,
@@ -225,6 +228,7 @@ async def compose(
         keyspace=keyspace,
         tenants=tenants,
         themes=Themes(db, now),
+        plans=plans,
         users=users,
         groups=groups,
         clients=clients,

@@ -11,6 +11,7 @@ from grpc_reflection.v1alpha import reflection
 
 from argus._core import Engine
 from argus.flows.snapshot import Snapshot
+from argus.rpc.entitled import Subscriptions
 from argus.rpc.handlers import HotAnswers, method_paths, service_handler
 from argus.rpc.health_service import HealthServicer
 from argus.rpc.interceptors import CallInterceptor
@@ -47,6 +48,7 @@ class GrpcParts:
 
     engine: Engine
     snapshot: Snapshot
+    plans: Subscriptions
     hot: HotAnswers
     servicers: Mapping[str, object]
     """By the full name of the service."""
@@ -81,6 +83,7 @@ class GrpcServer:
         Raises:
             ServicerMissingError: A service of the API would not be served.
             AccessRuleMissingError: An RPC does not say who may call it.
+            EntitlementMissingError: An RPC is not in the table of what is sold.
         """
         services = all_services()
         if missing := services.keys() - parts.servicers.keys():
@@ -98,7 +101,12 @@ class GrpcServer:
         self._server.add_generic_rpc_handlers(
             tuple(
                 service_handler(
-                    service, parts.servicers[name], engine=parts.engine, snapshot=parts.snapshot, hot=parts.hot
+                    service,
+                    parts.servicers[name],
+                    engine=parts.engine,
+                    snapshot=parts.snapshot,
+                    plans=parts.plans,
+                    hot=parts.hot,
                 )
                 for name, service in services.items()
             )

@@ -32,7 +32,7 @@ def make_pages(argus: Argus, actions: Actions, visits: Visits, same_origin: Same
     """
     assets = Assets()
     renderer = Renderer(assets, now=lambda: clocks.now(argus.clock))
-    site = Site(renderer, argus.tenants, argus.themes, visits, same_origin)
+    site = Site(renderer, argus.tenants, argus.themes, argus.plans, visits, same_origin)
     members = Members(site, actions, argus.browser_sessions)
     selves, settings = argus.self_service, argus.settings
     sign_in = SignInPages(

@@ -34,6 +34,7 @@ from argus.flows.touch import TouchSessions
 from argus.flows.user_lifecycle import UserLifecycle
 from argus.flows.vouch import VouchedSessions
 from argus.groups.service import Groups
+from argus.plans.service import Plans
 from argus.policies.service import Policies
 from argus.revocations.service import Revocations
 from argus.server.accounts import Accounts, PostOffice
@@ -64,6 +65,7 @@ class Argus:
     keyspace: Keyspace
     tenants: Tenants
     themes: Themes
+    plans: Plans
     users: Users
     groups: Groups
     clients: Clients

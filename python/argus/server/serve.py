@@ -141,6 +141,7 @@ class _Listeners:
             GrpcParts(
                 engine=argus.engine,
                 snapshot=argus.snapshot,
+                plans=argus.plans,
                 hot=argus.hot,
                 servicers=make_servicers(argus),
                 metrics=metrics.rpc,

@@ -13,6 +13,8 @@ from argus.base.errors import UnavailableError
 from argus.base.policy import Policy
 from argus.clients.service import Clients, KnownClient
 from argus.internal.v1 import engine_pb2
+from argus.plans.model import Subscription
+from argus.plans.service import Plans
 from argus.policies.service import Policies
 from argus.storage.postgres import Database
 from argus.tenants.model import Tenant
@@ -48,6 +50,7 @@ class _Reading:
         tenants: By id.
         unread: Why keys of some tenants can't be read, by id.
         encryption: The key-encryption keys that were known; with another one those are looked at again.
+        plans: What the tenants have bought.
     """
 
     version: int
@@ -55,6 +58,7 @@ class _Reading:
     tenants: Mapping[str, engine_pb2.TenantSnapshot]
     unread: Mapping[str, Exception]
     encryption: frozenset[str]
+    plans: Mapping[str, Subscription]
 
 
 class SnapshotKeeper:
@@ -76,6 +80,7 @@ class SnapshotKeeper:
         clients: Clients,
         signing_keys: SigningKeys,
         policies: Policies,
+        plans: Plans,
         secrets: InstallationSecrets,
     ) -> None:
         self._db = db
@@ -84,6 +89,7 @@ class SnapshotKeeper:
         self._clients = clients
         self._signing_keys = signing_keys
         self._policies = policies
+        self._plans = plans
         self._secrets = secrets
         self._lock = asyncio.Lock()
         self._following: asyncio.Task[None] | None = None
@@ -161,6 +167,8 @@ class SnapshotKeeper:
         self.readings += 1
         reading = await self._read()
         if reading is not self._loaded:
+            # First: of a tenant that the engine knows it is known what it has bought.
+            self._plans.learn(reading.plans)
             snapshot = engine_pb2.Snapshot(
                 version=reading.version,
                 bucket_key=await self._secrets.get("bucket"),
@@ -252,6 +260,7 @@ class SnapshotKeeper:
             tenants=tenants,
             unread=unread,
             encryption=encryption,
+            plans=await self._plans.read(tenants),
         )
 
     def _tell(self, unread: Mapping[str, Exception], before: _Reading | None) -> None:

@@ -173,6 +173,11 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """FAILED_PRECONDITION. The tenant's policy lets nobody register."""
     ERROR_REASON_MAIL_OFF: _ErrorReason.ValueType  # 102
     """FAILED_PRECONDITION. The installation sends no mail, and this can't be done without."""
+    ERROR_REASON_FEATURE_NOT_IN_PLAN: _ErrorReason.ValueType  # 160
+    """FAILED_PRECONDITION. The tenant's plan does not have what the call needs; nothing is lost, and the same call is
+    answered once the operator has changed the plan (TenantService.SetPlan). Metadata: feature, plan, addOn (what would
+    bring it).
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Every `google.rpc.ErrorInfo.reason` that Argus sends (the name without `ERROR_REASON_`), domain "argus".
@@ -332,4 +337,9 @@ ERROR_REASON_REGISTRATION_CLOSED: ErrorReason.ValueType  # 101
 """FAILED_PRECONDITION. The tenant's policy lets nobody register."""
 ERROR_REASON_MAIL_OFF: ErrorReason.ValueType  # 102
 """FAILED_PRECONDITION. The installation sends no mail, and this can't be done without."""
+ERROR_REASON_FEATURE_NOT_IN_PLAN: ErrorReason.ValueType  # 160
+"""FAILED_PRECONDITION. The tenant's plan does not have what the call needs; nothing is lost, and the same call is
+answered once the operator has changed the plan (TenantService.SetPlan). Metadata: feature, plan, addOn (what would
+bring it).
+"""
 global___ErrorReason = ErrorReason

@@ -10,11 +10,96 @@ import google.protobuf.descriptor
 import google.protobuf.duration_pb2
 import google.protobuf.field_mask_pb2
 import google.protobuf.internal.containers
+import google.protobuf.internal.enum_type_wrapper
 import google.protobuf.message
 import google.protobuf.timestamp_pb2
+import sys
 import typing
 
+if sys.version_info >= (3, 10):
+    import typing as typing_extensions
+else:
+    import typing_extensions
+
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
+
+class _Plan:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _PlanEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_Plan.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    PLAN_UNSPECIFIED: _Plan.ValueType  # 0
+    """Not said."""
+    PLAN_ENTERPRISE: _Plan.ValueType  # 1
+    """Every feature."""
+    PLAN_PROFESSIONAL: _Plan.ValueType  # 2
+    """The core: sign-in, sessions, rotation, limits, lockout; more by add-ons."""
+
+class Plan(_Plan, metaclass=_PlanEnumTypeWrapper):
+    """What a tenant has bought."""
+
+PLAN_UNSPECIFIED: Plan.ValueType  # 0
+"""Not said."""
+PLAN_ENTERPRISE: Plan.ValueType  # 1
+"""Every feature."""
+PLAN_PROFESSIONAL: Plan.ValueType  # 2
+"""The core: sign-in, sessions, rotation, limits, lockout; more by add-ons."""
+global___Plan = Plan
+
+class _AddOn:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _AddOnEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_AddOn.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    ADD_ON_UNSPECIFIED: _AddOn.ValueType  # 0
+    """Not said."""
+    ADD_ON_ADVANCED_THREAT_DETECTION: _AddOn.ValueType  # 1
+    """Detections of attacks, and the responses to them."""
+    ADD_ON_MULTI_DEVICE_MANAGEMENT: _AddOn.ValueType  # 2
+    """Names and groups of devices, history, notices of new devices."""
+
+class AddOn(_AddOn, metaclass=_AddOnEnumTypeWrapper):
+    """What can be bought beside PLAN_PROFESSIONAL."""
+
+ADD_ON_UNSPECIFIED: AddOn.ValueType  # 0
+"""Not said."""
+ADD_ON_ADVANCED_THREAT_DETECTION: AddOn.ValueType  # 1
+"""Detections of attacks, and the responses to them."""
+ADD_ON_MULTI_DEVICE_MANAGEMENT: AddOn.ValueType  # 2
+"""Names and groups of devices, history, notices of new devices."""
+global___AddOn = AddOn
+
+@typing.final
+class Entitlement(google.protobuf.message.Message):
+    """What a tenant has bought of one feature."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    FEATURE_FIELD_NUMBER: builtins.int
+    DESCRIPTION_FIELD_NUMBER: builtins.int
+    INCLUDED_FIELD_NUMBER: builtins.int
+    ADD_ON_FIELD_NUMBER: builtins.int
+    feature: builtins.str
+    """Name of the feature ("history"), as FEATURE_NOT_IN_PLAN says it."""
+    description: builtins.str
+    """What it is."""
+    included: builtins.bool
+    """It is part of what the tenant has bought."""
+    add_on: global___AddOn.ValueType
+    """The add-on that brings it beside PLAN_PROFESSIONAL; unspecified: every plan has it."""
+    def __init__(
+        self,
+        *,
+        feature: builtins.str = ...,
+        description: builtins.str = ...,
+        included: builtins.bool = ...,
+        add_on: global___AddOn.ValueType = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["add_on", b"add_on", "description", b"description", "feature", b"feature", "included", b"included"]) -> None: ...
+
+global___Entitlement = Entitlement
 
 @typing.final
 class Tenant(google.protobuf.message.Message):
@@ -29,6 +114,8 @@ class Tenant(google.protobuf.message.Message):
     ETAG_FIELD_NUMBER: builtins.int
     RSA_BITS_FIELD_NUMBER: builtins.int
     KEY_ROTATION_PERIOD_FIELD_NUMBER: builtins.int
+    PLAN_FIELD_NUMBER: builtins.int
+    ADD_ONS_FIELD_NUMBER: builtins.int
     name: builtins.str
     """tenants/*. The id is [a-z][a-z0-9-]{0,30}."""
     display_name: builtins.str
@@ -41,6 +128,8 @@ class Tenant(google.protobuf.message.Message):
     """Size of its RSA keys: 2048, 3072 or 4096 bits; 0 in CreateTenant: as the setting `rsa_bits` says. A change takes
     effect with the next key of each use: the ones that are there stay until they are rotated.
     """
+    plan: global___Plan.ValueType
+    """What it has bought; changed by SetPlan alone."""
     @property
     def create_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """When it was created."""
@@ -50,6 +139,10 @@ class Tenant(google.protobuf.message.Message):
         """How long one of its keys signs until the next one takes over: 0 s or 1 to 3650 days; 0 s: until RotateKey. Unset: as
         the setting `key_rotation_period` says.
         """
+
+    @property
+    def add_ons(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[global___AddOn.ValueType]:
+        """What it has bought beside PLAN_PROFESSIONAL."""
 
     def __init__(
         self,
@@ -61,9 +154,11 @@ class Tenant(google.protobuf.message.Message):
         etag: builtins.str = ...,
         rsa_bits: builtins.int = ...,
         key_rotation_period: google.protobuf.duration_pb2.Duration | None = ...,
+        plan: global___Plan.ValueType = ...,
+        add_ons: collections.abc.Iterable[global___AddOn.ValueType] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["create_time", b"create_time", "key_rotation_period", b"key_rotation_period"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["create_time", b"create_time", "display_name", b"display_name", "etag", b"etag", "issuer", b"issuer", "key_rotation_period", b"key_rotation_period", "name", b"name", "rsa_bits", b"rsa_bits"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["add_ons", b"add_ons", "create_time", b"create_time", "display_name", b"display_name", "etag", b"etag", "issuer", b"issuer", "key_rotation_period", b"key_rotation_period", "name", b"name", "plan", b"plan", "rsa_bits", b"rsa_bits"]) -> None: ...
 
 global___Tenant = Tenant
 
@@ -451,3 +546,108 @@ class TerminateTenantSessionsResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["not_before_time", b"not_before_time", "sessions_state", b"sessions_state"]) -> None: ...
 
 global___TerminateTenantSessionsResponse = TerminateTenantSessionsResponse
+
+@typing.final
+class SetPlanRequest(google.protobuf.message.Message):
+    """Request of SetPlan."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    PLAN_FIELD_NUMBER: builtins.int
+    ADD_ONS_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """tenants/*."""
+    plan: global___Plan.ValueType
+    """The plan."""
+    request_id: builtins.str
+    """Chosen by the caller for safe retries."""
+    validate_only: builtins.bool
+    """Check everything, change nothing."""
+    @property
+    def add_ons(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[global___AddOn.ValueType]:
+        """Its add-ons, each once; none for PLAN_ENTERPRISE, which has them all."""
+
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        plan: global___Plan.ValueType = ...,
+        add_ons: collections.abc.Iterable[global___AddOn.ValueType] | None = ...,
+        request_id: builtins.str = ...,
+        validate_only: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["add_ons", b"add_ons", "name", b"name", "plan", b"plan", "request_id", b"request_id", "validate_only", b"validate_only"]) -> None: ...
+
+global___SetPlanRequest = SetPlanRequest
+
+@typing.final
+class SetPlanResponse(google.protobuf.message.Message):
+    """Response of SetPlan."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: builtins.int
+    @property
+    def tenant(self) -> global___Tenant:
+        """The tenant after the change."""
+
+    def __init__(
+        self,
+        *,
+        tenant: global___Tenant | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["tenant", b"tenant"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["tenant", b"tenant"]) -> None: ...
+
+global___SetPlanResponse = SetPlanResponse
+
+@typing.final
+class GetEntitlementsRequest(google.protobuf.message.Message):
+    """Request of GetEntitlements."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """tenants/*."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["name", b"name"]) -> None: ...
+
+global___GetEntitlementsRequest = GetEntitlementsRequest
+
+@typing.final
+class GetEntitlementsResponse(google.protobuf.message.Message):
+    """Response of GetEntitlements."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PLAN_FIELD_NUMBER: builtins.int
+    ADD_ONS_FIELD_NUMBER: builtins.int
+    ENTITLEMENTS_FIELD_NUMBER: builtins.int
+    plan: global___Plan.ValueType
+    """The plan."""
+    @property
+    def add_ons(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[global___AddOn.ValueType]:
+        """Its add-ons."""
+
+    @property
+    def entitlements(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Entitlement]:
+        """Every feature, by name."""
+
+    def __init__(
+        self,
+        *,
+        plan: global___Plan.ValueType = ...,
+        add_ons: collections.abc.Iterable[global___AddOn.ValueType] | None = ...,
+        entitlements: collections.abc.Iterable[global___Entitlement] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["add_ons", b"add_ons", "entitlements", b"entitlements", "plan", b"plan"]) -> None: ...
+
+global___GetEntitlementsResponse = GetEntitlementsResponse

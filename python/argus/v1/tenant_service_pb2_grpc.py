@@ -65,6 +65,16 @@ class TenantServiceStub(object):
                 request_serializer=argus_dot_v1_dot_tenant__service__pb2.UpdateThemeRequest.SerializeToString,
                 response_deserializer=argus_dot_v1_dot_tenant__service__pb2.UpdateThemeResponse.FromString,
                 _registered_method=True)
+        self.SetPlan = channel.unary_unary(
+                '/argus.v1.TenantService/SetPlan',
+                request_serializer=argus_dot_v1_dot_tenant__service__pb2.SetPlanRequest.SerializeToString,
+                response_deserializer=argus_dot_v1_dot_tenant__service__pb2.SetPlanResponse.FromString,
+                _registered_method=True)
+        self.GetEntitlements = channel.unary_unary(
+                '/argus.v1.TenantService/GetEntitlements',
+                request_serializer=argus_dot_v1_dot_tenant__service__pb2.GetEntitlementsRequest.SerializeToString,
+                response_deserializer=argus_dot_v1_dot_tenant__service__pb2.GetEntitlementsResponse.FromString,
+                _registered_method=True)
         self.TerminateTenantSessions = channel.unary_unary(
                 '/argus.v1.TenantService/TerminateTenantSessions',
                 request_serializer=argus_dot_v1_dot_tenant__service__pb2.TerminateTenantSessionsRequest.SerializeToString,
@@ -120,6 +130,23 @@ class TenantServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetPlan(self, request, context):
+        """Gives a tenant a plan and its add-ons, in the place of those that it had. Known to every process within a second.
+        Nothing is deleted: what is not sold any more is not shown, and is back with the next plan that has it.
+        Errors: TENANT_NOT_FOUND, FIELD_INVALID (an add-on beside the plan ENTERPRISE, which has them all).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetEntitlements(self, request, context):
+        """Says what one's own tenant has bought, or any from the system tenant: every feature, whether it is included, and
+        what would bring it. Errors: TENANT_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def TerminateTenantSessions(self, request, context):
         """Ends all sessions of a tenant that began before now. Errors: TENANT_NOT_FOUND.
         """
@@ -159,6 +186,16 @@ def add_TenantServiceServicer_to_server(servicer, server):
                     servicer.UpdateTheme,
                     request_deserializer=argus_dot_v1_dot_tenant__service__pb2.UpdateThemeRequest.FromString,
                     response_serializer=argus_dot_v1_dot_tenant__service__pb2.UpdateThemeResponse.SerializeToString,
+            ),
+            'SetPlan': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetPlan,
+                    request_deserializer=argus_dot_v1_dot_tenant__service__pb2.SetPlanRequest.FromString,
+                    response_serializer=argus_dot_v1_dot_tenant__service__pb2.SetPlanResponse.SerializeToString,
+            ),
+            'GetEntitlements': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetEntitlements,
+                    request_deserializer=argus_dot_v1_dot_tenant__service__pb2.GetEntitlementsRequest.FromString,
+                    response_serializer=argus_dot_v1_dot_tenant__service__pb2.GetEntitlementsResponse.SerializeToString,
             ),
             'TerminateTenantSessions': grpc.unary_unary_rpc_method_handler(
                     servicer.TerminateTenantSessions,
@@ -329,6 +366,60 @@ class TenantService(object):
             '/argus.v1.TenantService/UpdateTheme',
             argus_dot_v1_dot_tenant__service__pb2.UpdateThemeRequest.SerializeToString,
             argus_dot_v1_dot_tenant__service__pb2.UpdateThemeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetPlan(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/argus.v1.TenantService/SetPlan',
+            argus_dot_v1_dot_tenant__service__pb2.SetPlanRequest.SerializeToString,
+            argus_dot_v1_dot_tenant__service__pb2.SetPlanResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetEntitlements(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/argus.v1.TenantService/GetEntitlements',
+            argus_dot_v1_dot_tenant__service__pb2.GetEntitlementsRequest.SerializeToString,
+            argus_dot_v1_dot_tenant__service__pb2.GetEntitlementsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -61,6 +61,23 @@ class TenantServiceStub:
     read are refused. Errors: TENANT_NOT_FOUND, FIELD_INVALID.
     """
 
+    SetPlan: grpc.UnaryUnaryMultiCallable[
+        argus.v1.tenant_service_pb2.SetPlanRequest,
+        argus.v1.tenant_service_pb2.SetPlanResponse,
+    ]
+    """Gives a tenant a plan and its add-ons, in the place of those that it had. Known to every process within a second.
+    Nothing is deleted: what is not sold any more is not shown, and is back with the next plan that has it.
+    Errors: TENANT_NOT_FOUND, FIELD_INVALID (an add-on beside the plan ENTERPRISE, which has them all).
+    """
+
+    GetEntitlements: grpc.UnaryUnaryMultiCallable[
+        argus.v1.tenant_service_pb2.GetEntitlementsRequest,
+        argus.v1.tenant_service_pb2.GetEntitlementsResponse,
+    ]
+    """Says what one's own tenant has bought, or any from the system tenant: every feature, whether it is included, and
+    what would bring it. Errors: TENANT_NOT_FOUND.
+    """
+
     TerminateTenantSessions: grpc.UnaryUnaryMultiCallable[
         argus.v1.tenant_service_pb2.TerminateTenantSessionsRequest,
         argus.v1.tenant_service_pb2.TerminateTenantSessionsResponse,
@@ -108,6 +125,23 @@ class TenantServiceAsyncStub:
     ]
     """Changes how the pages of one's own tenant look, or of any from the system tenant. Accents that people could not
     read are refused. Errors: TENANT_NOT_FOUND, FIELD_INVALID.
+    """
+
+    SetPlan: grpc.aio.UnaryUnaryMultiCallable[
+        argus.v1.tenant_service_pb2.SetPlanRequest,
+        argus.v1.tenant_service_pb2.SetPlanResponse,
+    ]
+    """Gives a tenant a plan and its add-ons, in the place of those that it had. Known to every process within a second.
+    Nothing is deleted: what is not sold any more is not shown, and is back with the next plan that has it.
+    Errors: TENANT_NOT_FOUND, FIELD_INVALID (an add-on beside the plan ENTERPRISE, which has them all).
+    """
+
+    GetEntitlements: grpc.aio.UnaryUnaryMultiCallable[
+        argus.v1.tenant_service_pb2.GetEntitlementsRequest,
+        argus.v1.tenant_service_pb2.GetEntitlementsResponse,
+    ]
+    """Says what one's own tenant has bought, or any from the system tenant: every feature, whether it is included, and
+    what would bring it. Errors: TENANT_NOT_FOUND.
     """
 
     TerminateTenantSessions: grpc.aio.UnaryUnaryMultiCallable[
@@ -169,6 +203,27 @@ class TenantServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[argus.v1.tenant_service_pb2.UpdateThemeResponse, collections.abc.Awaitable[argus.v1.tenant_service_pb2.UpdateThemeResponse]]:
         """Changes how the pages of one's own tenant look, or of any from the system tenant. Accents that people could not
         read are refused. Errors: TENANT_NOT_FOUND, FIELD_INVALID.
+        """
+
+    @abc.abstractmethod
+    def SetPlan(
+        self,
+        request: argus.v1.tenant_service_pb2.SetPlanRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[argus.v1.tenant_service_pb2.SetPlanResponse, collections.abc.Awaitable[argus.v1.tenant_service_pb2.SetPlanResponse]]:
+        """Gives a tenant a plan and its add-ons, in the place of those that it had. Known to every process within a second.
+        Nothing is deleted: what is not sold any more is not shown, and is back with the next plan that has it.
+        Errors: TENANT_NOT_FOUND, FIELD_INVALID (an add-on beside the plan ENTERPRISE, which has them all).
+        """
+
+    @abc.abstractmethod
+    def GetEntitlements(
+        self,
+        request: argus.v1.tenant_service_pb2.GetEntitlementsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[argus.v1.tenant_service_pb2.GetEntitlementsResponse, collections.abc.Awaitable[argus.v1.tenant_service_pb2.GetEntitlementsResponse]]:
+        """Says what one's own tenant has bought, or any from the system tenant: every feature, whether it is included, and
+        what would bring it. Errors: TENANT_NOT_FOUND.
         """
 
     @abc.abstractmethod

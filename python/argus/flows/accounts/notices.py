@@ -12,6 +12,7 @@ from argus.devices.model import traits_of
 from argus.devices.service import Devices
 from argus.mail.model import MailMessage, Template
 from argus.mail.service import Mails
+from argus.plans.service import Plans
 from argus.sessions.store import SessionStore
 from argus.storage.postgres import Transaction
 from argus.storage.transaction import Recorded
@@ -39,10 +40,11 @@ _User: TypeAlias = tuple[str, str]
 class Notices:
     """Mails that need no answer: a new password, a new factor, a new device."""
 
-    def __init__(self, users: Users, devices: Devices, sessions: SessionStore, mails: Mails) -> None:
+    def __init__(self, users: Users, devices: Devices, sessions: SessionStore, plans: Plans, mails: Mails) -> None:
         self._users = users
         self._devices = devices
         self._sessions = sessions
+        self._plans = plans
         self._mails = mails
 
     async def post(self, tx: Transaction) -> None:
@@ -52,7 +54,7 @@ class Notices:
         """
         found = [one for one in tx.recorded if _template(one) is not None and one.event.user_id]
         beginners = {_user(one) for one in tx.recorded if one.event.type in _BEGINNINGS}
-        found = [one for one in found if _user(one) not in beginners]
+        found = [one for one in found if _user(one) not in beginners and await self._is_sold(one)]
         if not found:
             return
         first = await self._first_devices(tx, [one for one in found if one.event.type == _NEW_DEVICE])
@@ -62,6 +64,12 @@ class Notices:
                 reader = readers.get(_user(one))
                 if reader is not None and not (one.event.type == _NEW_DEVICE and _user(one) in first):
                     await self._tell(tx, one, reader)
+
+    async def _is_sold(self, one: Recorded) -> bool:
+        """Devices are kept whatever was bought: with the next plan that has it only what is new then is told."""
+        if one.event.type != _NEW_DEVICE:
+            return True
+        return (await self._plans.of(one.origin.tenant_id)).includes("new_device_notices")
 
     async def _tell(self, tx: Transaction, one: Recorded, reader: Reader) -> None:
         """In the user's language; else in that of the request."""

@@ -26,6 +26,7 @@ class ActivityPages:
         return self._members.route("/account/activity", self._list)
 
     async def _list(self, member: Member) -> Response:
+        member.reader.bought.require("history")
         token = page_token(member.reader)
         found = await self._selves.events.page(member.oneself, size=_SIZE, page_token=token)
         return self._site.page(

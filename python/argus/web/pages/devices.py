@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from starlette.responses import Response
 from starlette.routing import Route
@@ -91,20 +91,20 @@ class DevicePages:
 
     async def _device_page(self, member: Member, refused: ArgusError | None = None) -> Response:
         session = await self._own(member)
-        name = member.own(session.session_id)
-        token = page_token(member.reader)
-        found = await self._selves.events.page_of_session(member.oneself, name, size=_EVENTS, page_token=token)
-        shown = {
-            "section": "devices",
-            "session": _device(session, member),
-            "events": found.events,
-            "older": older_path(member.reader, found.next_page_token),
-        }
+        shown = {"section": "devices", "session": _device(session, member), **await self._history(session, member)}
         if refused is not None:
             return self._site.again(member.reader, "device", refused, **shown)
         return self._site.page(member.reader, "device", notice=_notice(member), **shown)
 
+    async def _history(self, session: Session, member: Member) -> dict[str, Any]:
+        if not member.reader.bought.includes("history"):
+            return {"events": (), "older": ""}
+        name, token = member.own(session.session_id), page_token(member.reader)
+        found = await self._selves.events.page_of_session(member.oneself, name, size=_EVENTS, page_token=token)
+        return {"events": found.events, "older": older_path(member.reader, found.next_page_token)}
+
     async def _rename(self, member: Member) -> Response:
+        member.reader.bought.require("device_names")
         session_id = member.reader.request.path_params["session_id"]
         origin = member.reader.visit.origin
         try:
@@ -147,9 +147,10 @@ class DevicePages:
 
 def _device(session: Session, member: Member) -> Device:
     locale = member.reader.locale
+    is_named = member.reader.bought.includes("device_names") and not _is_unnamed(session)
     return Device(
         id=session.session_id,
-        name=_system(session, locale) if _is_unnamed(session) else session.display_name,
+        name=session.display_name if is_named else _system(session, locale),
         device_type=session.device_type,
         system=_system(session, locale),
         place=", ".join(part for part in (session.city, session.country) if part) or session.ip_address or "",

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from argus.base.clock import Now
 from argus.base.ids import new_id
+from argus.plans.model import Subscription
 from argus.tenants.model import Tenant
 from argus.themes.model import Theme
 from argus.web.browser.cookies import Cookies
@@ -38,6 +39,7 @@ class Reader:
 
     Attributes:
         visit: The request, as flows want to know it.
+        bought: What the tenant has bought: pages show nothing else.
         form: Fields of the form that was sent; none where a page is asked for.
     """
 
@@ -46,6 +48,7 @@ class Reader:
     locale: Locale
     request: Request = field(repr=False)
     visit: Visit = field(repr=False)
+    bought: Subscription = field(default_factory=Subscription)
     form: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
@@ -125,6 +128,7 @@ class Renderer:
             "t": locale.text,
             "counted": locale.count,
             "known": locale.known,
+            "sold": reader.bought.includes,
             "moment": locale.moment,
             "ago": ago,
             "lang": locale.tag,

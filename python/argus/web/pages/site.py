@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from argus.base.errors import ArgusError, Code, InvalidFieldError
 from argus.base.ids import TENANT_ID
+from argus.plans.service import Plans
 from argus.tenants.model import TenantNotFoundError
 from argus.tenants.service import Tenants
 from argus.themes.service import Themes
@@ -48,11 +49,18 @@ class Site:
     """The pages of all tenants."""
 
     def __init__(
-        self, renderer: Renderer, tenants: Tenants, themes: Themes, visits: Visits, same_origin: SameOrigin
+        self,
+        renderer: Renderer,
+        tenants: Tenants,
+        themes: Themes,
+        plans: Plans,
+        visits: Visits,
+        same_origin: SameOrigin,
     ) -> None:
         self._renderer = renderer
         self._tenants = tenants
         self._themes = themes
+        self._plans = plans
         self._visits = visits
         self._same_origin = same_origin
 
@@ -168,6 +176,7 @@ class Site:
             locale=self._renderer.locale(request, visit.cookies.get(LANGUAGE, "")),
             request=request,
             visit=visit,
+            bought=await self._plans.of(tenant_id),
         )
 
     def _refused(self, reader: Reader, error: ArgusError) -> Response:

@@ -145,6 +145,10 @@ pub enum ErrorReason {
     RegistrationClosed = 101,
     /// FAILED_PRECONDITION. The installation sends no mail, and this can't be done without.
     MailOff = 102,
+    /// FAILED_PRECONDITION. The tenant's plan does not have what the call needs; nothing is lost, and the same call is
+    /// answered once the operator has changed the plan (TenantService.SetPlan). Metadata: feature, plan, addOn (what would
+    /// bring it).
+    FeatureNotInPlan = 160,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -212,6 +216,7 @@ impl ErrorReason {
             Self::LinkInvalid => "ERROR_REASON_LINK_INVALID",
             Self::RegistrationClosed => "ERROR_REASON_REGISTRATION_CLOSED",
             Self::MailOff => "ERROR_REASON_MAIL_OFF",
+            Self::FeatureNotInPlan => "ERROR_REASON_FEATURE_NOT_IN_PLAN",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -278,6 +283,7 @@ impl ErrorReason {
             "ERROR_REASON_LINK_INVALID" => Some(Self::LinkInvalid),
             "ERROR_REASON_REGISTRATION_CLOSED" => Some(Self::RegistrationClosed),
             "ERROR_REASON_MAIL_OFF" => Some(Self::MailOff),
+            "ERROR_REASON_FEATURE_NOT_IN_PLAN" => Some(Self::FeatureNotInPlan),
             _ => None,
         }
     }
