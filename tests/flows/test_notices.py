@@ -40,6 +40,7 @@ NOT_MAILED: Final = frozenset(
     in {
         "account",
         "action",
+        "audit",
         "caller",
         "client",
         "factor",

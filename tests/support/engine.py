@@ -182,7 +182,13 @@ class Bench:
         return [name.decode() for name in names]
 
     def sign_in(
-        self, *, acr: int = 1, groups: tuple[str, ...] = (), revision: int = 1, cnf: Confirmation | None = None
+        self,
+        *,
+        acr: int = 1,
+        amr: tuple[str, ...] = ("pwd",),
+        groups: tuple[str, ...] = (),
+        revision: int = 1,
+        cnf: Confirmation | None = None,
     ) -> Session:
         """Creates a session through the Redis functions and issues its tokens."""
         session_id = self.keyspace.new_session_id(TENANT, USER)
@@ -200,7 +206,7 @@ class Bench:
             absolute_deadline=self.now + ABSOLUTE,
             policy_revision=revision,
             acr=acr,
-            amr=["pwd"],
+            amr=list(amr),
             auth_time=self.now,
             refresh_id_key=0,
         )
@@ -216,7 +222,7 @@ class Bench:
             generation=1,
             made=self.now,
             acr=acr,
-            amr=["pwd"],
+            amr=list(amr),
             auth_time=self.now,
             scope="things.read things.write",
             resources=[RESOURCE],

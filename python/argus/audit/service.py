@@ -1,15 +1,18 @@
 """What can be done with the audit table: rows are written where things happen (`storage.postgres`), read here."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from argus.audit import store
 from argus.audit.model import AuditEvent
 from argus.base import pages
 from argus.base.errors import PageTokenInvalidError
+from argus.base.events import Event
+from argus.base.origin import Origin
 from argus.storage.postgres import Database
 
 _MOST_OF_A_REQUEST = 100
+_ON_ITS_WAY = timedelta(days=1)
 
 
 class Audit:
@@ -57,6 +60,25 @@ class Audit:
     async def of_request(self, tenant_id: str, request_id: str) -> Sequence[AuditEvent]:
         """What one call did: how support finds out why it was refused."""
         return await store.of_request(self._db, tenant_id, request_id, limit=_MOST_OF_A_REQUEST)
+
+    async def delete_before(self, before: datetime, limit: int, origin: Origin) -> int:
+        """Deletes up to `limit` older events of the origin's tenant, the oldest first, and records how many."""
+        now = self._now()
+        async with self._db.transaction(origin, now=now) as tx:
+            deleted = await store.delete_before(tx, origin.tenant_id, before, limit=limit)
+            if deleted:
+                data = {"events": str(deleted), "before": before.isoformat()}
+                tx.record(Event(type="audit.purged", data=data), time=now)
+        return deleted
+
+    async def cut_addresses_before(self, before: datetime, limit: int, origin: Origin) -> int:
+        """Cuts the addresses of up to `limit` older events of the origin's tenant to their networks."""
+        async with self._db.transaction() as tx:
+            cut = await store.cut_addresses_before(tx, origin.tenant_id, before, limit=limit)
+            if cut < limit:
+                # What is still on its way here is no older than a day.
+                await store.note_cut(tx, origin.tenant_id, before - _ON_ITS_WAY)
+        return cut
 
     async def ensure_partitions(self) -> int:
         """Makes the partitions of this month and the next one where they are missing; says how many."""

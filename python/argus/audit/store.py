@@ -64,6 +64,42 @@ async def of_request(db: Database, tenant_id: str, request_id: str, *, limit: in
     return [_event(row) for row in rows]
 
 
+async def delete_before(tx: Transaction, tenant_id: str, before: datetime, *, limit: int) -> int:
+    """Deletes up to `limit` of the oldest events that are older; those that another process is at are left to it."""
+    return await tx.execute(
+        """DELETE FROM audit_events e USING (
+                  SELECT tenant_id, time, event_id FROM audit_events WHERE tenant_id = %s AND time < %s
+                   ORDER BY time, event_id LIMIT %s FOR UPDATE SKIP LOCKED) AS old
+            WHERE e.tenant_id = old.tenant_id AND e.time = old.time AND e.event_id = old.event_id""",
+        (tenant_id, before, limit),
+    )
+
+
+async def cut_addresses_before(tx: Transaction, tenant_id: str, before: datetime, *, limit: int) -> int:
+    """Cuts the addresses of up to `limit` older events to /24 (IPv4) or /48 (IPv6), from where it was left."""
+    return await tx.execute(
+        """UPDATE audit_events e
+              SET ip_address = network(set_masklen(e.ip_address, CASE family(e.ip_address) WHEN 4 THEN 24 ELSE 48 END))
+             FROM (SELECT tenant_id, time, event_id FROM audit_events
+                    WHERE tenant_id = %(tenant)s AND time < %(before)s
+                      AND time >= COALESCE(
+                              (SELECT cut_time FROM audit_upkeep WHERE tenant_id = %(tenant)s), '-infinity')
+                      AND masklen(ip_address) = CASE family(ip_address) WHEN 4 THEN 32 ELSE 128 END
+                    ORDER BY time, event_id LIMIT %(limit)s FOR UPDATE SKIP LOCKED) AS old
+            WHERE e.tenant_id = old.tenant_id AND e.time = old.time AND e.event_id = old.event_id""",
+        {"tenant": tenant_id, "before": before, "limit": limit},
+    )
+
+
+async def note_cut(tx: Transaction, tenant_id: str, until: datetime) -> None:
+    """Notes how far addresses have been cut; never back."""
+    await tx.execute(
+        """INSERT INTO audit_upkeep (tenant_id, cut_time) VALUES (%s, %s)
+           ON CONFLICT (tenant_id) DO UPDATE SET cut_time = GREATEST(audit_upkeep.cut_time, excluded.cut_time)""",
+        (tenant_id, until),
+    )
+
+
 async def create_partition(tx: Transaction, *, begin: datetime, end: datetime) -> bool:
     """Makes the partition of a month; False if there is one. Rows that are there already move into it."""
     name = f"audit_events_{begin:%Y_%m}"

@@ -15,6 +15,11 @@ from argus.base.policy_rules import Rule
 Rotation = Literal["resilient", "strict"]
 Reuse = Literal["contest", "end"]
 OnLimit = Literal["deny", "end_oldest", "end_least_recent"]
+SecondFactor = Literal["any", "replay_resistant", "phishing_resistant", "hardware"]
+PasswordComposition = Literal["none", "letters_and_digits"]
+CookieSameSite = Literal["lax", "strict"]
+
+_LONGEST: Final = timedelta(days=3660)
 
 PRESET_NAMES: Final = (
     "soc2",
@@ -95,7 +100,82 @@ class Policy:
         is_for_all=True,
     )
 
+    second_factor: SecondFactor = choice(
+        "any",
+        "Kind of second factor without which no session reaches level 2 or 3. The strictest of all scopes counts.",
+        choices=("any", "replay_resistant", "phishing_resistant", "hardware"),
+        is_for_all=True,
+    )
+    step_up_age: timedelta = span(
+        "5m",
+        "How old the proof may be that a change of factors needs; with 0s each change needs one of its own.",
+        least="0s",
+        most="1d",
+    )
+    # Of a tenant or client: who is guessed at, and whether there is such a user, must not show in a wait.
+    lockout_tries: int = number(
+        10, "Failures before further tries have to wait; counts for a tenant or client.", least=1, most=100
+    )
+    lockout: timedelta = span(
+        "0s",
+        "How long each further try waits at least; with 0s a second, doubled by each failure. For a tenant or client.",
+        least="0s",
+        most="1d",
+        longer_is_stricter=True,
+    )
+
+    # What a new password must be, and how long it counts.
+    password_composition: PasswordComposition = choice(
+        "none", "Characters that a password must have.", choices=("none", "letters_and_digits")
+    )
+    password_history: int = number(
+        0,
+        "Passwords, the present one among them, that a new one must differ from.",
+        least=0,
+        most=24,
+        larger_is_stricter=True,
+    )
+    password_max_age: timedelta = span(
+        "0s",
+        "How long after it was set a password begins sessions that is the only factor.",
+        least="1h",
+        most=_LONGEST,
+        zero="for ever",
+    )
+
+    # How long accounts and records last.
+    unused_account: timedelta = span(
+        "0s", "After how long without a use a user is disabled.", least="1h", most=_LONGEST, zero="never"
+    )
+    audit_retention: timedelta = span(
+        "0s",
+        "How long audit events are kept before they are deleted; counts for a whole tenant.",
+        least="1d",
+        most=_LONGEST,
+        longer_is_stricter=True,
+        zero="for ever, unless a preset says how long",
+    )
+    audit_ip_retention: timedelta = span(
+        "0s",
+        "How long addresses in audit events are whole before they are cut to /24 (IPv4) or /48 (IPv6); counts for a "
+        "whole tenant.",
+        least="1d",
+        most=_LONGEST,
+        zero="for ever",
+    )
+
     # Browsers and accounts.
+    remember_me: bool = flag(
+        "Whether browsers keep a session's cookies until it ends, else until they are closed; counts for a whole "
+        "tenant. An installation's own default is keep_cookies.",
+        default=False,
+        stricter=False,
+    )
+    cookie_same_site: CookieSameSite = choice(
+        "lax",
+        "SameSite of the cookie that holds an access token; counts for a whole tenant.",
+        choices=("lax", "strict"),
+    )
     script_access_token: bool = flag(
         "Whether scripts in browsers may see the access token that a cookie holds.", default=False, stricter=False
     )

@@ -82,9 +82,16 @@ def number(
     return cast("int", _declared(rule))
 
 
-def choice(default: str, text: str, *, choices: Sequence[str]) -> Any:
-    """One of some words, given from the loosest to the strictest."""
-    return _declared(ChoiceRule(text=text, default=default, choices=tuple(choices)))
+def choice(default: str, text: str, *, choices: Sequence[str], is_for_all: bool = False) -> Any:
+    """One of some words, given from the loosest to the strictest.
+
+    Args:
+        default: What holds where nothing is set.
+        text: What it means, in a line.
+        choices: The words.
+        is_for_all: The strictest value of all scopes counts, not that of the most specific one.
+    """
+    return _declared(ChoiceRule(text=text, default=default, choices=tuple(choices), is_for_all=is_for_all))
 
 
 def flag(text: str, *, default: bool, stricter: bool) -> bool:

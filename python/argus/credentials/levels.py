@@ -3,13 +3,16 @@
 Pure: no store and no clock, so that every order of factors can be tried.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, combinations
 from typing import Final, Literal, Self, cast
 
 Method = Literal["password", "totp", "recovery_code", "email_code", "webauthn"]
 """A kind of factor."""
+
+SecondFactor = Literal["any", "replay_resistant", "phishing_resistant", "hardware"]
+"""Kind of factor without which what was proved counts as level 1 (NIST SP 800-53 IA-2(8), SP 800-63B-4 3.2.5)."""
 
 NextState = Literal["COMPLETE", "FACTOR_REQUIRED", "ENROLMENT_REQUIRED"]
 """How far a login has come."""
@@ -26,6 +29,14 @@ _MULTI_FACTOR_ACR: Final = 2
 _POSSESSIONS: Final = frozenset({"totp", "recovery_code", "webauthn"})
 # Whoever has one of them is asked for it; recovery codes only stand in for them.
 _SECOND_FACTORS: Final = frozenset({"totp", "webauthn"})
+
+# By what tokens say, so that a refresh goes by the same rule (`rust_core/core/src/token/levels.rs`): beside a level
+# above 1 `otp` is an app or a recovery code. `hwk` is a key that stays, `sc` a smart card that a backend has seen.
+_COUNTING: Final[Mapping[SecondFactor, frozenset[str]]] = {
+    "replay_resistant": frozenset({"otp", "hwk", "swk", "sc"}),
+    "phishing_resistant": frozenset({"hwk", "swk", "sc"}),
+    "hardware": frozenset({"hwk", "sc"}),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,8 +107,24 @@ def level_of(proved: Iterable[Proved]) -> Level:
     return Level(acr=acr, amr=tuple(name for name in _AMR_ORDER if name in names))
 
 
+def has_counting_factor(amr: Collection[str], kind: SecondFactor) -> bool:
+    """Whether one of the methods is a second factor of the kind."""
+    return kind == "any" or not _COUNTING[kind].isdisjoint(amr)
+
+
+def counting_acr(proved: Sequence[Proved], kind: SecondFactor) -> int:
+    """The level that factors reach together where only second factors of a kind count."""
+    level = level_of(proved)
+    return level.acr if has_counting_factor(level.amr, kind) else min(1, level.acr)
+
+
 def next_step(
-    proved: Sequence[Proved], *, enrolled: Sequence[Proved], wanted: int, enrollable: Sequence[Proved] = ()
+    proved: Sequence[Proved],
+    *,
+    enrolled: Sequence[Proved],
+    wanted: int,
+    enrollable: Sequence[Proved] = (),
+    second_factor: SecondFactor = "any",
 ) -> Next:
     """What is asked of a user who has proved something.
 
@@ -109,31 +136,45 @@ def next_step(
         enrolled: What the user could prove.
         wanted: Level that is asked for, or that the policy requires.
         enrollable: What the user could enrol.
+        second_factor: Kind of factor that counts towards what is wanted.
     """
+
+    def counting(factors: Sequence[Proved]) -> int:
+        return counting_acr(factors, second_factor)
+
     has_second_factor = any(one.method in _SECOND_FACTORS for one in enrolled)
     needed = max(wanted, _MULTI_FACTOR_ACR) if has_second_factor else wanted
-    reached = level_of(proved).acr
-    target = min(needed, level_of([*proved, *enrolled]).acr)
-    if reached < target:
-        return Next(state="FACTOR_REQUIRED", methods=_ordered(_useful(proved, enrolled, target)))
+    missing = _missing(proved, enrolled, needed, counting)
+    # Before something is enrolled all that is there was proved, also what does not count.
+    if not missing and counting(proved) < wanted:
+        missing = _missing(proved, enrolled, needed, _acr)
+    if missing:
+        return Next(state="FACTOR_REQUIRED", methods=_ordered(missing))
     if has_second_factor and not any(one.method in _POSSESSIONS for one in proved):
         # It lifts a code by mail to no level; it is asked for all the same.
         return Next(
             state="FACTOR_REQUIRED", methods=_ordered({one.method for one in enrolled if one.method in _POSSESSIONS})
         )
-    if reached < wanted:
-        lifting = {one.method for one in enrollable if level_of([*proved, one]).acr >= wanted}
+    if counting(proved) < wanted:
+        lifting = {one.method for one in enrollable if counting([*proved, one]) >= wanted}
         return Next(state="ENROLMENT_REQUIRED", methods=_ordered(lifting))
     return Next(state="COMPLETE")
 
 
-def _useful(proved: Sequence[Proved], enrolled: Sequence[Proved], target: int) -> set[Method]:
-    """The methods that stand in some way to the target and are not superfluous in it."""
+def _acr(factors: Sequence[Proved]) -> int:
+    return level_of(factors).acr
+
+
+def _missing(
+    proved: Sequence[Proved], enrolled: Sequence[Proved], needed: int, acr: Callable[[Sequence[Proved]], int]
+) -> set[Method]:
+    """The methods that stand in some way to what can be reached of the need, and are not superfluous in it."""
+    target = min(needed, acr([*proved, *enrolled]))
     return {
         one.method
         for one in enrolled
         if any(
-            level_of([*proved, *others]).acr < target <= level_of([*proved, *others, one]).acr
+            acr([*proved, *others]) < target <= acr([*proved, *others, one])
             for others in _subsets([other for other in dict.fromkeys(enrolled) if other != one])
         )
     }

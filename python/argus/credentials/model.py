@@ -2,7 +2,7 @@
 
 import functools
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal
@@ -12,7 +12,18 @@ from zxcvbn.frequency_lists import FREQUENCY_LISTS
 from argus.base.errors import ArgusError, Code
 from argus.v1 import errors_pb2
 
-PasswordRule = Literal["TOO_SHORT", "TOO_LONG", "BLOCKLISTED", "CONTAINS_IDENTIFIER", "NOT_UNICODE"]
+PasswordRule = Literal[
+    "TOO_SHORT", "TOO_LONG", "COMPOSITION", "BLOCKLISTED", "CONTAINS_IDENTIFIER", "NOT_UNICODE", "REUSED"
+]
+"""What a refused password breaks."""
+Composition = Literal["none", "letters_and_digits"]
+"""Characters that a password must have."""
+
+_LIMITS: Final[Mapping[PasswordRule, str]] = {
+    "TOO_SHORT": "minLength",
+    "TOO_LONG": "maxLength",
+    "REUSED": "passwordHistory",
+}
 
 CredentialKind = Literal["password", "totp", "recovery_codes", "webauthn"]
 
@@ -36,7 +47,7 @@ class PasswordRefusedError(ArgusError):
             rule=rule,
         )
         if limit:
-            self.metadata["minLength" if rule == "TOO_SHORT" else "maxLength"] = str(limit)
+            self.metadata[_LIMITS[rule]] = str(limit)
 
 
 class CredentialNotFoundError(ArgusError):
@@ -120,14 +131,25 @@ def is_text(password: str) -> bool:
     return all(unicodedata.category(character) not in {"Cc", "Cs"} for character in password)
 
 
+def forms(password: str) -> Sequence[bytes]:
+    """Normalised, as passwords are hashed here, and as typed, as they may have been hashed elsewhere."""
+    return list(dict.fromkeys(text.encode() for text in (normalised(password), password)))
+
+
 def check_password(
-    password: str, *, minimum: int = MIN_PASSWORD_ALONE, context: Sequence[str] = (), field: str = "password"
+    password: str,
+    *,
+    minimum: int = MIN_PASSWORD_ALONE,
+    composition: Composition = "none",
+    context: Sequence[str] = (),
+    field: str = "password",
 ) -> str:
     """The normalised password, if it is a good one.
 
     Args:
         password: As typed.
         minimum: Fewest code points (15 alone, 8 beside a second factor).
+        composition: Characters that it must have. SP 800-63B-4 advises against such rules; PCI DSS 8.3.6 has one.
         context: Words that make it easy to guess here: the user's identifiers, names of the service.
         field: Path of the password in the request.
 
@@ -143,6 +165,8 @@ def check_password(
         )
     if len(text) < minimum:
         raise PasswordRefusedError("TOO_SHORT", f"must have at least {minimum} characters", field=field, limit=minimum)
+    if composition == "letters_and_digits" and not _has_letters_and_digits(text):
+        raise PasswordRefusedError("COMPOSITION", "must have both letters and digits", field=field)
     if _is_blocklisted(text):
         raise PasswordRefusedError("BLOCKLISTED", "is a well-known password or repeats one", field=field)
     if _is_mostly_context(text, context):
@@ -167,6 +191,11 @@ def context_words(context: Sequence[str]) -> list[str]:
 def _blocklist() -> frozenset[str]:
     """Common passwords, words and names: the frequency lists of zxcvbn (Dropbox and contributors, MIT licence)."""
     return frozenset(word for words in FREQUENCY_LISTS.values() for word in words)
+
+
+def _has_letters_and_digits(password: str) -> bool:
+    """In any script: people write their own."""
+    return any(one.isalpha() for one in password) and any(one.isdecimal() for one in password)
 
 
 def _folded(text: str) -> str:

@@ -19,15 +19,18 @@ from argus.credentials.hashing import HashingPool
 from argus.credentials.model import (
     MAX_PASSWORD_BYTES,
     MIN_PASSWORD_ALONE,
+    Composition,
     Credential,
     CredentialKind,
     CredentialNotFoundError,
     CredentialUserNotFoundError,
     PasswordCheck,
     check_password,
+    forms,
     is_text,
     normalised,
 )
+from argus.credentials.password_history.service import PasswordHistory
 from argus.storage.postgres import Database, Transaction
 
 # No user has it: ids have 22 characters.
@@ -51,6 +54,7 @@ class Passwords:
         self._secret = secret
         self._now = now
         self._pool = HashingPool.of(settings)
+        self.history = PasswordHistory(db, self._pool)
 
     @property
     def hashes_done(self) -> int:
@@ -85,7 +89,7 @@ class Passwords:
         # Both are made, whichever is needed.
         lookalike = read(row["peer_hash"]).lookalike() if row["peer_hash"] else self._pool.dummy_hash.lookalike()
         secret_hash = row["secret_hash"] or str(lookalike)
-        fits = await self._pool.verify(read(secret_hash), _forms(password) if is_possible else [b""])
+        fits = await self._pool.verify(read(secret_hash), forms(password) if is_possible else [b""])
         if row["credential_id"] is None:
             return PasswordCheck(ok=False)
         return PasswordCheck(
@@ -121,6 +125,7 @@ class Passwords:
         *,
         context: Sequence[str] = (),
         minimum: int = MIN_PASSWORD_ALONE,
+        composition: Composition = "none",
         field: str = "password",
     ) -> str:
         """The hash of a new password; made before a transaction, so that none waits for it.
@@ -129,7 +134,9 @@ class Passwords:
             PasswordRefusedError: It breaks a rule.
             OverloadedError: Too many hashes are waiting.
         """
-        text = check_password(password, minimum=minimum, context=(*_SERVICE_WORDS, *context), field=field)
+        text = check_password(
+            password, minimum=minimum, composition=composition, context=(*_SERVICE_WORDS, *context), field=field
+        )
         return await self._pool.hash(text)
 
     async def put(self, tx: Transaction, tenant_id: str, user_id: str, secret_hash: str) -> Credential:
@@ -315,10 +322,5 @@ class Passwords:
     def _is_to_renew(self, check: PasswordCheck, password: str) -> bool:
         hashed = read(check.secret_hash)
         # What bcrypt did not read was not proven: with a slip in it the user would be locked out by its own password.
-        is_read = hashed.reach is None or all(len(form) <= hashed.reach for form in _forms(password))
+        is_read = hashed.reach is None or all(len(form) <= hashed.reach for form in forms(password))
         return is_read and self._pool.is_stale(hashed)
-
-
-def _forms(password: str) -> Sequence[bytes]:
-    """Normalised, as passwords are hashed here, and as typed, as they may have been hashed elsewhere."""
-    return list(dict.fromkeys(text.encode() for text in (normalised(password), password)))

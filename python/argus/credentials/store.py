@@ -215,4 +215,5 @@ async def delete(tx: Transaction, tenant_id: str, user_id: str, credential_id: s
 async def delete_of_user(tx: Transaction, tenant_id: str, user_id: str) -> None:
     """Deletes all credentials of a user, and who it was to authenticators."""
     await tx.execute("DELETE FROM credentials WHERE tenant_id = %s AND user_id = %s", (tenant_id, user_id))
+    await tx.execute("DELETE FROM password_history WHERE tenant_id = %s AND user_id = %s", (tenant_id, user_id))
     await tx.execute("DELETE FROM passkey_users WHERE tenant_id = %s AND user_id = %s", (tenant_id, user_id))

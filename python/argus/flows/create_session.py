@@ -13,6 +13,8 @@ from argus._core import Engine
 from argus.base.clock import Now
 from argus.base.errors import OverloadedError, UnavailableError
 from argus.base.origin import Origin
+from argus.base.policy import Policy
+from argus.credentials.levels import has_counting_factor
 from argus.flows.commit_sessions import CoveredError, Creation, NewSession, SessionCommits
 from argus.flows.rebuild import Rebuild
 from argus.flows.snapshot import Snapshot, issue
@@ -94,8 +96,7 @@ class CreateSession:
         """
         user = new.user
         policy = await self._policies.effective(user.tenant_id, new.client.client_id, user.user_id, groups=user.groups)
-        if new.acr < policy.policy.required_acr:
-            raise LevelTooLowError(policy.policy.required_acr)
+        _check_level(new, policy.policy)
         refresh_id_key = await self._signing_keys.active_refresh_id_key(user.tenant_id)
         # Should PostgreSQL go away before the first use of the session, Redis has all that it takes.
         await self._rebuild.not_before(user.tenant_id, new.client.client_id)
@@ -208,6 +209,13 @@ class CreateSession:
         if wait > _LONGEST_WAIT:
             raise UnavailableError("sessions", retry_after=wait)
         await asyncio.sleep(max(wait.total_seconds(), 0))
+
+
+def _check_level(new: NewSession, policy: Policy) -> None:
+    if new.acr < policy.required_acr:
+        raise LevelTooLowError(policy.required_acr)
+    if policy.required_acr > 1 and not has_counting_factor(new.amr, policy.second_factor):
+        raise LevelTooLowError(policy.required_acr, second_factor=policy.second_factor)
 
 
 def _session(new: NewSession, policy: EffectivePolicy, session_id: str, refresh_id_key: int, now: datetime) -> Session:

@@ -17,7 +17,7 @@ from argus.base.origin import Origin
 from argus.credentials.levels import Level, Method, Proved, level_of
 from argus.flows.create_session import CreatedSession
 from argus.flows.factors import Enrolment, FactorRefusedError, Factors
-from argus.flows.progress import Progress
+from argus.flows.progress import PasswordExpiredError, Progress
 from argus.flows.tries import Tries, login_event
 from argus.sessions.login_store import Login, LoginCompleteError, LoginNotFoundError, LoginStore
 from argus.sessions.model import ACR_PREFIX
@@ -146,6 +146,7 @@ class Logins:
             GuessingThrottledError: Too many failures came before.
             FactorRefusedError: Identifier and factor do not fit, or it was used before.
             LevelUnreachableError: The policy requires a level that nothing here reaches.
+            PasswordExpiredError: The password, the only factor of a sign-in, is older than the policy lets it be.
             LoginNotFoundError: The login's token was spent meanwhile, or something that it has proved was replaced.
             UnavailableError: A store is away; the try does not count.
         """
@@ -164,6 +165,12 @@ class Logins:
             after = await self._progress.after(replace(login, user_id=user_id, proved=texts, enrolment_id=""))
         except UserNotFoundError:
             raise FactorRefusedError from None  # since the factor was checked
+        except PasswordExpiredError:
+            event = login_event(
+                replace(login, user_id=user_id), "factor.refused", is_failure=True, reason="PASSWORD_EXPIRED"
+            )
+            await self._db.record(origin, event, self._now())
+            raise
         if after.is_complete:
             return await self._complete(login, lambda: work(after))
         return await self._go_on(login, after, proved, origin)

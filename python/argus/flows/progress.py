@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Final
 
+from argus.base.clock import Now
 from argus.base.errors import ArgusError, Code, InvalidFieldError
 from argus.credentials.levels import METHODS, Method, Proved, next_step
 from argus.credentials.service import Passwords
@@ -32,14 +34,29 @@ class LevelUnreachableError(ArgusError):
         )
 
 
+class PasswordExpiredError(ArgusError):
+    """The password is the only factor of the login, and is older than the policy lets it be."""
+
+    def __init__(self, age: timedelta) -> None:
+        seconds = int(age.total_seconds())
+        super().__init__(
+            Code.FAILED_PRECONDITION,
+            ErrorReason.ERROR_REASON_PASSWORD_EXPIRED,
+            f"the password is older than {seconds} s, which is as old as the policy lets one be that is the only "
+            "factor; set a new one by a recovery link, or enrol a second factor",
+            maxAgeSeconds=seconds,
+        )
+
+
 class Progress:
     """Holds what was proved against what is asked for, what the policy requires and what the user has."""
 
-    def __init__(self, factors: Factors, policies: Policies, users: Users, passwords: Passwords) -> None:
+    def __init__(self, factors: Factors, policies: Policies, users: Users, passwords: Passwords, *, now: Now) -> None:
         self._factors = factors
         self._passwords = passwords
         self._policies = policies
         self._users = users
+        self._now = now
 
     async def begun(self, login: Login) -> Login:
         """A new login with its first challenges: the same ones for everybody.
@@ -59,6 +76,7 @@ class Progress:
             UserNotFoundError: The user was deleted meanwhile.
             LoginNotFoundError: What was proved counts no more: it was taken away, or replaced, meanwhile.
             LevelUnreachableError: Nothing reaches the level that is wanted.
+            PasswordExpiredError: The login is a sign-in by a password alone, which is too old for that.
             UnavailableError: A store is away.
         """
         user = await self._users.get(login.tenant_id, login.user_id)
@@ -71,7 +89,10 @@ class Progress:
             enrolled=enrolled,
             wanted=wanted,
             enrollable=await self._factors.best(login.tenant_id),
+            second_factor=in_force.policy.second_factor,
         )
+        if following.state == "COMPLETE" and not login.is_step_up:
+            await self._check_age(login, in_force.policy.password_max_age)
         login = replace(login, state=following.state)
         if following.state == "FACTOR_REQUIRED":
             return replace(login, challenges=await self._challenges(login, following.methods))
@@ -115,6 +136,14 @@ class Progress:
             is_there = password is not None and password.create_time <= login.begin_time
         if not is_there:
             raise LoginNotFoundError
+
+    async def _check_age(self, login: Login, most: timedelta) -> None:
+        """Holds a password that is the only factor of a sign-in to the age that the policy sets."""
+        if not most or {Proved.from_text(text).method for text in login.proved} != {"password"}:
+            return
+        password = await self._passwords.find(login.tenant_id, login.user_id)
+        if password is not None and password.create_time + most <= self._now():
+            raise PasswordExpiredError(most)
 
     async def _challenges(self, login: Login, methods: Iterable[Method]) -> dict[str, str]:
         factors = [factor for factor in map(self._factors.of, methods) if factor is not None]

@@ -10,9 +10,10 @@ from argus.base.ids import login_name
 from argus.base.origin import Origin
 from argus.credentials.levels import Proved
 from argus.flows.factors import Check, Factor, FactorRefusedError
+from argus.policies.service import Policies
 from argus.sessions.login_store import Login
 from argus.storage.postgres import Database
-from argus.threats.guessing.model import CLOSING_FAILURES, GuessingThrottledError, Try
+from argus.threats.guessing.model import CLOSING_FAILURES, Budget, GuessingThrottledError, Try, lockout_budget
 from argus.threats.guessing.service import Guessing
 from argus.users.model import Holder, UserNotFoundError
 from argus.users.service import Users
@@ -29,9 +30,10 @@ Refusal = Literal[
 class Tries:
     """Tries at the factors of logins."""
 
-    def __init__(self, db: Database, users: Users, guessing: Guessing, *, now: Now) -> None:
+    def __init__(self, db: Database, users: Users, policies: Policies, guessing: Guessing, *, now: Now) -> None:
         self._db = db
         self._users = users
+        self._policies = policies
         self._guessing = guessing
         self._now = now
 
@@ -65,20 +67,28 @@ class Tries:
     async def _begin_try(self, login: Login, factor: Factor, origin: Origin) -> Try:
         tenant_id, ip_address = login.tenant_id, origin.ip_address
         place = login.session_id or login.device_id or ""
+        budget = await self._budget(login)
         try:
             if login.proved or not (login.is_step_up or login.identifier):
                 subject = login.user_id or login.login_id
                 return await self._guessing.begin_factor(
-                    tenant_id, subject, factor.method, place=place, ip_address=ip_address
+                    tenant_id, subject, factor.method, place=place, ip_address=ip_address, budget=budget
                 )
             if login.is_step_up:
-                return await self._guessing.begin_session(tenant_id, login.session_id, ip_address=ip_address)
+                return await self._guessing.begin_session(
+                    tenant_id, login.session_id, ip_address=ip_address, budget=budget
+                )
             return await self._guessing.begin(
-                tenant_id, login.identifier, device_id=login.device_id, ip_address=ip_address
+                tenant_id, login.identifier, device_id=login.device_id, ip_address=ip_address, budget=budget
             )
         except GuessingThrottledError:
             await self._db.record(origin, login_event(login, "guessing.throttled", is_failure=True), self._now())
             raise
+
+    async def _budget(self, login: Login) -> Budget:
+        """That of the login's tenant and client: whose login it is, or that it is nobody's, shows in no wait."""
+        policy = (await self._policies.effective(login.tenant_id, login.client_id)).policy
+        return lockout_budget(policy.lockout_tries, policy.lockout)
 
     async def _holder(self, login: Login) -> Holder:
         """Whose factor counts: once somebody is known (a step-up's session has a user), nobody else's."""

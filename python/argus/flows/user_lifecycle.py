@@ -87,6 +87,7 @@ class UserLifecycle:
             password,
             context=_context(tenant_id, display_name, [one.value for one in identifiers]),
             minimum=policy.password_minimum,
+            composition=policy.password_composition,
         )
 
         async def put_password(tx: Transaction, user: User) -> None:
@@ -133,13 +134,21 @@ class UserLifecycle:
         user = await self._users.get(tenant_id, user_id)
         policy = (await self._policies.effective(tenant_id, "", user_id, user.groups)).policy
         context = _context(tenant_id, user.display_name, [one.value for one in user.identifiers])
-        secret_hash = await self._passwords.prepare(password, context=context, minimum=policy.password_minimum)
+        secret_hash = await self._passwords.prepare(
+            password,
+            context=context,
+            minimum=policy.password_minimum,
+            composition=policy.password_composition,
+        )
+        depth = policy.password_history
+        await self._passwords.history.check(tenant_id, user_id, password, depth=depth)
         if not origin.validate_only:
             # What was guessed before was guessed at another password.
             await self._guessing.reopen(tenant_id, [canonical_identifier(one.value) for one in user.identifiers])
         written: list[Credential] = []
 
         async def put_password(tx: Transaction) -> None:
+            await self._passwords.history.replace(tx, tenant_id, user_id, depth=depth)
             written.append(await self._passwords.put(tx, tenant_id, user_id, secret_hash))
             if also is not None:
                 await also(tx)
@@ -162,8 +171,25 @@ class UserLifecycle:
         )
         return written[0], ends
 
-    async def disable(self, tenant_id: str, user_id: str, *, comment: str = "", origin: Origin) -> Terminations:
+    async def disable(
+        self,
+        tenant_id: str,
+        user_id: str,
+        *,
+        comment: str = "",
+        reason: str | None = None,
+        origin: Origin,
+        also: Also | None = None,
+    ) -> Terminations:
         """Closes sign-in for a user and ends all its sessions.
+
+        Args:
+            tenant_id: Tenant.
+            user_id: User.
+            comment: Why, in an administrator's words.
+            reason: Why, where Argus itself disables it.
+            origin: On whose behalf.
+            also: Done in the same transaction, with the user locked; what it raises leaves all as it was.
 
         Raises:
             UserNotFoundError: There is no such user.
@@ -171,7 +197,9 @@ class UserLifecycle:
         """
 
         async def close(tx: Transaction) -> None:
-            await self._users.set_disabled(tx, tenant_id, user_id, disabled=True, comment=comment)
+            await self._users.set_disabled(tx, tenant_id, user_id, disabled=True, comment=comment, reason=reason)
+            if also is not None:
+                await also(tx)
 
         return await self._terminate.user(
             tenant_id,

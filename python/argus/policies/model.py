@@ -74,8 +74,9 @@ def default_policy(settings: Settings) -> Policy:
     Raises:
         SettingsError: The settings don't make a policy.
     """
+    others = {"request_deadline": settings.request_deadline, "remember_me": settings.keep_cookies}
     given = {name: value for name, value in settings.policy if value is not None}
-    policy = replace(Policy(), request_deadline=settings.request_deadline, **given)
+    policy = replace(Policy(), **{**others, **given})
     try:
         check_document(to_document(policy))
     except InvalidFieldError as error:
@@ -97,6 +98,11 @@ def merge(documents: Sequence[tuple[ScopeKind, Document]], *, defaults: Policy |
 def policy_of(resolved: Mapping[str, Resolved]) -> Policy:
     """The policy of all its fields."""
     return _from_document({key: one.value for key, one in resolved.items()})
+
+
+def document_key(name: str) -> str:
+    """What documents call a field."""
+    return next(key for key, rule in RULES.items() if key == name + rule.suffix)
 
 
 def to_document(policy: Policy) -> dict[str, Any]:

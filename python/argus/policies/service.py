@@ -18,6 +18,7 @@ from argus.policies.model import (
     ScopeKind,
     check_document,
     digest,
+    document_key,
     from_document,
     merge,
     to_document,
@@ -25,6 +26,8 @@ from argus.policies.model import (
 from argus.storage.postgres import Database
 
 _MOST_CACHED: Final = 10_000
+# What a document sets by other names than a field's.
+_MAY_SET_ANYTHING: Final = ("presets", "rules")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +111,16 @@ class Policies:
         policy = from_document(document)
         self._remember(tenant_id, revision, policy)
         return policy
+
+    async def tenants_that_may_set(self, name: str) -> Sequence[str]:
+        """The tenants in which a field that is zero by itself can be more: some document of theirs sets it, or all do.
+
+        Args:
+            name: Name of the field.
+        """
+        if getattr(self._plain, name):
+            return await store.all_tenants(self._db)
+        return await store.tenants_with_any(self._db, [document_key(name), *_MAY_SET_ANYTHING])
 
     async def revisions(self, tenant_id: str) -> Mapping[int, Policy]:
         """All numbered policies of a tenant."""

@@ -34,6 +34,19 @@ async def tenant_and_client_documents(db: Database, tenant_id: str) -> list[tupl
     return [(Scope(kind=row["scope_kind"], id=row["scope_id"]), row["document"]) for row in rows]
 
 
+async def tenants_with_any(db: Database, keys: Sequence[str]) -> list[str]:
+    """The tenants some document of which has one of the keys."""
+    rows = await db.fetch_all(
+        "SELECT DISTINCT tenant_id FROM policies WHERE document ?| %s ORDER BY tenant_id", (list(keys),)
+    )
+    return [row["tenant_id"] for row in rows]
+
+
+async def all_tenants(db: Database) -> list[str]:
+    """Every tenant."""
+    return [row["tenant_id"] for row in await db.fetch_all("SELECT tenant_id FROM tenants ORDER BY tenant_id")]
+
+
 async def write(tx: Transaction, tenant_id: str, scope: Scope, document: Document, *, at: datetime) -> None:
     """Writes a document in the place of the one before."""
     await tx.execute(

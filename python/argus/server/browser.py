@@ -32,7 +32,6 @@ def browser_edge(argus: Argus, issuers: Issuers) -> BrowserEdge:
         argus.step_up,
         argus.submit_factor,
         argus.policies,
-        keeps=settings.keep_cookies,
     )
     addresses = Addresses(is_behind_door=settings.front_door == "on", proxies=settings.proxy_networks)
     nonces = Nonces(argus.digest_key, now=now) if settings.dpop_nonces else None

@@ -12,6 +12,7 @@ from argus.devices.service import Devices
 from argus.devices.store import DeviceStore
 from argus.flows.actions import Actions
 from argus.flows.activity import Effects
+from argus.flows.audit_upkeep import AuditUpkeep
 from argus.flows.browser_sessions import BrowserSessions
 from argus.flows.client_lifecycle import ClientLifecycle
 from argus.flows.client_token import ClientTokens
@@ -39,6 +40,7 @@ from argus.flows.tenant_lifecycle import CreateTenant, TenantLifecycle
 from argus.flows.terminate import Terminate
 from argus.flows.touch import TouchSessions
 from argus.flows.tries import Tries
+from argus.flows.unused_accounts import UnusedAccounts
 from argus.flows.user_lifecycle import UserLifecycle
 from argus.flows.vouch import VouchedSessions
 from argus.groups.service import Groups
@@ -179,8 +181,8 @@ async def compose(
         db,
         LoginStore(redis),
         kinds.factors,
-        Tries(db, users, guessing, now=now),
-        Progress(kinds.factors, policies, users, passwords),
+        Tries(db, users, policies, guessing, now=now),
+        Progress(kinds.factors, policies, users, passwords, now=now),
         now=now,
     )
     proofs, refusals = Proofs(db, engine, now=now), Refusals(engine, now=now)
@@ -244,6 +246,8 @@ async def compose(
         guessing=guessing,
         create_tenant=CreateTenant(db, tenants, clients, signing_keys, rsa_bits=settings.rsa_bits, now=now),
         user_lifecycle=lifecycle,
+        unused_accounts=UnusedAccounts(users, session_store, policies, lifecycle, now=now),
+        audit_upkeep=AuditUpkeep(audit, policies, now=now),
         factor_reset=FactorReset(db, users, passwords, guessing, terminate, now=now),
         post=post,
         accounts=accounts,

@@ -16,6 +16,8 @@ _COVERS: Final = timedelta(seconds=1)
 _KEKS: Final = timedelta(seconds=1)
 _REPORT: Final = timedelta(seconds=10)
 _REVOCATIONS: Final = timedelta(seconds=5)
+# An account counts as unused by days, audit events as old by months; both are acted upon within the day.
+_UPKEEP: Final = timedelta(hours=1)
 _HOUSEKEEPING: Final = timedelta(minutes=5)
 
 
@@ -36,4 +38,7 @@ def add_loops(background: Background, argus: Argus) -> None:
     background.every("key-encryption", _KEKS, argus.keks.learn)
     background.every("janitor", _HOUSEKEEPING, argus.sweeper.tidy)
     background.every("account-janitor", _HOUSEKEEPING, argus.post.links.forget_expired)
+    background.every("unused-accounts", _UPKEEP, argus.unused_accounts.disable_due)
+    background.every("audit-purge", _UPKEEP, argus.audit_upkeep.purge)
+    background.every("audit-addresses", _UPKEEP, argus.audit_upkeep.cut_addresses)
     background.every("partitions", _HOUSEKEEPING, argus.audit.ensure_partitions)

@@ -10,6 +10,7 @@ from argus.credentials.service import Passwords
 from argus.devices.service import Devices
 from argus.flows.actions import Actions
 from argus.flows.activity import Effects
+from argus.flows.audit_upkeep import AuditUpkeep
 from argus.flows.browser_sessions import BrowserSessions
 from argus.flows.client_lifecycle import ClientLifecycle
 from argus.flows.client_token import ClientTokens
@@ -31,6 +32,7 @@ from argus.flows.sweep import Sweeper
 from argus.flows.tenant_lifecycle import CreateTenant, TenantLifecycle
 from argus.flows.terminate import Terminate
 from argus.flows.touch import TouchSessions
+from argus.flows.unused_accounts import UnusedAccounts
 from argus.flows.user_lifecycle import UserLifecycle
 from argus.flows.vouch import VouchedSessions
 from argus.groups.service import Groups
@@ -81,6 +83,8 @@ class Argus:
     guessing: Guessing
     create_tenant: CreateTenant
     user_lifecycle: UserLifecycle
+    unused_accounts: UnusedAccounts
+    audit_upkeep: AuditUpkeep
     factor_reset: FactorReset
     post: PostOffice
     accounts: Accounts

@@ -14,6 +14,7 @@ from argus.flows.terminate import Terminate
 from argus.flows.user_lifecycle import UserLifecycle
 from argus.policies.service import Policies
 from argus.server.factors import FactorKinds
+from argus.sessions.proof_store import UsedProofs
 from argus.sessions.service import Sessions
 from argus.storage.postgres import Database
 from argus.users.service import Users
@@ -51,7 +52,7 @@ def make_self_service(
             kinds.passkey_changes,
             lifecycle,
             terminate,
-            FreshProof(kinds.factors, now=now),
+            FreshProof(kinds.factors, users, policies, UsedProofs(db), now=now),
             now=now,
         ),
     )

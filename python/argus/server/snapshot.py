@@ -33,6 +33,8 @@ _POLL: Final = timedelta(milliseconds=500)
 _PAUSE: Final = timedelta(milliseconds=20)
 # The longest that a call waits for a reading: a PostgreSQL that hangs must not fill the server with calls.
 _PATIENCE: Final = timedelta(seconds=1)
+# By its number for the engine.
+_SECOND_FACTORS: Final = ("any", "replay_resistant", "phishing_resistant", "hardware")
 _USES: Final[dict[KeyUse, engine_pb2.SnapshotKeyUse.ValueType]] = {
     "access": engine_pb2.SNAPSHOT_KEY_USE_ACCESS,
     "refresh": engine_pb2.SNAPSHOT_KEY_USE_REFRESH,
@@ -334,6 +336,7 @@ def _policy(revision: int, policy: Policy) -> engine_pb2.PolicySnapshot:
         strict=policy.rotation == "strict",
         end_on_replay=policy.reuse == "end",
         required_acr=policy.required_acr,
+        second_factor=_SECOND_FACTORS.index(policy.second_factor),
     )
 
 

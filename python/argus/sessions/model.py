@@ -119,11 +119,12 @@ class Session:
         """How it stands at `now`: over once a deadline has passed, whether or not the sweeper has been by."""
         if self.covered_until and self.covered_reason and whole_second(self.create_time) <= self.covered_until:
             return self.ended(at=max(self.covered_until, self.create_time), reason=self.covered_reason)
-        if self.absolute_deadline <= now and self.absolute_deadline <= self.idle_deadline:
+        if min(self.idle_deadline, self.absolute_deadline) > now:
+            return self
+        # A use close to the end moves the idle deadline up to the absolute one, in Redis to the second that it lies in.
+        if whole_second(self.absolute_deadline) <= self.idle_deadline:
             return self.ended(at=self.absolute_deadline, reason=EndReason.ABSOLUTE_TIMEOUT)
-        if self.idle_deadline <= now:
-            return self.ended(at=self.idle_deadline, reason=EndReason.IDLE_TIMEOUT)
-        return self
+        return self.ended(at=self.idle_deadline, reason=EndReason.IDLE_TIMEOUT)
 
 
 def whole_second(time: datetime) -> datetime:
@@ -197,16 +198,19 @@ class StepUpOvertakenError(ArgusError):
 
 
 class LevelTooLowError(ArgusError):
-    """The policy requires that a session of the user begins at a higher level."""
+    """The policy requires that a session of the user begins at a higher level, or with another kind of factor."""
 
-    def __init__(self, required_acr: int) -> None:
+    def __init__(self, required_acr: int, *, second_factor: str = "") -> None:
+        kind = f" with a second factor that is {second_factor}" if second_factor else ""
         super().__init__(
             Code.UNAUTHENTICATED,
             ErrorReason.ERROR_REASON_STEP_UP_REQUIRED,
-            f"the policy requires {ACR_PREFIX}{required_acr}; let the user sign in with a further factor",
-            cause="ACR",
+            f"the policy requires {ACR_PREFIX}{required_acr}{kind}; let the user sign in with a further factor",
+            cause="SECOND_FACTOR" if second_factor else "ACR",
             acrValues=f"{ACR_PREFIX}{required_acr}",
         )
+        if second_factor:
+            self.metadata["secondFactor"] = second_factor
 
 
 class AssertedAcrTooHighError(ArgusError):

@@ -52,6 +52,17 @@ class SessionStore:
     def __init__(self, db: Database) -> None:
         self._db = db
 
+    async def last_uses(
+        self, tenant_id: str, user_ids: Sequence[str], *, reader: Transaction | None = None
+    ) -> dict[str, datetime]:
+        """When some session of each of these users was used last, as `reader` sees it; without those who had none."""
+        rows = await (reader or self._db).fetch_all(
+            """SELECT user_id, max(last_active_time) AS used FROM sessions
+                WHERE tenant_id = %s AND user_id = ANY(%s) GROUP BY user_id""",
+            (tenant_id, list(user_ids)),
+        )
+        return {row["user_id"]: row["used"] for row in rows}
+
     async def users_with_others(
         self, tx: Transaction, users: Sequence[tuple[str, str]], *, but: Sequence[str]
     ) -> set[tuple[str, str]]:

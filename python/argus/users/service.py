@@ -194,8 +194,28 @@ class Users:
             tx.record(Event(type="user.updated", user_id=user_id), time=now)
         return changed
 
+    async def open_since(
+        self, tenant_id: str, *, before: datetime, after: str, limit: int
+    ) -> Sequence[tuple[User, datetime]]:
+        """Users that may sign in and were made or enabled up to `before`, with when that was; in the order of ids.
+
+        Args:
+            tenant_id: Tenant.
+            before: The newest that counts.
+            after: Id of the last one of the batch before; "": this is the first.
+            limit: Most users.
+        """
+        return await store.open_since(self._db, tenant_id, before=before, after=after, limit=limit)
+
     async def set_disabled(
-        self, tx: Transaction, tenant_id: str, user_id: str, *, disabled: bool, comment: str = ""
+        self,
+        tx: Transaction,
+        tenant_id: str,
+        user_id: str,
+        *,
+        disabled: bool,
+        comment: str = "",
+        reason: str | None = None,
     ) -> User:
         """Closes or opens sign-in for a user, within `tx`; what is so already stays so.
 
@@ -207,8 +227,10 @@ class Users:
             return user
         changed = replace(user, disabled=disabled, revision=user.revision + 1)
         await store.update(tx, changed)
+        if not disabled:
+            await store.mark_enabled(tx, tenant_id, user_id, at=self._now())
         event = "user.disabled" if disabled else "user.enabled"
-        tx.record(Event(type=event, user_id=user_id, data=_note(comment)), time=self._now())
+        tx.record(Event(type=event, reason=reason, user_id=user_id, data=_note(comment)), time=self._now())
         return changed
 
     async def delete(self, tx: Transaction, tenant_id: str, user_id: str, *, comment: str = "") -> None:

@@ -236,7 +236,8 @@ class SelfServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ChangeOwnPassword(self, request, context):
-        """Changes the user's password. Needs a fresh proof: of at most five minutes ago and as strong as the user can give,
+        """Changes the user's password. Needs a fresh proof: no older than the policy's `step_up_age` (five minutes by
+        itself; where it is zero, each change needs a proof of its own) and as strong as the user can give,
         else STEP_UP_REQUIRED with `acrValues` and `maxAgeSeconds`.
 
         Idempotent by `request_id`. Errors: PASSWORD_REFUSED.

@@ -112,7 +112,8 @@ class SelfServiceStub:
         argus.v1.self_service_pb2.ChangeOwnPasswordRequest,
         argus.v1.self_service_pb2.ChangeOwnPasswordResponse,
     ]
-    """Changes the user's password. Needs a fresh proof: of at most five minutes ago and as strong as the user can give,
+    """Changes the user's password. Needs a fresh proof: no older than the policy's `step_up_age` (five minutes by
+    itself; where it is zero, each change needs a proof of its own) and as strong as the user can give,
     else STEP_UP_REQUIRED with `acrValues` and `maxAgeSeconds`.
 
     Idempotent by `request_id`. Errors: PASSWORD_REFUSED.
@@ -277,7 +278,8 @@ class SelfServiceAsyncStub:
         argus.v1.self_service_pb2.ChangeOwnPasswordRequest,
         argus.v1.self_service_pb2.ChangeOwnPasswordResponse,
     ]
-    """Changes the user's password. Needs a fresh proof: of at most five minutes ago and as strong as the user can give,
+    """Changes the user's password. Needs a fresh proof: no older than the policy's `step_up_age` (five minutes by
+    itself; where it is zero, each change needs a proof of its own) and as strong as the user can give,
     else STEP_UP_REQUIRED with `acrValues` and `maxAgeSeconds`.
 
     Idempotent by `request_id`. Errors: PASSWORD_REFUSED.
@@ -466,7 +468,8 @@ class SelfServiceServicer(metaclass=abc.ABCMeta):
         request: argus.v1.self_service_pb2.ChangeOwnPasswordRequest,
         context: _ServicerContext,
     ) -> typing.Union[argus.v1.self_service_pb2.ChangeOwnPasswordResponse, collections.abc.Awaitable[argus.v1.self_service_pb2.ChangeOwnPasswordResponse]]:
-        """Changes the user's password. Needs a fresh proof: of at most five minutes ago and as strong as the user can give,
+        """Changes the user's password. Needs a fresh proof: no older than the policy's `step_up_age` (five minutes by
+        itself; where it is zero, each change needs a proof of its own) and as strong as the user can give,
         else STEP_UP_REQUIRED with `acrValues` and `maxAgeSeconds`.
 
         Idempotent by `request_id`. Errors: PASSWORD_REFUSED.

@@ -1,6 +1,6 @@
 //! What the engine needs of an effective policy.
 
-use argus_core::token::Acr;
+use argus_core::token::{Acr, SecondFactor};
 
 use crate::proto::internal::PolicySnapshot;
 
@@ -25,13 +25,15 @@ pub(crate) struct Policy {
     pub(crate) ends_on_replay: bool,
     /// Lowest level that a session may be refreshed at.
     pub(crate) required_acr: Acr,
+    /// Kind of second factor that counts towards it.
+    pub(crate) second_factor: SecondFactor,
 }
 
 impl Policy {
     /// The tighter of two policies, field by field: a policy that was tightened bites at the next use, one that was
     /// loosened is for new sessions. `grace ≥ 2 × deadline` holds for the result if it holds for both.
     ///
-    /// The level is that of `other`, which is in force now: a step-up goes by it, too, and must be enough.
+    /// The level and the kind of factor are those of `other`, which is in force now: a step-up goes by it, too, and must be enough.
     pub(crate) fn tightened(self, other: Self) -> Self {
         Self {
             idle: self.idle.min(other.idle),
@@ -43,6 +45,7 @@ impl Policy {
             is_strict: self.is_strict || other.is_strict,
             ends_on_replay: self.ends_on_replay || other.ends_on_replay,
             required_acr: other.required_acr,
+            second_factor: other.second_factor,
         }
     }
 }
@@ -59,6 +62,7 @@ impl From<&PolicySnapshot> for Policy {
             is_strict: snapshot.strict,
             ends_on_replay: snapshot.end_on_replay,
             required_acr: required(snapshot.required_acr),
+            second_factor: SecondFactor::from_number(snapshot.second_factor),
         }
     }
 }

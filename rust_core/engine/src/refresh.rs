@@ -2,7 +2,7 @@
 
 use argus_core::record::{Stored, attempt};
 use argus_core::rotation::{Presented, Verdict};
-use argus_core::token::{Expected, RefreshClaims, VerifiedRefresh, verify_refresh};
+use argus_core::token::{Acr, Expected, RefreshClaims, VerifiedRefresh, verify_refresh};
 use prost::Message as _;
 
 use crate::call::{Call, Subject};
@@ -69,7 +69,7 @@ fn count_what_is_clear(call: &Call, subject: &Subject, session: &Stamped) {
     call.shared.counters.verdict(verdict);
 }
 
-/// Asks for a step-up where the policy was raised above the level that the session has proved. Nothing is spent or
+/// Asks for a step-up where the policy was raised above what the session has proved: its level, or the kind of factor. Nothing is spent or
 /// written; whatever stands before it in the table is said first.
 fn check_level(
     call: &Call,
@@ -78,15 +78,21 @@ fn check_level(
     living: &Living,
 ) -> Result<(), Stop> {
     let required = living.policy.required_acr;
-    if claims.session.acr >= required {
+    let kind = living.policy.second_factor;
+    let is_low = claims.session.acr < required;
+    if !is_low && (required == Acr::Aal1 || kind.is_among(claims.session.amr)) {
         return Ok(());
     }
     if claims.session.family == living.record.family {
         proof::check_record(call, subject, &living.record, claims.confirmation.as_ref())?;
     }
     state::check(call, subject, &claims.session, living, claims.issued)?;
-    call.note(subject, "refresh.step_up_required", "ACR");
-    Err(Refusal::step_up_acr(required.name()).into())
+    if is_low {
+        call.note(subject, "refresh.step_up_required", "ACR");
+        return Err(Refusal::step_up_acr(required.name()).into());
+    }
+    call.note(subject, "refresh.step_up_required", "SECOND_FACTOR");
+    Err(Refusal::step_up_factor(required.name(), kind.name()).into())
 }
 
 fn check_limits(call: &Call, request: &RefreshTokenRequest) -> Result<(), Refusal> {

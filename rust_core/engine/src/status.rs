@@ -152,6 +152,13 @@ impl Refusal {
         Self::step_up("ACR").with("acrValues", acr_values)
     }
 
+    /// The token's level was reached without a factor of the kind that the policy asks for.
+    pub(crate) fn step_up_factor(acr_values: &str, kind: &str) -> Self {
+        Self::step_up("SECOND_FACTOR")
+            .with("acrValues", acr_values)
+            .with("secondFactor", kind)
+    }
+
     /// The user proved itself too long ago.
     pub(crate) fn step_up_age(max_age_seconds: i64) -> Self {
         Self::step_up("AUTH_AGE").with("maxAgeSeconds", max_age_seconds.to_string())

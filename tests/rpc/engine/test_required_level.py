@@ -48,3 +48,32 @@ def test_a_level_that_this_release_does_not_know_lets_nobody_pass_below_the_high
     require(bench, 7)
     assert bench.refused("RefreshToken", refresh_request(low.tokens.refresh_token)).metadata["cause"] == "ACR"
     bench.refresh(high.tokens.refresh_token)
+
+
+@pytest.mark.parametrize(
+    ("amr", "kind", "name"),
+    [
+        (("pwd", "otp", "mfa"), 1, ""),
+        (("pwd", "otp", "mfa"), 2, "phishing_resistant"),
+        (("swk", "user", "mfa"), 2, ""),
+        (("swk", "user", "mfa"), 3, "hardware"),
+        (("pwd", "hwk", "mfa"), 3, ""),
+        (("swk", "user", "mfa"), 9, "hardware"),
+    ],
+)
+def test_a_session_without_a_factor_of_the_kind_steps_up_at_its_refresh(
+    bench: Bench, amr: tuple[str, ...], kind: int, name: str
+) -> None:
+    """NIST SP 800-53 IA-2(8): of one that this release does not know, the strictest; and below level 2 none counts."""
+    session = bench.sign_in(acr=2, amr=amr)
+    bench.tenant.policies[0].second_factor = kind
+    require(bench, 2)
+    if name:
+        refused = bench.refused("RefreshToken", refresh_request(session.tokens.refresh_token))
+        assert (refused.reason, refused.metadata) == (
+            "STEP_UP_REQUIRED",
+            {"cause": "SECOND_FACTOR", "acrValues": "urn:argus:acr:2", "secondFactor": name},
+        )
+        assert [one.reason for one in bench.effects() if one.event] == ["SECOND_FACTOR"]
+        require(bench, 1)
+    bench.refresh(session.tokens.refresh_token)

@@ -4,7 +4,7 @@ from itertools import chain, combinations
 
 import pytest
 
-from argus.credentials.levels import Next, Proved, level_of, next_step
+from argus.credentials.levels import Next, Proved, SecondFactor, counting_acr, level_of, next_step
 
 PASSWORD = Proved(method="password")
 TOTP = Proved(method="totp")
@@ -79,14 +79,52 @@ def test_what_is_asked_next(proved: list[Proved], enrolled: list[Proved], wanted
     assert next_step(proved, enrolled=enrolled, wanted=wanted, enrollable=[TOTP, ATTESTED]) == expected
 
 
+@pytest.mark.parametrize(
+    ("proved", "enrolled", "kind", "expected"),
+    [
+        (
+            [PASSWORD],
+            [PASSWORD, TOTP, SYNCED],
+            "phishing_resistant",
+            Next(state="FACTOR_REQUIRED", methods=("webauthn",)),
+        ),
+        ([PASSWORD, TOTP], [PASSWORD, TOTP], "replay_resistant", Next(state="COMPLETE")),
+        ([PASSWORD], [PASSWORD, TOTP], "phishing_resistant", Next(state="FACTOR_REQUIRED", methods=("totp",))),
+        (
+            [PASSWORD, TOTP],
+            [PASSWORD, TOTP],
+            "phishing_resistant",
+            Next(state="ENROLMENT_REQUIRED", methods=("webauthn",)),
+        ),
+        (
+            [PASSWORD],
+            [PASSWORD, RECOVERY_CODE],
+            "phishing_resistant",
+            Next(state="FACTOR_REQUIRED", methods=("recovery_code",)),
+        ),
+        ([SYNCED], [PASSWORD, SYNCED], "phishing_resistant", Next(state="COMPLETE")),
+        ([SYNCED], [SYNCED], "hardware", Next(state="ENROLMENT_REQUIRED", methods=("webauthn",))),
+        ([ATTESTED], [ATTESTED], "hardware", Next(state="COMPLETE")),
+    ],
+)
+def test_only_factors_of_the_kind_count(
+    proved: list[Proved], enrolled: list[Proved], kind: SecondFactor, expected: Next
+) -> None:
+    following = next_step(proved, enrolled=enrolled, wanted=2, enrollable=[TOTP, ATTESTED], second_factor=kind)
+    assert following == expected
+
+
+@pytest.mark.parametrize("kind", ["any", "replay_resistant", "phishing_resistant", "hardware"])
 @pytest.mark.parametrize("wanted", [1, 2, 3])
-def test_a_login_ends_at_the_level_that_is_wanted_and_never_in_a_corner(wanted: int) -> None:
+def test_a_login_ends_at_the_level_that_is_wanted_and_never_in_a_corner(wanted: int, kind: SecondFactor) -> None:
     """Over all sets of factors: complete means reached, what is asked for is there, and each answer leads on."""
     for enrolled in SETS:
         for first in enrolled:
             proved = [first]
             for _ in range(len(enrolled) + 1):
-                following = next_step(proved, enrolled=enrolled, wanted=wanted, enrollable=[TOTP, ATTESTED])
+                following = next_step(
+                    proved, enrolled=enrolled, wanted=wanted, enrollable=[TOTP, ATTESTED], second_factor=kind
+                )
                 if following.state != "FACTOR_REQUIRED":
                     break
                 asked = [one for one in enrolled if one.method in following.methods and one not in proved]
@@ -94,8 +132,8 @@ def test_a_login_ends_at_the_level_that_is_wanted_and_never_in_a_corner(wanted: 
                 proved.append(asked[0])
             else:
                 pytest.fail(f"never ends: {enrolled}")
-            assert (level_of(proved).acr >= wanted) == (following.state == "COMPLETE")
+            assert (counting_acr(proved, kind) >= wanted) == (following.state == "COMPLETE")
             if following.state == "ENROLMENT_REQUIRED":
                 assert following.methods
                 # Nothing is added before all that is there was proved.
-                assert level_of(proved).acr == level_of(enrolled).acr
+                assert min(wanted, level_of(proved).acr) == min(wanted, level_of(enrolled).acr)

@@ -14,6 +14,7 @@ NOT_FOR_PEOPLE: Final = frozenset(
     if name.partition(".")[0]
     in {
         "action",
+        "audit",
         "caller",
         "client",
         "group",

@@ -33,6 +33,18 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
         "on_limit": st.sampled_from(["deny", "end_oldest", "end_least_recent"]),
         "password_min_alone": st.integers(15, 128),
         "password_min_with_second_factor": st.integers(8, 128),
+        "second_factor": st.sampled_from(["any", "replay_resistant", "phishing_resistant", "hardware"]),
+        "lockout_tries": st.integers(1, 100),
+        "lockout_seconds": st.integers(0, 86400),
+        "step_up_age_seconds": st.integers(0, 86400),
+        "password_composition": st.sampled_from(["none", "letters_and_digits"]),
+        "password_history": st.integers(0, 24),
+        "password_max_age_seconds": st.just(0) | st.integers(86400, 3660 * 86400),
+        "unused_account_seconds": st.just(0) | st.integers(86400, 3660 * 86400),
+        "audit_retention_seconds": st.just(0) | st.integers(86400, 3660 * 86400),
+        "audit_ip_retention_seconds": st.just(0) | st.integers(86400, 3660 * 86400),
+        "remember_me": st.booleans(),
+        "cookie_same_site": st.sampled_from(["lax", "strict"]),
         "self_registration": st.booleans(),
         "recovery_ends_sessions": st.booleans(),
     }
@@ -56,7 +68,7 @@ def test_every_document_that_can_be_made_can_be_set(document: dict[str, Any]) ->
 def test_the_most_specific_scope_wins_field_by_field(settings: list[tuple[Any, dict[str, Any]]]) -> None:
     """Against the plainest model: look through the scopes from the user up until one of them sets the field."""
     merged = to_document(merge(settings))
-    for key in set(merged) - {"idle_seconds", "access_seconds", "required_acr"}:
+    for key in set(merged) - {"idle_seconds", "access_seconds", "required_acr", "second_factor"}:
         for kind in reversed(SCOPE_KINDS):
             values = [document[key] for scope, document in settings if scope == kind and key in document]
             if values:
@@ -71,6 +83,18 @@ def test_what_is_required_of_all_is_required_of_each(settings: list[tuple[Any, d
     """The highest level of any scope: refreshes are held to a client's, which no narrower scope may undercut."""
     required = [document["required_acr"] for _, document in settings if "required_acr" in document]
     assert merge(settings).required_acr == max(required, default=1)
+
+
+@given(st.sampled_from(["password_max_age_seconds", "unused_account_seconds", "audit_ip_retention_seconds"]))
+def test_zero_is_no_bound_and_so_the_loosest(key: str) -> None:
+    """Of several groups the one that asks for a bound is heard."""
+    assert to_document(merge([("group", {key: 0}), ("group", {key: 900}), ("group", {key: 1800})]))[key] == 900
+
+
+def test_what_has_to_be_kept_longest_is_kept() -> None:
+    """Of several groups: a retention is what an auditor asks for, and none asks for less."""
+    documents: list[tuple[Any, dict[str, Any]]] = [("group", {"audit_retention_seconds": days}) for days in (0, 9, 3)]
+    assert merge(documents).audit_retention == timedelta(seconds=9)
 
 
 @given(SETTINGS)
@@ -133,6 +157,18 @@ def test_the_default_is_the_documented_one() -> None:
         "password_min_alone": 15,
         "password_min_with_second_factor": 8,
         "required_acr": 1,
+        "second_factor": "any",
+        "lockout_tries": 10,
+        "lockout_seconds": 0,
+        "step_up_age_seconds": 300,
+        "password_composition": "none",
+        "password_history": 0,
+        "password_max_age_seconds": 0,
+        "unused_account_seconds": 0,
+        "audit_retention_seconds": 0,
+        "audit_ip_retention_seconds": 0,
+        "remember_me": False,
+        "cookie_same_site": "lax",
         "script_access_token": False,
         "self_registration": False,
         "recovery_ends_sessions": True,

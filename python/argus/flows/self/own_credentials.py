@@ -1,13 +1,14 @@
 """What a user proves itself with: seen and changed by the user alone, after a fresh proof."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Final
 
 from argus.base.clock import Now
 from argus.base.errors import ArgusError, Code, RequestAlreadyDoneError
 from argus.base.ids import credential_name, parse_name
 from argus.base.origin import Origin
-from argus.credentials.levels import Proved, level_of
+from argus.credentials.levels import Proved, SecondFactor, counting_acr
 from argus.credentials.model import Credential, CredentialNotFoundError
 from argus.credentials.passkeys.model import Begun, Passkey, Use
 from argus.credentials.recovery_codes.service import RecoveryCodes
@@ -121,15 +122,15 @@ class OwnCredentials:
             PasswordRefusedError: The password breaks a rule.
             RequestAlreadyDoneError: The request was carried out before.
         """
-        origin = await self._proved(oneself, origin)
-        return await self._lifecycle.set_password(
-            oneself.tenant_id,
-            oneself.user_id,
-            password,
-            terminate_sessions=not keep_others,
-            origin=origin,
-            keep=oneself.session_id,
-        )
+        async with self._proved(oneself, origin) as own:
+            return await self._lifecycle.set_password(
+                oneself.tenant_id,
+                oneself.user_id,
+                password,
+                terminate_sessions=not keep_others,
+                origin=own,
+                keep=oneself.session_id,
+            )
 
     async def begin_totp(self, oneself: Oneself, *, display_name: str = "") -> Pending:
         """Makes the secret of an authenticator app; it counts for nothing before it is confirmed.
@@ -152,11 +153,11 @@ class OwnCredentials:
             FactorRefusedError: The code is wrong; the enrolment goes on.
             TooManyCredentialsError: The user has as many as it may have.
         """
-        origin = await self._proved(oneself, origin)
-        credential = await self._changes.confirm_totp(
-            oneself.tenant_id, oneself.user_id, enrolment_id, code, origin=origin
-        )
-        return credential, None if keep_others else await self._end_others(oneself, origin)
+        async with self._proved(oneself, origin) as own:
+            credential = await self._changes.confirm_totp(
+                oneself.tenant_id, oneself.user_id, enrolment_id, code, origin=own
+            )
+            return credential, None if keep_others else await self._end_others(oneself, own)
 
     async def replace_recovery_codes(self, oneself: Oneself, *, origin: Origin) -> tuple[Credential, list[str]]:
         """Makes ten new recovery codes, which are shown this once; those before count no more.
@@ -165,8 +166,8 @@ class OwnCredentials:
             FreshProofRequiredError: The user has not just proved itself as well as it can.
             RequestAlreadyDoneError: The request was carried out before; its codes can't be repeated.
         """
-        origin = await self._proved(oneself, origin)
-        return await self._changes.replace_recovery_codes(oneself.tenant_id, oneself.user_id, origin=origin)
+        async with self._proved(oneself, origin) as own:
+            return await self._changes.replace_recovery_codes(oneself.tenant_id, oneself.user_id, origin=own)
 
     async def rename(self, oneself: Oneself, name: str, display_name: str, *, origin: Origin) -> Credential:
         """Changes what the user calls a credential.
@@ -207,20 +208,20 @@ class OwnCredentials:
             PasskeyRefusedError: The answer breaks a rule, and this says which.
             TooManyCredentialsError: The user has as many as it may have.
         """
-        origin = await self._proved(oneself, origin)
-        try:
-            passkey = await self._passkeys.confirm(
-                oneself.tenant_id,
-                oneself.user_id,
-                enrolment_id,
-                response_json,
-                display_name=display_name,
-                origin=origin,
-            )
-        except RequestAlreadyDoneError as done:
-            # The ends that belong to it may not have come so far.
-            passkey = await self._passkeys.get(oneself.tenant_id, oneself.user_id, _own(oneself, done.name))
-        return passkey, None if keep_others else await self._end_others(oneself, origin)
+        async with self._proved(oneself, origin) as own:
+            try:
+                passkey = await self._passkeys.confirm(
+                    oneself.tenant_id,
+                    oneself.user_id,
+                    enrolment_id,
+                    response_json,
+                    display_name=display_name,
+                    origin=own,
+                )
+            except RequestAlreadyDoneError as done:
+                # The ends that belong to it may not have come so far.
+                passkey = await self._passkeys.get(oneself.tenant_id, oneself.user_id, _own(oneself, done.name))
+            return passkey, None if keep_others else await self._end_others(oneself, own)
 
     async def delete(self, oneself: Oneself, name: str, *, keep_others: bool, origin: Origin) -> Terminations | None:
         """Deletes a credential, and ends the user's other sessions with it unless they are to be kept.
@@ -232,44 +233,50 @@ class OwnCredentials:
             RequestAlreadyDoneError: The request was carried out before.
         """
         credential_id, tenant_id, user_id = _own(oneself, name), oneself.tenant_id, oneself.user_id
-        origin = await self._proved(oneself, origin)
-        passkeys = await self._passkeys.ways_in(tenant_id, user_id)
-        provable = await self._passkeys.provable(tenant_id, user_id)
-        required = await self._required(oneself)
-        is_read = any(one.method == "email_code" for one in await self._factors.enrolled(tenant_id, user_id))
+        async with self._proved(oneself, origin) as own:
+            passkeys = await self._passkeys.ways_in(tenant_id, user_id)
+            provable = await self._passkeys.provable(tenant_id, user_id)
+            required, kind = await self._required(oneself)
+            is_read = any(one.method == "email_code" for one in await self._factors.enrolled(tenant_id, user_id))
 
-        async def remove(tx: Transaction) -> None:
-            deleted, left = await self._passwords.remove(tx, tenant_id, user_id, credential_id)
-            ways = [one for one in left if one.kind == "password" or one.credential_id in passkeys]
-            if deleted.kind in _WAYS_IN and not ways and not is_read:
-                raise LastCredentialError(credential_id)
-            # Else whoever learns the password alone would enrol a factor of its own at the next sign-in.
-            if _reached(left, provable) < required <= _reached([deleted, *left], provable):
-                raise LastCredentialError(credential_id, required_acr=required)
+            async def remove(tx: Transaction) -> None:
+                deleted, left = await self._passwords.remove(tx, tenant_id, user_id, credential_id)
+                ways = [one for one in left if one.kind == "password" or one.credential_id in passkeys]
+                if deleted.kind in _WAYS_IN and not ways and not is_read:
+                    raise LastCredentialError(credential_id)
+                # Else whoever learns the password alone would enrol a factor of its own at the next sign-in.
+                if _reached(left, provable, kind) < required <= _reached([deleted, *left], provable, kind):
+                    raise LastCredentialError(credential_id, required_acr=required)
 
-        claim = credential_name(tenant_id, user_id, credential_id)
-        if not keep_others:
-            return await self._end_others(oneself, origin, also=remove, claim=claim)
-        async with self._db.transaction(origin, now=self._now()) as tx:
-            await tx.claim(claim)
-            await remove(tx)
-        return None
+            claim = credential_name(tenant_id, user_id, credential_id)
+            if not keep_others:
+                return await self._end_others(oneself, own, also=remove, claim=claim)
+            async with self._db.transaction(own, now=self._now()) as tx:
+                await tx.claim(claim)
+                await remove(tx)
+            return None
 
-    async def _required(self, oneself: Oneself) -> int:
-        """The level that sessions of the user begin at, whichever of its policies is the strictest."""
+    async def _required(self, oneself: Oneself) -> tuple[int, SecondFactor]:
+        """The level that sessions of the user begin at, whichever of its policies is the strictest, and by what."""
         user = await self._users.get(oneself.tenant_id, oneself.user_id)
         in_force = await self._policies.effective(oneself.tenant_id, oneself.client_id, user.user_id, user.groups)
-        return in_force.policy.required_acr
+        return in_force.policy.required_acr, in_force.policy.second_factor
 
-    async def _proved(self, oneself: Oneself, origin: Origin) -> Origin:
+    @asynccontextmanager
+    async def _proved(self, oneself: Oneself, origin: Origin) -> AsyncIterator[Origin]:
         """The origin of a change, for which the user has just proved itself, unless it was made before.
 
         A repeat changes nothing; and the first one may have raised what is asked for.
         """
         origin = oneself.origin(origin)
-        if await self._db.find_request(origin, now=self._now()) is None:
+        if await self._db.find_request(origin, now=self._now()) is not None:
+            yield origin
+        elif origin.validate_only:
             await self._fresh_proof.require(oneself)
-        return origin
+            yield origin
+        else:
+            async with self._fresh_proof.used(oneself):
+                yield origin
 
     async def _end_others(
         self, oneself: Oneself, origin: Origin, *, also: Also | None = None, claim: str = ""
@@ -289,13 +296,13 @@ class OwnCredentials:
         return await self._lifecycle.ends_state(oneself.tenant_id, oneself.user_id)
 
 
-def _reached(credentials: Sequence[Credential], provable: Mapping[str, Proved]) -> int:
-    """The level that credentials reach for good: recovery codes stand in for others, and are used up."""
+def _reached(credentials: Sequence[Credential], provable: Mapping[str, Proved], kind: SecondFactor) -> int:
+    """The level that counts, which credentials reach for good: recovery codes stand in for others, and are used up."""
     proved = [
         Proved(method=one.kind) if one.kind in {"password", "totp"} else provable.get(one.credential_id)
         for one in credentials
     ]
-    return level_of(one for one in proved if one is not None).acr
+    return counting_acr([one for one in proved if one is not None], kind)
 
 
 def _own(oneself: Oneself, name: str) -> str:

@@ -1,6 +1,6 @@
 """How many failures are free, and how long the next try waits."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from math import ceil
 from typing import Final
@@ -32,7 +32,22 @@ class Budget:
 
 
 IDENTIFIER_BUDGET: Final = Budget(free=10, memory=timedelta(days=30))
-"""For one identifier, known or not, from unknown devices; for each known device; for each session's step-ups."""
+"""For one identifier, known or not, from unknown devices; for each known device; for each session's step-ups. Where
+no policy says otherwise."""
+
+
+def lockout_budget(tries: int, lockout: timedelta) -> Budget:
+    """The same where a policy sets it: so many failures, then a wait for each further try.
+
+    Args:
+        tries: Failures after which tries wait.
+        lockout: What each waits; zero: a second, doubled up to a quarter of an hour.
+    """
+    usual = IDENTIFIER_BUDGET
+    if not lockout:
+        return replace(usual, free=tries)
+    return replace(usual, free=tries, first_wait=lockout, longest_wait=max(lockout, usual.longest_wait))
+
 
 CLIENT_BUDGET: Final = Budget(free=10, memory=timedelta(days=1))
 """For one client id from one address, so that nobody can keep a service out."""

@@ -37,7 +37,13 @@ class Guessing:
         self._now = now
 
     async def begin(
-        self, tenant_id: str, identifier: str, *, device_id: str | None = None, ip_address: str | None = None
+        self,
+        tenant_id: str,
+        identifier: str,
+        *,
+        device_id: str | None = None,
+        ip_address: str | None = None,
+        budget: Budget = IDENTIFIER_BUDGET,
     ) -> Try:
         """Counts a try at the password of whoever has this identifier.
 
@@ -46,14 +52,17 @@ class Guessing:
             identifier: In its canonical form.
             device_id: Known device of that very user which the try comes from; it has its own budget.
             ip_address: Address of the user's device, where known; it has a budget apart.
+            budget: What failures may cost here; the same whether there is such a user.
 
         Raises:
             GuessingThrottledError: It has to wait.
         """
         key = self._key("identifier", tenant_id, identifier, device_id or "")
-        return await self._begin(key, IDENTIFIER_BUDGET, tenant_id, ip_address)
+        return await self._begin(key, budget, tenant_id, ip_address)
 
-    async def begin_session(self, tenant_id: str, session_id: str, *, ip_address: str | None) -> Try:
+    async def begin_session(
+        self, tenant_id: str, session_id: str, *, ip_address: str | None, budget: Budget = IDENTIFIER_BUDGET
+    ) -> Try:
         """Counts a try at the password of the session's user, by somebody who holds a refresh token of it.
 
         The session has a budget of its own, as a known device has: guesses elsewhere, by whomever, keep its user out of
@@ -63,10 +72,17 @@ class Guessing:
             GuessingThrottledError: It has to wait.
         """
         key = self._key("session", tenant_id, session_id)
-        return await self._begin(key, IDENTIFIER_BUDGET, tenant_id, ip_address)
+        return await self._begin(key, budget, tenant_id, ip_address)
 
     async def begin_factor(
-        self, tenant_id: str, subject: str, method: str, *, place: str = "", ip_address: str | None
+        self,
+        tenant_id: str,
+        subject: str,
+        method: str,
+        *,
+        place: str = "",
+        ip_address: str | None,
+        budget: Budget = IDENTIFIER_BUDGET,
     ) -> Try:
         """Counts a try at a factor that is not the first of its login.
 
@@ -78,12 +94,13 @@ class Guessing:
             method: Kind of the factor.
             place: Known device or session that the try comes from; it has its own budget. Empty: any other.
             ip_address: Address of the user's device, where known.
+            budget: What failures may cost here.
 
         Raises:
             GuessingThrottledError: It has to wait.
         """
         key = self._key("factor", tenant_id, subject, method, place)
-        return await self._begin(key, IDENTIFIER_BUDGET, tenant_id, ip_address)
+        return await self._begin(key, budget, tenant_id, ip_address)
 
     async def begin_client(self, tenant_id: str, client_id: str, *, ip_address: str | None) -> Try:
         """Counts a try at a client's secret from one address.

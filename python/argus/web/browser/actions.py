@@ -7,7 +7,6 @@ changes a cookie: answers arrive in any order, and one about a session that is o
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Final
 
 from argus.base.errors import ArgusError, Code, UnavailableError
@@ -27,7 +26,8 @@ from argus.sessions.login_store import Login, LoginNotFoundError
 from argus.sessions.model import TokenInvalidError
 from argus.v1 import token_service_pb2 as tokens
 from argus.v1.errors_pb2 import ErrorReason
-from argus.v1.types_pb2 import ACTIVITY_PASSIVE, TokenSet
+from argus.v1.types_pb2 import ACTIVITY_PASSIVE
+from argus.web.browser.cookie_rules import CookiePolicies
 from argus.web.browser.cookies import ACCESS, DEVICE, LOGIN, REFRESH, Change
 from argus.web.browser.visits import Visit
 
@@ -82,8 +82,6 @@ class Actions:
         step_up: StepUp,
         submit_factor: SubmitFactor,
         policies: Policies,
-        *,
-        keeps: bool,
     ) -> None:
         """Takes the flows.
 
@@ -94,7 +92,6 @@ class Actions:
             step_up: Begins step-ups.
             submit_factor: Takes factors.
             policies: What browsers may do.
-            keeps: Cookies of a session are kept until it ends; else until the browser is closed.
         """
         self._sessions = sessions
         self._logins = logins
@@ -102,7 +99,7 @@ class Actions:
         self._step_up = step_up
         self._submit_factor = submit_factor
         self._policies = policies
-        self._keeps = keeps
+        self._cookies = CookiePolicies(policies)
 
     async def start_sign_in(self, visit: Visit, *, identifier: str, asked_acr: int = 0) -> Progress:
         """Begins a sign-in; raises what `SignIn.start` does.
@@ -120,7 +117,7 @@ class Actions:
             device_token=visit.cookies.get(DEVICE, ""),
         )
         await self._sessions.admit(visit.tenant_id, origin=visit.origin)
-        return self._progress(await self._sign_in.start(asked, origin=visit.origin))
+        return await self._progress(visit, await self._sign_in.start(asked, origin=visit.origin))
 
     async def start_step_up(
         self, visit: Visit, *, asked_acr: int = 0, action: str = "", action_resource: str = ""
@@ -144,7 +141,7 @@ class Actions:
             action_resource=action_resource,
         )
         await self._sessions.admit(visit.tenant_id, origin=visit.origin)
-        return self._progress(await self._step_up.start(asked, origin=visit.origin))
+        return await self._progress(visit, await self._step_up.start(asked, origin=visit.origin))
 
     async def submit(self, visit: Visit, method: Method, answer: str) -> Progress:
         """Takes a factor for whatever is in progress; raises what `SubmitFactor.submit` does."""
@@ -201,7 +198,8 @@ class Actions:
             attempt_id=attempt_id,
         )
         response = await self._sessions.refresh(visit.tenant_id, request, origin=visit.origin)
-        return Refreshed(response=response, changes=self._kept(response.tokens, before=token))
+        rules = await self._cookies.of(visit.tenant_id)
+        return Refreshed(response=response, changes=rules.of(response.tokens, before=token))
 
     async def current(self, visit: Visit) -> tokens.VerifyAccessTokenResponse | None:
         """The session of the access token; None if there is none, or it is over. It does not count as activity.
@@ -239,7 +237,7 @@ class Actions:
         created = step.created
         if created is not None:
             await self._end_replaced(visit, created)
-        return self._progress(step)
+        return await self._progress(visit, step)
 
     async def _end_replaced(self, visit: Visit, created: CreatedSession) -> None:
         """Nobody holds the session any more that the browser had before, and nobody should (ASVS 5.0, 7.2.4)."""
@@ -249,27 +247,14 @@ class Actions:
             with suppress(UnavailableError):  # it ends by itself when it was idle for long enough
                 await self._sessions.end(before, origin=visit.origin)
 
-    def _progress(self, step: Step) -> Progress:
+    async def _progress(self, visit: Visit, step: Step) -> Progress:
         if step.created is None or step.created.tokens is None:
             return Progress(step=step, changes=[Change(kind=LOGIN, value=step.login_token)])
-        changes = [*self._kept(step.created.tokens), Change(kind=LOGIN, value=None)]
+        rules = await self._cookies.of(visit.tenant_id)
+        changes = [*rules.of(step.created.tokens), Change(kind=LOGIN, value=None)]
         if step.created.device_token:
             changes.append(Change(kind=DEVICE, value=step.created.device_token))
         return Progress(step=step, changes=changes)
-
-    def _kept(self, made: TokenSet, *, before: str = "") -> list[Change]:
-        """The cookies of tokens. A refresh token that the browser has already is not sent again.
-
-        An answer that is late would put it in the place of a newer one.
-        """
-        changes = [Change(kind=ACCESS, value=made.access_token, life=self._life(made.expires_in.ToTimedelta()))]
-        if made.refresh_token != before:
-            life = self._life(made.refresh_expires_in.ToTimedelta())
-            changes.append(Change(kind=REFRESH, value=made.refresh_token, life=life))
-        return changes
-
-    def _life(self, life: timedelta) -> timedelta | None:
-        return life if self._keeps else None
 
     async def _check_access_token_policy(self, tenant_id: str) -> None:
         effective = await self._policies.effective(tenant_id, ACCOUNT_CLIENT)

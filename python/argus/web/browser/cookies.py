@@ -71,11 +71,13 @@ class Change:
     Attributes:
         value: None: forget it.
         life: In the place of the kind's.
+        same_site: In the place of the kind's.
     """
 
     kind: Kind
     value: str | None
     life: timedelta | None = None
+    same_site: SameSite | None = None
 
 
 class Cookies:
@@ -126,7 +128,11 @@ class Cookies:
         if len(name) + len(value or "") > MOST_BYTES:
             raise CookieRefusedError(f"{name} would have more than {MOST_BYTES} bytes")
         parts = [f"{name}={value or ''}", "Path=/", "Secure", "HttpOnly"]
-        parts += ["SameSite=None", "Partitioned"] if self._is_partitioned else [f"SameSite={kind.same_site}"]
+        parts += (
+            ["SameSite=None", "Partitioned"]
+            if self._is_partitioned
+            else [f"SameSite={change.same_site or kind.same_site}"]
+        )
         life = timedelta(0) if value is None else change.life or kind.life
         if life is not None:
             parts.append(f"Max-Age={int(min(life, LONGEST_LIFE).total_seconds())}")

@@ -18,7 +18,15 @@ _OF_CODE: Final = {
     Code.DEADLINE_EXCEEDED: "error.UNAVAILABLE",
 }
 _TO_SIGN_IN: Final = frozenset(
-    {"LOGIN_NOT_FOUND", "LOGIN_COMPLETE", "SESSION_ENDED", "TOKEN_INVALID", "REGISTRATION_CLOSED", "USER_DISABLED"}
+    {
+        "LOGIN_NOT_FOUND",
+        "LOGIN_COMPLETE",
+        "SESSION_ENDED",
+        "TOKEN_INVALID",
+        "REGISTRATION_CLOSED",
+        "USER_DISABLED",
+        "PASSWORD_EXPIRED",
+    }
 )
 # Another try of the same may do.
 _PASSING: Final = frozenset({Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED, Code.RESOURCE_EXHAUSTED, Code.INTERNAL})

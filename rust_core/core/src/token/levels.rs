@@ -85,6 +85,12 @@ impl Methods {
         })
     }
 
+    /// Whether one method is in both.
+    #[must_use]
+    pub const fn meets(self, others: Self) -> bool {
+        self.0 & others.0 != 0
+    }
+
     /// The names, in the order of their bits.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
         NAMES
@@ -101,9 +107,85 @@ impl Serialize for Methods {
     }
 }
 
+/// Kind of second factor that a policy asks for, beside a level above the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum SecondFactor {
+    /// Any.
+    Any = 0,
+    /// One whose answer counts once (NIST SP 800-53 IA-2(8)).
+    ReplayResistant = 1,
+    /// One that answers to its own site only (NIST SP 800-63B-4, 3.2.5).
+    PhishingResistant = 2,
+    /// The same, with a key that can't be copied.
+    Hardware = 3,
+}
+
+impl SecondFactor {
+    /// Every kind, weakest first.
+    pub const ALL: [Self; 4] = [
+        Self::Any,
+        Self::ReplayResistant,
+        Self::PhishingResistant,
+        Self::Hardware,
+    ];
+
+    /// The kind of a number; of one that this release does not know, the strictest.
+    #[must_use]
+    pub fn from_number(number: u32) -> Self {
+        let known = Self::ALL.into_iter().find(|kind| *kind as u32 == number);
+        known.unwrap_or(Self::Hardware)
+    }
+
+    /// What a policy calls it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Any => "any",
+            Self::ReplayResistant => "replay_resistant",
+            Self::PhishingResistant => "phishing_resistant",
+            Self::Hardware => "hardware",
+        }
+    }
+
+    /// Whether one of the methods is of the kind (`python/argus/credentials/levels.py`).
+    #[must_use]
+    pub fn is_among(self, methods: Methods) -> bool {
+        let names: &[&str] = match self {
+            Self::Any => return true,
+            Self::ReplayResistant => &["otp", "hwk", "swk", "sc"],
+            Self::PhishingResistant => &["hwk", "swk", "sc"],
+            Self::Hardware => &["hwk", "sc"],
+        };
+        Methods::from_names(names.iter().copied()).is_some_and(|kind| methods.meets(kind))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whoever_has_a_factor_of_a_kind_has_one_of_each_weaker_kind() {
+        for bits in 0..=u16::MAX {
+            let methods = Methods::from_bits(bits);
+            let kinds = SecondFactor::ALL.map(|kind| kind.is_among(methods));
+            assert!(kinds.is_sorted_by(|weaker, stricter| weaker >= stricter));
+        }
+    }
+
+    #[test]
+    fn kinds_are_told_by_methods() {
+        let among = |names: &[&str]| {
+            let methods = Methods::from_names(names.iter().copied());
+            SecondFactor::ALL.map(|kind| methods.is_some_and(|methods| kind.is_among(methods)))
+        };
+        assert_eq!(among(&["pwd"]), [true, false, false, false]);
+        assert_eq!(among(&["pwd", "otp", "mfa"]), [true, true, false, false]);
+        assert_eq!(among(&["swk", "user", "mfa"]), [true, true, true, false]);
+        assert_eq!(among(&["pwd", "hwk", "mfa"]), [true; 4]);
+        assert_eq!(SecondFactor::from_number(9), SecondFactor::Hardware);
+    }
 
     #[test]
     fn levels_have_one_name_and_number() {

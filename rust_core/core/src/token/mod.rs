@@ -30,7 +30,7 @@ pub use http_uri::HttpUri;
 pub use issue::{IssueError, access_expiry, issue_access, issue_refresh, new_token_id};
 pub use keys::{Algorithm, SigningKey, VerifyingKey, generate_ed25519, generate_rsa};
 pub use known::KnownAccess;
-pub use levels::{Acr, Methods};
+pub use levels::{Acr, Methods, SecondFactor};
 pub use refresh_id::RefreshIdKey;
 pub use verify::{
     Audience, Claims, Expected, Expiry, FoundKey, KeySource, RevokedKeys, Verified,

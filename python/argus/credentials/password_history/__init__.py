@@ -1,0 +1,1 @@
+"""The passwords that a user had before: what a new one must differ from."""
