@@ -1,0 +1,103 @@
+"""A tenant under a preset, its users, and the time moved to the very moment of a number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from argus.base import clock as clocks
+from argus.policies.model import Scope
+from argus.v1 import session_service_pb2 as sessions
+from tests.support.features import origin
+from tests.support.people import Person, new_person
+from tests.support.stack import Stack
+
+if TYPE_CHECKING:
+    from argus.server.api import Api
+    from tests.presets.numbers import Number
+
+SECOND: Final = timedelta(seconds=1)
+HARDWARE: Final = ("pwd", "hwk", "mfa", "user")
+"""What a backend has seen that vouches for level 3."""
+# As loose as can be set: what holds all the same is the preset's.
+LOOSEST: Final[dict[str, Any]] = {
+    "idle_seconds": 90 * 86400,
+    "absolute_seconds": 90 * 86400,
+    "access_seconds": 3600,
+    "refresh_is_activity": True,
+    "lockout_tries": 100,
+    "step_up_age_seconds": 86400,
+    "session_limit": 10_000,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """A tenant under a policy."""
+
+    stack: Stack
+    api: Api
+
+    @property
+    def now(self) -> datetime:
+        return clocks.now(self.stack.private.clock)
+
+    async def new_person(self) -> Person:
+        """A user whose password meets every framework."""
+        return await new_person(self.api, password=GOOD)
+
+    async def vouch(self, person: Person, *, acr: int = 3, amr: tuple[str, ...] = HARDWARE) -> Any:
+        """A session on a backend's word."""
+        request = sessions.CreateSessionRequest(parent=person.name, acr=f"urn:argus:acr:{acr}", amr=amr)
+        return await self.api.sessions.CreateSession(request)
+
+    async def move_to(self, moment: datetime) -> None:
+        """Moves the time to a moment that is still to come."""
+        await self.stack.advance(timedelta(0))  # what takes time comes first
+        left = moment - self.now
+        assert left >= timedelta(0), f"{moment} is over by {-left}"
+        self.stack.private.clock.advance(round(left / timedelta(milliseconds=1)))
+        await self.stack.argus.redis.load_functions()
+
+    async def begin_second(self) -> None:
+        """Moves the time to the beginning of a second: stores count whole ones."""
+        await self.move_to(self.now.replace(microsecond=0) + 2 * SECOND)
+
+    async def execute(self, query: str, *values: Any) -> None:
+        """Writes to PostgreSQL behind the server's back: nobody waits for years."""
+        async with self.stack.argus.db.transaction() as tx:
+            await tx.execute(query, values)
+
+    async def count(self, query: str, *values: Any) -> int:
+        """The number that a query gives."""
+        row = await self.stack.argus.db.fetch_one(f"SELECT count(*) AS n {query}", values)
+        return 0 if row is None else int(row["n"])
+
+
+GOOD: Final = "seven quiet otters under 1 bridge"
+"""A password that meets every framework."""
+
+
+async def new_office(stack: Stack, document: dict[str, Any]) -> Office:
+    """A new tenant that has set this."""
+    api = await stack.new_tenant()
+    await set_policy(stack, api.tenant_id, document)
+    return Office(stack, api)
+
+
+async def office_of(stack: Stack, number: Number, **more: Any) -> Office:
+    """A new tenant under a preset, which has set everything else as loosely as can be."""
+    return await new_office(stack, {**LOOSEST, "presets": [number.preset], **more})
+
+
+async def set_policy(stack: Stack, tenant_id: str, document: dict[str, Any], *, user_id: str = "") -> None:
+    """Sets a tenant's document, or a user's; every process knows it from then on."""
+    scope = Scope(kind="user", id=user_id) if user_id else Scope(kind="tenant", id=tenant_id)
+    await stack.argus.policies.set_document(tenant_id, scope, document, origin=origin(tenant_id))
+    await stack.argus.snapshot.refresh()
+
+
+def time_of(stamp: Any) -> datetime:
+    """The time of a protobuf timestamp."""
+    return stamp.ToDatetime(tzinfo=UTC)  # type: ignore[no-any-return]  # messages are made at run time
