@@ -38,6 +38,11 @@ def vector_path(name: str) -> Path:
     return path
 
 
+def data_path(name: str) -> Path:
+    """Where a file of other people's data is (`data` beside the vectors); its test is skipped as by `vector_path`."""
+    return vector_path(f"../../data/{name}")
+
+
 def encode(content: bytes) -> str:
     """base64url without padding."""
     return base64.urlsafe_b64encode(content).rstrip(b"=").decode()

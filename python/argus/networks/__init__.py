@@ -1,0 +1,1 @@
+"""Networks: where an address is, and what kind of network it is in."""
