@@ -69,7 +69,17 @@ NOT_MAILED: Final = frozenset(
     "credential.passkey_counter_stalled",
     "credential.passkey_refused",
     "credential.recovery_code_used",
+    "device.distrusted",
     "device.forgotten",
+    "device.trusted",
+    "device.updated",
+    # Its user is told of `device.new`, the one that is news.
+    "device.created",
+    # For administrators and for what judges devices.
+    "device.posture_reported",
+    "device.signalled",
+    # `device.reported` tells of it.
+    "credential.closed",
     # Whose link it was has read the mail with it.
     "identifier.verified",
 }

@@ -11,6 +11,7 @@ import pytest
 
 from argus.server.api import Api
 from argus.v1 import authentication_service_pb2 as authentication
+from argus.v1 import device_service_pb2 as devices
 from argus.v1 import self_service_pb2 as pb
 from argus.v1 import token_service_pb2 as tokens
 from argus.v1 import types_pb2 as types
@@ -207,6 +208,8 @@ def _id(name: str) -> str:
 def naming(session: str, device_id: str, credential: str) -> list[tuple[str, dict[str, Any], str]]:
     """A call of each RPC that names something, and what is said where it is not the user's."""
     described = types.Session(name=session, device=types.Device(category="theirs"))
+    of_user = session.partition("/sessions/")[0]
+    renamed = devices.KnownDevice(name=f"{of_user}/devices/{device_id}", device=types.Device(category="theirs"))
     return [
         (
             "UpdateOwnSession",
@@ -216,6 +219,13 @@ def naming(session: str, device_id: str, credential: str) -> list[tuple[str, dic
         ("TerminateOwnSession", {"name": session}, "SESSION_NOT_FOUND"),
         ("ListOwnSessionEvents", {"parent": session}, "SESSION_NOT_FOUND"),
         ("ForgetOwnDevice", {"device_id": device_id}, "DEVICE_NOT_FOUND"),
+        ("TrustOwnDevice", {"device_id": device_id}, "DEVICE_NOT_FOUND"),
+        ("ListOwnDeviceEvents", {"device_id": device_id}, "DEVICE_NOT_FOUND"),
+        (
+            "UpdateOwnDevice",
+            {"device": renamed, "update_mask": {"paths": ["device.category"]}},
+            "DEVICE_NOT_FOUND",
+        ),
         ("UpdateOwnCredential", {"name": credential, "display_name": "theirs"}, "CREDENTIAL_NOT_FOUND"),
         ("DeleteOwnCredential", {"name": credential}, "CREDENTIAL_NOT_FOUND"),
     ]
@@ -247,7 +257,7 @@ async def test_whatever_is_not_ones_own_is_not_found(stack: Stack, api: Api, per
 
 def test_every_rpc_that_names_something_is_tried_with_what_is_somebody_elses() -> None:
     """A new one can't be left out of the test above."""
-    names = {"session", "name", "parent", "device_id", "credential", "credential_id"}
+    names = {"session", "name", "parent", "device", "device_id", "credential", "credential_id"}
     found = {rpc.name for rpc in OWN if names & set(rpc.method.input_type.fields_by_name)}
     assert found == {rpc for rpc, _, _ in naming("", "", "")}
 

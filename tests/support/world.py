@@ -8,11 +8,13 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
 from argus.base.clock import Clock, now
+from argus.rpc.validate import to_timestamp
 from argus.server.api import Api
 from argus.v1 import account_service_pb2 as accounts
 from argus.v1 import authentication_service_pb2 as authentication
 from argus.v1 import client_service_pb2 as clients
 from argus.v1 import credential_service_pb2 as credentials
+from argus.v1 import device_service_pb2 as devices
 from argus.v1 import key_service_pb2 as keys
 from argus.v1 import revocation_service_pb2 as revocations
 from argus.v1 import self_service_pb2 as self_service
@@ -47,6 +49,7 @@ class World:
     credential: str
     login: str
     login_token: str
+    device: str
     device_token: str
     client_secret: str
     access_token: str
@@ -107,6 +110,7 @@ async def make_world(api: Api) -> World:
         credential=credential_list.credentials[0].name,
         login=another.login.name,
         login_token=another.login_token,
+        device=f"{user.name}/devices/{done.session.device.name}",
         device_token=done.device_token,
         client_secret=client.client_secret,
         access_token=done.tokens.access_token,
@@ -226,6 +230,20 @@ _REQUESTS: Final[dict[str, Callable[[World], Message]]] = {
     "UpdatePasskeyRules": lambda w: credentials.UpdatePasskeyRulesRequest(
         rules=credentials.PasskeyRules(name=w.tenant, rp_name="Changed"), update_mask=_mask("rp_name")
     ),
+    "GetDevice": lambda w: devices.GetDeviceRequest(name=w.device),
+    "ListDevices": lambda w: devices.ListDevicesRequest(parent=w.user),
+    "UpdateDevice": lambda w: devices.UpdateDeviceRequest(
+        device=devices.KnownDevice(name=w.device, device=types.Device(category="work")),
+        update_mask=_mask("device.category"),
+    ),
+    "TrustDevice": lambda w: devices.TrustDeviceRequest(name=w.device),
+    "ForgetDevice": lambda w: devices.ForgetDeviceRequest(name=w.device),
+    "ListDeviceEvents": lambda w: devices.ListDeviceEventsRequest(parent=w.device),
+    "ReportPosture": lambda w: devices.ReportPostureRequest(
+        name=w.device,
+        posture=devices.Posture(source=devices.POSTURE_SOURCE_MDM, measured_time=to_timestamp(now(w.clock))),
+    ),
+    "ReportDevice": lambda w: accounts.ReportDeviceRequest(parent=w.tenant, token=_LINK),
     "ListKeys": lambda w: keys.ListKeysRequest(parent=w.tenant),
     "RotateKey": lambda w: keys.RotateKeyRequest(parent=w.tenant, use=keys.KEY_USE_REFRESH),
     "RevokeKey": lambda w: keys.RevokeKeyRequest(name=w.key),
@@ -249,6 +267,17 @@ _REQUESTS: Final[dict[str, Callable[[World], Message]]] = {
         access_token=w.access_token, parent=w.session
     ),
     "ListOwnSecurityEvents": lambda w: self_service.ListOwnSecurityEventsRequest(access_token=w.access_token),
+    "UpdateOwnDevice": lambda w: self_service.UpdateOwnDeviceRequest(
+        access_token=w.access_token,
+        device=devices.KnownDevice(name=w.device, device=types.Device(category="work")),
+        update_mask=_mask("device.category"),
+    ),
+    "TrustOwnDevice": lambda w: self_service.TrustOwnDeviceRequest(
+        access_token=w.access_token, device_id=w.device.rpartition("/")[2]
+    ),
+    "ListOwnDeviceEvents": lambda w: self_service.ListOwnDeviceEventsRequest(
+        access_token=w.access_token, device_id=w.device.rpartition("/")[2]
+    ),
     "ListOwnDevices": lambda w: self_service.ListOwnDevicesRequest(access_token=w.access_token),
     "ForgetOwnDevice": lambda w: self_service.ForgetOwnDeviceRequest(
         access_token=w.access_token, device_id=w.device_token.partition(".")[0]

@@ -10,8 +10,9 @@ from typing import Final, Literal
 from argus.base.errors import ArgusError, Code
 from argus.v1.errors_pb2 import ErrorReason
 
-Purpose = Literal["recovery", "registration", "verification", "invitation", "handover"]
-"""What a link is for; it is good for nothing else. "handover" is a recovery that an administrator hands over."""
+Purpose = Literal["recovery", "registration", "verification", "invitation", "handover", "not_me"]
+"""What a link is for; it is good for nothing else. "handover" is a recovery that an administrator hands over,
+"not_me" says that it was somebody else on a new device."""
 RequestKind = Literal["recovery", "registration", "verification", "email_code"]
 """What somebody may ask for who has proved nothing yet."""
 
@@ -21,6 +22,8 @@ LINK_LIVES: Final[dict[Purpose, timedelta]] = {
     "verification": timedelta(days=1),
     "invitation": timedelta(days=7),
     "handover": timedelta(hours=1),
+    # Mails are read late, and it only takes away.
+    "not_me": timedelta(days=7),
 }
 """How long a link is good."""
 CODE_LIFE: Final = timedelta(minutes=10)
@@ -60,6 +63,7 @@ class Link:
     Attributes:
         user_id: Whose account it is about; empty: of nobody yet.
         address: Where it was sent; empty: nowhere, it only stands for the work, or was handed over.
+        subject: What it is about besides its user (a device); empty: nothing.
     """
 
     tenant_id: str
@@ -70,6 +74,7 @@ class Link:
     create_time: datetime
     expire_time: datetime
     use_time: datetime | None = None
+    subject: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,7 +36,9 @@ class Links:
         self._key = key
         self._now = now
 
-    async def make(self, tx: Transaction, purpose: Purpose, tenant_id: str, *, user_id: str, address: str) -> Link:
+    async def make(
+        self, tx: Transaction, purpose: Purpose, tenant_id: str, *, user_id: str, address: str, subject: str = ""
+    ) -> Link:
         """Makes a link, within `tx`.
 
         Args:
@@ -45,6 +47,7 @@ class Links:
             tenant_id: Tenant.
             user_id: Whose account; empty: of nobody yet.
             address: Where it is sent; empty: nowhere, it only stands for the work.
+            subject: What it is about besides its user; empty: nothing.
         """
         now = self._now()
         link = Link(
@@ -55,6 +58,7 @@ class Links:
             address=address,
             create_time=now,
             expire_time=now + LINK_LIVES[purpose],
+            subject=subject,
         )
         await store.insert_link(tx, link)
         return link

@@ -9,15 +9,16 @@ from argus.base.origin import Origin
 from argus.storage.postgres import Database, Transaction
 
 _LINK: Final = (
-    "tenant_id, link_id, purpose, COALESCE(user_id, '') AS user_id, address, create_time, expire_time, use_time"
+    "tenant_id, link_id, purpose, COALESCE(user_id, '') AS user_id, address, create_time, expire_time, use_time, "
+    "subject"
 )
 
 
 async def insert_link(tx: Transaction, link: Link) -> None:
     """Adds a link."""
     await tx.execute(
-        """INSERT INTO account_links (tenant_id, link_id, purpose, user_id, address, create_time, expire_time)
-           VALUES (%s, %s, %s, NULLIF(%s, ''), %s, %s, %s)""",
+        """INSERT INTO account_links (tenant_id, link_id, purpose, user_id, address, create_time, expire_time, subject)
+           VALUES (%s, %s, %s, NULLIF(%s, ''), %s, %s, %s, %s)""",
         (
             link.tenant_id,
             link.link_id,
@@ -26,6 +27,7 @@ async def insert_link(tx: Transaction, link: Link) -> None:
             link.address,
             link.create_time,
             link.expire_time,
+            link.subject,
         ),
     )
 

@@ -57,6 +57,25 @@ class Audit:
         found = await store.of_user(self._db, tenant_id, user_id, types=types, before=before, limit=page_size + 1)
         return _page(kind, found, page_size)
 
+    async def list_device_events(
+        self,
+        tenant_id: str,
+        user_id: str,
+        device_id: str,
+        session_ids: Sequence[str],
+        *,
+        types: Sequence[str] | None = None,
+        page_size: int,
+        page_token: str = "",
+    ) -> tuple[Sequence[AuditEvent], str]:
+        """A page of what happened to a user's device and to sessions on it; as `list_session_events`."""
+        kind = f"device-events:{tenant_id}:{device_id}"
+        before = _position(kind, page_token) if page_token else None
+        found = await store.of_device(
+            self._db, tenant_id, user_id, device_id, session_ids, types=types, before=before, limit=page_size + 1
+        )
+        return _page(kind, found, page_size)
+
     async def of_request(self, tenant_id: str, request_id: str) -> Sequence[AuditEvent]:
         """What one call did: how support finds out why it was refused."""
         return await store.of_request(self._db, tenant_id, request_id, limit=_MOST_OF_A_REQUEST)

@@ -55,6 +55,37 @@ async def of_user(
     return [_event(row) for row in rows]
 
 
+async def of_device(
+    db: Database,
+    tenant_id: str,
+    user_id: str,
+    device_id: str,
+    session_ids: Sequence[str],
+    *,
+    types: Sequence[str] | None,
+    before: tuple[datetime, str] | None,
+    limit: int,
+) -> list[AuditEvent]:
+    """Up to `limit` events of a user's device and of sessions on it, newest first, after the position `before`."""
+    chosen = "" if types is None else "AND type = ANY(%s)"
+    following = "" if before is None else "AND (time, event_id) < (%s, %s)"
+    rows = await db.fetch_page(
+        f"""{_EVENT} WHERE tenant_id = %s AND user_id = %s AND (data->>'device' = %s OR session_id = ANY(%s))
+                 {chosen} {following}
+             ORDER BY time DESC, event_id DESC LIMIT %s""",
+        (
+            tenant_id,
+            user_id,
+            device_id,
+            list(session_ids),
+            *([] if types is None else [list(types)]),
+            *(before or ()),
+            limit,
+        ),
+    )
+    return [_event(row) for row in rows]
+
+
 async def of_request(db: Database, tenant_id: str, request_id: str, *, limit: int) -> list[AuditEvent]:
     """Up to `limit` events of one call, oldest first."""
     rows = await db.fetch_all(

@@ -5,7 +5,7 @@ import re
 import secrets
 from typing import Final, Literal
 
-NameKind = Literal["tenant", "user", "session", "client", "key", "group", "identifier", "credential", "login"]
+NameKind = Literal["tenant", "user", "session", "client", "key", "group", "identifier", "credential", "login", "device"]
 
 _SEGMENT: Final = r"([A-Za-z0-9_-]{1,128})"
 _PATTERNS: Final[dict[NameKind, str]] = {
@@ -18,6 +18,7 @@ _PATTERNS: Final[dict[NameKind, str]] = {
     "identifier": "tenants/*/users/*/identifiers/*",
     "credential": "tenants/*/users/*/credentials/*",
     "login": "tenants/*/logins/*",
+    "device": "tenants/*/users/*/devices/*",
 }
 TENANT_ID: Final = re.compile(r"[a-z][a-z0-9-]{0,30}")
 """What ids of tenants look like."""
@@ -99,3 +100,8 @@ def credential_name(tenant_id: str, user_id: str, credential_id: str) -> str:
 def login_name(tenant_id: str, login_id: str) -> str:
     """Resource name of a login."""
     return f"tenants/{tenant_id}/logins/{login_id}"
+
+
+def device_name(tenant_id: str, user_id: str, device_id: str) -> str:
+    """Resource name of a device."""
+    return f"tenants/{tenant_id}/users/{user_id}/devices/{device_id}"

@@ -164,6 +164,17 @@ class Policy:
         zero="for ever",
     )
 
+    # Devices.
+    new_device_notice: bool = flag(
+        "Whether a user is told by mail of a sign-in on a new device.", default=True, stricter=True
+    )
+    posture_max_age: timedelta = span(
+        "24h", "How long a report on the state of a device counts.", least="1m", most="90d"
+    )
+    device_trusted_for: timedelta = span(
+        "30d", "How long a device may be trusted; with 0s not at all.", least="0s", most="365d"
+    )
+
     # Browsers and accounts.
     remember_me: bool = flag(
         "Whether browsers keep a session's cookies until it ends, else until they are closed; counts for a whole "

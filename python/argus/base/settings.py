@@ -139,6 +139,17 @@ class Settings(ListenerSettings, CacheSettings, MailSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
 
+    geo_folder: Path | None = Field(
+        None,
+        description="Folder of the address databases that tell where a device is (argus geo install); every .mmdb in "
+        "it counts, and every .txt of ranges. If not given: geo in data_dir. docs/guides/devices.md",
+    )
+    patch_file: Path | None = Field(
+        None,
+        description="Release data that patch levels go by (argus patch update). If not given: releases.json in "
+        "data_dir; without a file those that Argus brings.",
+    )
+
     policy: PolicySettings = Field(default_factory=PolicySettings, description="Default policy.")
 
     _sources: dict[str, str] = PrivateAttr(default_factory=dict)
@@ -194,6 +205,16 @@ class Settings(ListenerSettings, CacheSettings, MailSettings):
         """The address of Redis, taken apart; None: none is set."""
         text = self.redis_url.get_secret_value()
         return RedisUrl.parse(text) if text else None
+
+    @property
+    def geo_path(self) -> Path:
+        """Folder of the address databases."""
+        return self.geo_folder or self.data_dir / "geo"
+
+    @property
+    def patch_path(self) -> Path:
+        """File of the release data."""
+        return self.patch_file or self.data_dir / "releases.json"
 
     def key_encryption_bytes(self) -> bytes | None:
         """The key-encryption key itself; None: a command wraps it, or none is set."""

@@ -118,6 +118,7 @@ class PasswordCheck:
     ok: bool
     credential_id: str | None = None
     closed_to_unknown_devices: bool = False
+    to_be_replaced: bool = False
     secret_hash: str = field(default="", repr=False)
 
 

@@ -96,6 +96,7 @@ class Passwords:
             ok=fits and is_possible,
             credential_id=row["credential_id"],
             closed_to_unknown_devices=row["closed_to_unknown_devices"],
+            to_be_replaced=row["to_be_replaced"],
             secret_hash=secret_hash,
         )
 
@@ -222,6 +223,13 @@ class Passwords:
             if await store.close_to_unknown_devices(tx, tenant_id, user_id, kind):
                 event = Event(type="credential.closed_to_unknown_devices", user_id=user_id, data={"kind": kind})
                 tx.record(event, time=now)
+
+    async def close_for_all(self, tx: Transaction, tenant_id: str, user_id: str) -> bool:
+        """Has the user's password refused everywhere until it is replaced, within `tx`; False if there is none."""
+        is_closed = await store.close_password(tx, tenant_id, user_id)
+        if is_closed:
+            tx.record(Event(type="credential.closed", user_id=user_id, data={"kind": "password"}), time=self._now())
+        return is_closed
 
     async def list(
         self, tenant_id: str, user_id: str, *, page_size: int, page_token: str = ""

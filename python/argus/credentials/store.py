@@ -16,7 +16,7 @@ _COLUMNS: Final = (
 # Peers are found by an index of their own, at once, whatever PostgreSQL believes of the table; one of another tenant,
 # behind the last of this one, is left out.
 _FIND: Final = """
-    SELECT c.credential_id, c.secret_hash, c.closed_to_unknown_devices, peer.secret_hash AS peer_hash
+    SELECT c.credential_id, c.secret_hash, c.closed_to_unknown_devices, c.to_be_replaced, peer.secret_hash AS peer_hash
       FROM (VALUES (%(tenant)s::text, %(user)s::text, %(point)s::text)) AS asked (tenant_id, user_id, point)
       LEFT JOIN credentials c
            ON c.tenant_id = asked.tenant_id AND c.user_id = asked.user_id AND c.kind = 'password'
@@ -40,7 +40,7 @@ async def find_password(db: Database, tenant_id: str, user_id: str, *, point: st
     Args:
         db: Database.
         tenant_id: Tenant.
-        user_id: User; its columns (credential_id, secret_hash, closed_to_unknown_devices) are None if it has none.
+        user_id: User; its columns (credential_id, secret_hash, whether it is closed) are None if it has none.
         point: Somewhere among the ids of credentials: `peer_hash` is that of the tenant's next password from there on.
     """
     row = await db.fetch_one(_FIND, {"tenant": tenant_id, "user": user_id, "point": point})
@@ -155,7 +155,7 @@ async def replace_password(
             VALUES (%s, %s, %s, 'password', %s, %s)
             ON CONFLICT (tenant_id, user_id) WHERE kind = 'password'
             DO UPDATE SET secret_hash = excluded.secret_hash, create_time = excluded.create_time,
-                          last_use_time = NULL, closed_to_unknown_devices = false,
+                          last_use_time = NULL, closed_to_unknown_devices = false, to_be_replaced = false,
                           revision = credentials.revision + 1
             RETURNING {_COLUMNS}""",
         (tenant_id, credential_id, user_id, secret_hash, at),
@@ -199,6 +199,16 @@ async def close_to_unknown_devices(tx: Transaction, tenant_id: str, user_id: str
         """UPDATE credentials SET closed_to_unknown_devices = true, revision = revision + 1
             WHERE tenant_id = %s AND user_id = %s AND kind = %s AND NOT closed_to_unknown_devices""",
         (tenant_id, user_id, kind),
+    )
+    return written > 0
+
+
+async def close_password(tx: Transaction, tenant_id: str, user_id: str) -> bool:
+    """Has the user's password refused everywhere until it is replaced; False if there is none."""
+    written = await tx.execute(
+        """UPDATE credentials SET to_be_replaced = true, closed_to_unknown_devices = true, revision = revision + 1
+            WHERE tenant_id = %s AND user_id = %s AND kind = 'password'""",
+        (tenant_id, user_id),
     )
     return written > 0
 

@@ -17,7 +17,8 @@ from argus.base.origin import Origin
 from argus.flows.delivery import Deliveries, post_contested, post_sessions_ended
 from argus.internal.v1.engine_pb2 import Effect
 from argus.internal.v1.engine_pb2 import Effects as EffectsMessage
-from argus.sessions.activity_store import Activity, write_activity
+from argus.networks.service import Networks
+from argus.sessions.activity_store import Activity, Sighting, write_activity, write_places
 from argus.sessions.ending_store import EndingStore
 from argus.sessions.model import EndReason
 from argus.sessions.outbox_store import Delivery, OutboxStore
@@ -46,6 +47,7 @@ class Effects:
         ending: EndingStore,
         outbox: OutboxStore,
         deliveries: Deliveries,
+        networks: Networks,
         *,
         now: Now,
     ) -> None:
@@ -54,6 +56,7 @@ class Effects:
         self._ending = ending
         self._outbox = outbox
         self._deliveries = deliveries
+        self._networks = networks
         self._now = now
         self._turn = asyncio.Lock()
 
@@ -143,7 +146,21 @@ class Effects:
         batch = _activity(effects)
         if batch:
             await write_activity(tx, batch)
+        seen = self._sightings(effects)
+        if seen:
+            await write_places(tx, seen)
         return deliveries
+
+    def _sightings(self, effects: Iterable[Effect]) -> list[Sighting]:
+        """Where sessions were used; of several places of one the last counts."""
+        used = (effect for effect in effects if effect.generation or effect.last_active)
+        newest = {(one.tenant_id, one.session_id): address for one in used if (address := _address(one.ip_address))}
+        return [
+            Sighting(
+                tenant_id=tenant_id, session_id=session_id, ip_address=address, place=self._networks.look_up(address)
+            )
+            for (tenant_id, session_id), address in newest.items()
+        ]
 
     async def _write_verdict(self, tx: Transaction, effect: Effect) -> list[Delivery]:
         """What the engine has decided over a session; nothing where PostgreSQL has it already."""

@@ -13,8 +13,8 @@ from argus.base.errors import ArgusError
 from argus.base.events import Event
 from argus.base.origin import Origin
 from argus.clients.model import Client
-from argus.devices.model import Device, DeviceTraits
-from argus.devices.service import Devices
+from argus.devices.model import Device, DeviceTraits, Identity
+from argus.devices.sightings import Arrival, Sightings, Use
 from argus.flows.delivery import CREATION_PATIENCE, SESSION_BEGUN, ended_event, tombstones
 from argus.sessions.ending_store import EndingStore, UserState
 from argus.sessions.live_store import LiveSessions, Reservation
@@ -40,6 +40,7 @@ class NewSession:
         acr: Level that its user has reached, 1 to 3.
         amr: Methods by which (RFC 8176).
         device: Known device that it runs on; None: it is a new one.
+        identity: By what the device was known.
         because: Event of what led to it, written with it.
         confirmation: Key that it is bound to, of which its tokens need a proof.
     """
@@ -54,6 +55,7 @@ class NewSession:
     traits: DeviceTraits = field(default_factory=DeviceTraits)
     ip_address: str | None = None
     device: Device | None = None
+    identity: Identity = ""
     because: Event | None = None
     confirmation: Confirmation | None = None
 
@@ -63,6 +65,7 @@ class Creation:
     """A session that has its place and is to be written.
 
     Attributes:
+        tells_new_device: Should its device be a new one, its user is to be told.
         is_begun: It is being written; whoever gives up from now on does not know whether it was.
     """
 
@@ -70,6 +73,7 @@ class Creation:
     session: Session
     reservation: Reservation
     origin: Origin
+    tells_new_device: bool = True
     is_begun: bool = False
 
     @property
@@ -124,14 +128,14 @@ class SessionCommits:
         ending: EndingStore,
         live: LiveSessions,
         outbox: OutboxStore,
-        devices: Devices,
+        sightings: Sightings,
     ) -> None:
         self._db = db
         self._sessions = sessions
         self._ending = ending
         self._live = live
         self._outbox = outbox
-        self._devices = devices
+        self._sightings = sightings
         self._together: Together[Creation, Kept] = db.together(
             "sessions", self._many, abandoned=self._abandoned, most_waiting=_MOST_WAITING
         )
@@ -238,16 +242,20 @@ class SessionCommits:
         return [one for one in creations if one.session.name not in errors]
 
     async def _insert(self, tx: Transaction, creations: Sequence[Creation]) -> Mapping[str, Kept]:
-        made = [self._device(one.new) for one in creations]
+        made = [self._device(one) for one in creations]
         victims = {one.session.session_id: await self._make_room(tx, one) for one in creations}
         kept = {
             one.session.session_id: _with_device(one, device) for one, (device, _) in zip(creations, made, strict=True)
         }
-        known = [(one.new.device, one.new.traits) for one in creations if one.new.device is not None]
-        new = [(device, one.origin) for one, (device, token) in zip(creations, made, strict=True) if token]
+        uses = [_use(one, one.new.device) for one in creations if one.new.device is not None]
+        arrivals = [
+            Arrival(device=device, origin=one.origin, is_told=one.tells_new_device)
+            for one, (device, token) in zip(creations, made, strict=True)
+            if token
+        ]
         async with tx.pipelined():
-            await self._devices.seen_all(tx, known)
-            await self._devices.keep_all(tx, new)
+            await self._sightings.seen_all(tx, uses)
+            await self._sightings.keep_all(tx, arrivals)
             await self._sessions.insert_all(tx, list(kept.values()))
             for one in creations:
                 _record(tx, one, victims[one.session.session_id])
@@ -269,11 +277,14 @@ class SessionCommits:
             tx, session.tenant_id, creation.reservation.victims, at=session.create_time, reason=EndReason.LIMIT
         )
 
-    def _device(self, new: NewSession) -> tuple[Device, str]:
+    def _device(self, creation: Creation) -> tuple[Device, str]:
         """The device, and its token if it is a new one."""
+        new, session = creation.new, creation.session
         if new.device is not None:
             return new.device, ""
-        return self._devices.new(new.user.tenant_id, new.user.user_id, new.traits)
+        return self._sightings.new(
+            new.user.tenant_id, new.user.user_id, new.traits, key_sha256=session.binding, place=session.place
+        )
 
     async def _abandoned(self, kept: Sequence[Kept]) -> None:
         """Nobody has tokens of these sessions, and the worker of the outbox removes them; their victims are over."""
@@ -296,6 +307,18 @@ def _refusal(
     begun = whole_second(creation.session.create_time)
     until = max((one for one in (user.not_before, covers.get(creation.client)) if one is not None), default=None)
     return CoveredError(until) if until is not None and begun <= until else None
+
+
+def _use(creation: Creation, device: Device) -> Use:
+    new, session = creation.new, creation.session
+    return Use(
+        device=device,
+        identity=new.identity,
+        traits=new.traits,
+        place=session.place,
+        key_sha256=session.binding,
+        origin=creation.origin,
+    )
 
 
 def _with_device(creation: Creation, device: Device) -> Session:

@@ -13,12 +13,14 @@ from argus._core import Engine
 from argus.base.clock import Now
 from argus.base.errors import OverloadedError, UnavailableError
 from argus.base.origin import Origin
+from argus.base.place import NOWHERE, Place
 from argus.base.policy import Policy
 from argus.credentials.levels import has_counting_factor
 from argus.flows.commit_sessions import CoveredError, Creation, NewSession, SessionCommits
 from argus.flows.rebuild import Rebuild
 from argus.flows.snapshot import Snapshot, issue
 from argus.internal.v1.engine_pb2 import IssueRequest
+from argus.networks.service import Networks
 from argus.policies.model import EffectivePolicy
 from argus.policies.service import Policies
 from argus.sessions.live_store import LiveSessions, Reservation, ReserveStatus, WriteStatus, record_of
@@ -69,6 +71,7 @@ class CreateSession:
         signing_keys: SigningKeys,
         engine: Engine,
         snapshot: Snapshot,
+        networks: Networks,
         *,
         now: Now,
     ) -> None:
@@ -80,6 +83,7 @@ class CreateSession:
         self._signing_keys = signing_keys
         self._engine = engine
         self._snapshot = snapshot
+        self._networks = networks
         self._now = now
 
     async def create(self, new: NewSession, *, origin: Origin) -> CreatedSession:
@@ -102,7 +106,8 @@ class CreateSession:
         await self._rebuild.not_before(user.tenant_id, new.client.client_id)
         for _ in range(_TRIES):
             session_id = self._live.new_session_id(user.tenant_id, user.user_id)
-            session = _session(new, policy, session_id, refresh_id_key, self._now())
+            place = self._networks.look_up(new.ip_address) if new.ip_address else NOWHERE
+            session = _session(new, policy, session_id, refresh_id_key, place, self._now())
             try:
                 return await self._begin(new, session, policy, origin)
             except CoveredError as covered:
@@ -156,7 +161,13 @@ class CreateSession:
         self, new: NewSession, session: Session, policy: EffectivePolicy, origin: Origin
     ) -> CreatedSession:
         reservation = await self._reserve(session, policy)
-        creation = Creation(new=new, session=session, reservation=reservation, origin=origin)
+        creation = Creation(
+            new=new,
+            session=session,
+            reservation=reservation,
+            origin=origin,
+            tells_new_device=policy.policy.new_device_notice,
+        )
         try:
             kept = await self._commits.keep(creation)
         except BaseException as error:
@@ -218,7 +229,9 @@ def _check_level(new: NewSession, policy: Policy) -> None:
         raise LevelTooLowError(policy.required_acr, second_factor=policy.second_factor)
 
 
-def _session(new: NewSession, policy: EffectivePolicy, session_id: str, refresh_id_key: int, now: datetime) -> Session:
+def _session(
+    new: NewSession, policy: EffectivePolicy, session_id: str, refresh_id_key: int, place: Place, now: datetime
+) -> Session:
     idle_deadline, absolute_deadline = deadlines(created=now, idle=policy.policy.idle, absolute=policy.policy.absolute)
     return Session(
         tenant_id=new.user.tenant_id,
@@ -243,4 +256,14 @@ def _session(new: NewSession, policy: EffectivePolicy, session_id: str, refresh_
         device_browser=new.traits.browser,
         ip_address=new.ip_address,
         user_agent=new.traits.user_agent,
+        device_os_version=new.traits.os_version,
+        device_browser_version=new.traits.browser_version,
+        device_app=new.traits.app,
+        country=place.country,
+        city=place.city,
+        radius_km=place.radius_km,
+        asn=place.asn,
+        asn_name=place.asn_name,
+        network_class=place.network_class,
+        seen_ip_address=new.ip_address,
     )

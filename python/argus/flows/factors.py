@@ -29,6 +29,7 @@ class Check:
         proved: What it proves; None: it is wrong.
         user_id: Whose factor it is, where the answer itself says so (a passkey, in a login without an identifier).
         is_closed: It takes no tries from unknown devices.
+        is_over: It takes none from any: it has to be replaced.
         rule: What a wrong answer broke, where more is known than that; for the audit alone.
         found: What the factor wants to have back in `use`; never shown.
     """
@@ -36,6 +37,7 @@ class Check:
     proved: Proved | None = None
     user_id: str | None = None
     is_closed: bool = False
+    is_over: bool = False
     rule: str = ""
     found: Any = field(default=None, repr=False)
 
@@ -189,6 +191,7 @@ class PasswordFactor:
         return Check(
             proved=Proved(method=self.method) if check.ok else None,
             is_closed=check.closed_to_unknown_devices,
+            is_over=check.to_be_replaced,
             found=check,
         )
 

@@ -13,7 +13,7 @@ from argus.base.ids import new_id
 from argus.base.origin import Origin
 from argus.clients.service import Clients
 from argus.credentials.levels import Method
-from argus.devices.model import Device, DeviceTraits
+from argus.devices.model import DeviceTraits, Recognized
 from argus.devices.service import Devices
 from argus.flows.commit_sessions import NewSession
 from argus.flows.create_session import CreatedSession, CreateSession
@@ -23,7 +23,7 @@ from argus.flows.login import Logins, Step, proved_level
 from argus.flows.proofs import Proofs
 from argus.flows.tries import login_event
 from argus.sessions.login_store import LOGIN_LIFE, Login
-from argus.sessions.model import SessionLimitReachedError
+from argus.sessions.model import SessionLimitReachedError, binding_of
 from argus.storage.postgres import Database
 from argus.tenants.service import Tenants
 from argus.users.model import MAX_IDENTIFIER, UserDisabledError, UserNotFoundError, canonical_identifier
@@ -146,7 +146,7 @@ class SignIn:
         self, login: Login, traits: DeviceTraits, confirmation: Confirmation | None, origin: Origin
     ) -> CreatedSession:
         try:
-            new = replace(await self._new_session(login, traits, origin), confirmation=confirmation)
+            new = replace(await self._new_session(login, traits, confirmation, origin), confirmation=confirmation)
             return await self._create_session.create(new, origin=origin)
         except (UserDisabledError, UserNotFoundError):
             raise FactorRefusedError from None  # since the factor was checked
@@ -155,8 +155,11 @@ class SignIn:
             await self._db.record(origin, event, self._now())
             raise
 
-    async def _new_session(self, login: Login, traits: DeviceTraits, origin: Origin) -> NewSession:
+    async def _new_session(
+        self, login: Login, traits: DeviceTraits, confirmation: Confirmation | None, origin: Origin
+    ) -> NewSession:
         level = proved_level(login)
+        known = await self._device(login, traits, confirmation)
         return NewSession(
             user=await self._users.get(login.tenant_id, login.user_id),
             client=await self._clients.get(login.tenant_id, login.client_id),
@@ -167,11 +170,17 @@ class SignIn:
             auth_time=self._now(),
             traits=traits,
             ip_address=origin.ip_address,
-            device=await self._device(login),
+            device=known.device if known else None,
+            identity=known.identity if known else "",
             because=login_event(login, "login.completed", data={"acr": str(level.acr), "amr": " ".join(level.amr)}),
         )
 
-    async def _device(self, login: Login) -> Device | None:
+    async def _device(self, login: Login, traits: DeviceTraits, confirmation: Confirmation | None) -> Recognized | None:
         """The known device; one that turns out to be another user's (a passkey has said whose login it is) is none."""
-        device = await self._devices.find(login.tenant_id, login.device_id) if login.device_id else None
-        return device if device is not None and device.user_id == login.user_id else None
+        return await self._devices.known(
+            login.tenant_id,
+            login.user_id,
+            key_sha256=binding_of(confirmation),
+            of_token=await self._devices.find(login.tenant_id, login.device_id) if login.device_id else None,
+            installation_id=traits.installation_id,
+        )

@@ -159,6 +159,6 @@ def _refusal(login: Login, factor: Factor, holder: Holder, check: Check, attempt
         return "USER_DISABLED"
     # A known device has its own failures; so many from it, and it is as good as unknown.
     is_closed = attempt.failures > CLOSING_FAILURES if login.is_of_known_device else check.is_closed
-    if not is_closed:
+    if not (is_closed or check.is_over):
         return None
     return "PASSWORD_CLOSED" if is_password else "FACTOR_CLOSED"

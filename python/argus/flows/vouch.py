@@ -9,15 +9,14 @@ from argus.base.errors import InvalidFieldError, RequestAlreadyDoneError
 from argus.base.ids import parse_name
 from argus.base.limits import CLOCK_LEEWAY
 from argus.base.origin import Origin
-from argus.clients.model import Client
 from argus.clients.service import Clients
-from argus.devices.model import Device, DeviceTraits
+from argus.devices.model import DeviceTraits, Recognized
 from argus.devices.service import Devices
 from argus.flows.commit_sessions import NewSession
 from argus.flows.create_session import CreatedSession, CreateSession
 from argus.flows.grant import granted_resource, user_scope
 from argus.flows.proofs import Proofs
-from argus.sessions.model import AssertedAcrTooHighError, SessionNotFoundError
+from argus.sessions.model import AssertedAcrTooHighError, SessionNotFoundError, binding_of
 from argus.sessions.service import Sessions
 from argus.storage.postgres import Database
 from argus.storage.requests import forget
@@ -122,6 +121,8 @@ class VouchedSessions:
         user = await self._users.get(vouched.tenant_id, vouched.user_id)
         if user.disabled:
             raise UserDisabledError(user.user_id)
+        confirmation = await self._confirmation(vouched, origin)
+        known = await self._device(vouched, confirmation)
         return NewSession(
             user=user,
             client=client,
@@ -132,18 +133,23 @@ class VouchedSessions:
             auth_time=self._auth_time(vouched.auth_time),
             traits=vouched.traits,
             ip_address=vouched.ip_address,
-            device=await self._device(vouched, client),
-            confirmation=await self._confirmation(vouched, origin),
+            device=known.device if known else None,
+            identity=known.identity if known else "",
+            confirmation=confirmation,
         )
 
     async def _confirmation(self, vouched: Vouched, origin: Origin) -> Confirmation | None:
         return await self._proofs.check(vouched.proof, origin=origin, client_id=vouched.client_id)
 
-    async def _device(self, vouched: Vouched, client: Client) -> Device | None:
-        if not vouched.device_token:
-            return None
-        device = await self._devices.recognize(client.tenant_id, vouched.device_token)
-        return device if device is not None and device.user_id == vouched.user_id else None
+    async def _device(self, vouched: Vouched, confirmation: Confirmation | None) -> Recognized | None:
+        token = vouched.device_token
+        return await self._devices.known(
+            vouched.tenant_id,
+            vouched.user_id,
+            key_sha256=binding_of(confirmation),
+            of_token=await self._devices.recognize(vouched.tenant_id, token) if token else None,
+            installation_id=vouched.traits.installation_id,
+        )
 
     def _auth_time(self, given: datetime | None) -> datetime:
         now = self._now()

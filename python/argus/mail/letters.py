@@ -91,6 +91,9 @@ def _written(letter: Letter, locale: str, layout: str) -> str:
         "code": letter.code,
         "locale": locale,
         "layout": layout,
+        # Mails that waited while Argus was renewed have no such facts.
+        "where": "",
+        "credit": "",
     }
     text = template.render(names | dict(letter.mail.variables))
     return " ".join(text.split()) if layout == "subject" else _GAPS.sub("\n\n", text.strip()) + "\n"

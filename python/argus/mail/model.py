@@ -21,6 +21,7 @@ Template = Literal[
     "factor_removed",
     "factor_closed",
     "new_device",
+    "device_reported",
     "identifier_added",
     "identifier_removed",
 ]

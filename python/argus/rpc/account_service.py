@@ -10,6 +10,7 @@ from argus.base import ids
 from argus.base.errors import RequestAlreadyDoneError
 from argus.flows.accounts.asking import Asking
 from argus.flows.accounts.invitation import Invitation
+from argus.flows.accounts.not_me import NotMe
 from argus.flows.accounts.recovery import Recovery
 from argus.flows.accounts.registration import Registration
 from argus.flows.accounts.verification import Verification
@@ -33,6 +34,7 @@ _PURPOSES: Final[dict[Purpose, pb.LinkPurpose.ValueType]] = {
     "verification": pb.LINK_PURPOSE_VERIFICATION,
     "invitation": pb.LINK_PURPOSE_INVITATION,
     "handover": pb.LINK_PURPOSE_RECOVERY,
+    "not_me": pb.LINK_PURPOSE_NOT_ME,
 }
 
 
@@ -46,6 +48,7 @@ class AccountServicer(account_service_pb2_grpc.AccountServiceServicer):
         registration: Registration,
         verification: Verification,
         invitation: Invitation,
+        not_me: NotMe,
         links: Links,
         logins: Logins,
         users: Users,
@@ -56,6 +59,7 @@ class AccountServicer(account_service_pb2_grpc.AccountServiceServicer):
         self._registration = registration
         self._verification = verification
         self._invitation = invitation
+        self._not_me = not_me
         self._links = links
         self._users = users
 
@@ -150,6 +154,14 @@ class AccountServicer(account_service_pb2_grpc.AccountServiceServicer):
             tenant_id, _token(request.token), _password(request.password), origin=origin_of(request)
         )
         return pb.AcceptInvitationResponse()
+
+    async def ReportDevice(self, request: pb.ReportDeviceRequest, context: Context) -> pb.ReportDeviceResponse:
+        """Says by a link's token that it was somebody else on a new device."""
+        tenant_id = validate.tenant(request.parent, "parent")
+        done = await self._not_me.complete(tenant_id, _token(request.token), origin=origin_of(request))
+        return pb.ReportDeviceResponse(
+            sessions_state=termination_state(done.ends.state), password_closed=done.password_closed
+        )
 
     async def GetAccountLink(self, request: pb.GetAccountLinkRequest, context: Context) -> pb.GetAccountLinkResponse:
         """Says what a link's token is good for."""

@@ -5,12 +5,12 @@ from typing import Any, Final
 import grpc
 
 from argus.base.errors import RequestAlreadyDoneError
-from argus.devices.model import Device
+from argus.flows.known_devices import KnownDevice
 from argus.flows.self.security_events import SecurityEvent, SecurityEventPage
 from argus.flows.self.service import SelfService
 from argus.rpc import validate
 from argus.rpc.converters import CREDENTIAL_KINDS, termination_state, user_message
-from argus.rpc.entitled import is_shown
+from argus.rpc.device_messages import described, known_device_message, traits_message
 from argus.rpc.oneself import Recognition
 from argus.rpc.own_credentials import OwnCredentialRpcs
 from argus.rpc.session_messages import device_message, ended_message, location_message, session_message
@@ -145,6 +145,47 @@ class SelfServicer(self_service_pb2_grpc.SelfServiceServicer):
         shown = [_device(one, current=current) for one in page.devices]
         return pb.ListOwnDevicesResponse(devices=shown, next_page_token=page.next_page_token)
 
+    async def UpdateOwnDevice(self, request: pb.UpdateOwnDeviceRequest, context: Context) -> pb.UpdateOwnDeviceResponse:
+        """Changes what the user calls a device, or its group."""
+        name = validate.own_device(request.device.name, "device.name")
+        display_name, category = described(request)
+        oneself, origin = await self._recognize(request)
+        try:
+            known = await self._service.devices.describe(
+                oneself,
+                name,
+                display_name=display_name,
+                category=category,
+                etag=request.device.etag,
+                origin=origin,
+            )
+        except RequestAlreadyDoneError:
+            known = await self._service.devices.get(oneself, name)
+        return pb.UpdateOwnDeviceResponse(device=known_device_message(known))
+
+    async def TrustOwnDevice(self, request: pb.TrustOwnDeviceRequest, context: Context) -> pb.TrustOwnDeviceResponse:
+        """Trusts a device for a time, or no longer."""
+        device_id = validate.own_id(request.device_id, "device_id")
+        has_time = request.HasField("trusted_for")
+        trusted_for = validate.duration(request.trusted_for, "trusted_for") if has_time else None
+        oneself, origin = await self._recognize(request)
+        try:
+            known = await self._service.devices.trust(oneself, device_id, trusted_for=trusted_for, origin=origin)
+        except RequestAlreadyDoneError:
+            known = await self._service.devices.get(oneself, device_id)
+        return pb.TrustOwnDeviceResponse(device=known_device_message(known))
+
+    async def ListOwnDeviceEvents(
+        self, request: pb.ListOwnDeviceEventsRequest, context: Context
+    ) -> pb.ListOwnDeviceEventsResponse:
+        """Lists what happened to one device."""
+        device_id = validate.own_id(request.device_id, "device_id")
+        oneself, _ = await self._recognize(request)
+        page = await self._service.events.page_of_device(
+            oneself, device_id, size=validate.page_size(request.page_size), page_token=request.page_token
+        )
+        return pb.ListOwnDeviceEventsResponse(events=_events(page), next_page_token=page.next_page_token)
+
     async def ForgetOwnDevice(self, request: pb.ForgetOwnDeviceRequest, context: Context) -> pb.ForgetOwnDeviceResponse:
         """Forgets a device."""
         device_id = validate.own_id(request.device_id, "device_id")
@@ -224,7 +265,7 @@ def _event(event: SecurityEvent) -> pb.SecurityEvent:
         session=event.session_name,
         current=event.is_current,
         device=device_message(session) if session else None,
-        location=location_message(session) if session else None,
+        location=location_message(session.place) if session else None,
         ip_address=event.ip_address,
         client_id=event.client_id,
         end_reason=types_pb2.EndReason.ValueType(event.end_reason or 0),
@@ -239,18 +280,12 @@ def _credential_kind(event: SecurityEvent) -> credential_service_pb2.CredentialK
     return CREDENTIAL_KINDS[event.credential_kind]
 
 
-def _device(device: Device, *, current: str | None) -> pb.OwnDevice:
-    is_named = is_shown("device_names")
+def _device(known: KnownDevice, *, current: str | None) -> pb.OwnDevice:
+    device = known.device
     return pb.OwnDevice(
-        device=types_pb2.Device(
-            name=device.device_id,
-            display_name=(device.display_name if is_named else "") or device.traits.display_name,
-            type=device.traits.type,
-            os=device.traits.os,
-            browser=device.traits.browser,
-            category=device.category if is_named else "",
-        ),
+        device=traits_message(device),
         create_time=validate.to_timestamp(device.create_time),
         last_seen_time=validate.to_timestamp(device.last_seen_time),
         current=device.device_id == current,
+        details=known_device_message(known),
     )

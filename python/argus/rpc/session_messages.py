@@ -1,15 +1,18 @@
 """Sessions and what is known about devices, between messages and features."""
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
 from argus.base.errors import InvalidFieldError
 from argus.base.ids import session_name
-from argus.devices.model import DeviceTraits, traits_of
+from argus.base.place import NetworkClass, Place
+from argus.devices.model import DeviceTraits
+from argus.devices.traits import HINTS, Hints, traits_of
 from argus.rpc.context import CONTEXT_SCOPE, current_caller
 from argus.rpc.entitled import is_shown
-from argus.rpc.validate import to_timestamp
+from argus.rpc.validate import text, to_timestamp
 from argus.sessions.model import ACR_PREFIX, EndReason, Session, SessionState
 from argus.v1 import types_pb2
 
@@ -18,6 +21,13 @@ _STATES: Final = {
     SessionState.CONTESTED: types_pb2.SESSION_STATE_CONTESTED,
     SessionState.ENDED: types_pb2.SESSION_STATE_ENDED,
 }
+_CLASSES: Final[Mapping[NetworkClass, types_pb2.NetworkClass.ValueType]] = {
+    "access": types_pb2.NETWORK_CLASS_ACCESS,
+    "hosting": types_pb2.NETWORK_CLASS_HOSTING,
+    "anonymiser": types_pb2.NETWORK_CLASS_ANONYMISER,
+}
+_UNKNOWN_CLASS: Final = types_pb2.NETWORK_CLASS_UNSPECIFIED
+_MAX_INSTALLATION_ID: Final = 128
 _ACR: Final = re.compile(re.escape(ACR_PREFIX) + "([123])")
 # RFC 8176: what the registry had when it was made; the record has a bit for each.
 AMR_VALUES: Final = frozenset(
@@ -37,7 +47,7 @@ def session_message(session: Session, *, current: str = "") -> types_pb2.Session
         state=_STATES[session.state],
         client_id=session.client_id,
         device=device_message(session),
-        location=location_message(session),
+        location=location_message(session.place),
         create_time=to_timestamp(session.create_time),
         last_active_time=to_timestamp(session.last_active_time),
         idle_expire_time=to_timestamp(session.idle_deadline),
@@ -63,6 +73,9 @@ def device_message(session: Session) -> types_pb2.Device:
         os=session.device_os,
         browser=session.device_browser,
         category=session.category if is_named else "",
+        os_version=session.device_os_version,
+        browser_version=session.device_browser_version,
+        app=session.device_app,
     )
 
 
@@ -71,11 +84,18 @@ def _own_name(session: Session) -> str:
     return DeviceTraits(os=session.device_os, browser=session.device_browser).display_name
 
 
-def location_message(session: Session) -> types_pb2.Location | None:
-    """Where a session was last seen; None: it is not known."""
-    if session.country is None and session.city is None:
+def location_message(place: Place) -> types_pb2.Location | None:
+    """A place; None: nothing is known of it."""
+    if place.is_unknown:
         return None
-    return types_pb2.Location(country=session.country or "", city=session.city or "", radius_km=session.radius_km or 0)
+    return types_pb2.Location(
+        country=place.country or "",
+        city=place.city or "",
+        radius_km=place.radius_km or 0,
+        asn=place.asn or 0,
+        asn_name=place.asn_name or "",
+        network_class=_CLASSES[place.network_class] if place.network_class else _UNKNOWN_CLASS,
+    )
 
 
 def ended_message(
@@ -92,7 +112,15 @@ def ended_message(
 
 def traits(context: types_pb2.ClientContext) -> DeviceTraits:
     """What is known about the user's device; nothing if the caller's word does not count."""
-    return traits_of(context.user_agent) if CONTEXT_SCOPE in current_caller().scopes else DeviceTraits()
+    if CONTEXT_SCOPE not in current_caller().scopes:
+        return DeviceTraits()
+    return traits_of(
+        context.user_agent,
+        Hints(**{name: getattr(context.client_hints, name) for name in HINTS}),
+        app=context.app,
+        fingerprint=context.fingerprint,
+        installation_id=text(context.installation_id, "client_context.installation_id", _MAX_INSTALLATION_ID),
+    )
 
 
 def acr_level(text: str, field: str, *, default: int) -> int:

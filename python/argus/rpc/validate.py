@@ -93,6 +93,19 @@ def credential(text: str, field: str, *, allow_system: bool = False) -> tuple[st
     return found[0], found[1], found[2]
 
 
+def device(text: str, field: str, *, allow_system: bool = False) -> tuple[str, str, str]:
+    """Tenant, user and device of "tenants/*/users/*/devices/*"; raises as `tenant` does."""
+    found = _parse("device", text, field, allow_system=allow_system)
+    return found[0], found[1], own_id(found[2], field)
+
+
+def own_device(text: str, field: str) -> str:
+    """`text`, if it is "tenants/*/users/*/devices/*" or an id; whose it is is asked where the user is known."""
+    found = ids.parse_name("device", text)
+    own_id(found[2] if found else text, field)
+    return text
+
+
 def client(text: str, field: str, *, allow_system: bool = False) -> tuple[str, str]:
     """Tenant and client of "tenants/*/clients/*"; raises as `tenant` does."""
     found = _parse("client", text, field, allow_system=allow_system)

@@ -12,18 +12,20 @@ from argus.flows.accounts.asking import Asking
 from argus.flows.accounts.email_code import EmailCodeFactor
 from argus.flows.accounts.help import AccountHelp
 from argus.flows.accounts.invitation import Invitation
+from argus.flows.accounts.not_me import NotMe
 from argus.flows.accounts.notices import TOLD, Notices
 from argus.flows.accounts.posting import Posting
 from argus.flows.accounts.recovery import Recovery
 from argus.flows.accounts.registration import Registration
 from argus.flows.accounts.verification import Verification
 from argus.flows.factors import Factor
+from argus.flows.terminate import Terminate
 from argus.flows.user_lifecycle import UserLifecycle
 from argus.mail.carriers import Carrier, Folder, Smtp
 from argus.mail.service import Mails
+from argus.networks.service import Networks
 from argus.plans.service import Plans
 from argus.policies.service import Policies
-from argus.sessions.store import SessionStore
 from argus.storage.postgres import Database
 from argus.tenants.service import Tenants
 from argus.threats.guessing.service import Guessing
@@ -53,19 +55,12 @@ class Accounts:
     registration: Registration
     verification: Verification
     invitation: Invitation
+    not_me: NotMe
     help: AccountHelp
 
 
 def post_office(
-    settings: Settings,
-    db: Database,
-    key: bytes,
-    users: Users,
-    devices: Devices,
-    sessions: SessionStore,
-    plans: Plans,
-    *,
-    now: Now,
+    settings: Settings, db: Database, key: bytes, users: Users, plans: Plans, networks: Networks, *, now: Now
 ) -> PostOffice:
     """Mail as the settings say; what happens in `db` is told from here on.
 
@@ -74,18 +69,18 @@ def post_office(
         db: Where mails wait.
         key: What the secrets of links and codes are computed with.
         users: Whose addresses notices go to.
-        devices: Tell which one is a user's first.
-        sessions: Tell the same, of users whose devices were forgotten.
         plans: Say whose users are told of new devices.
+        networks: Say where things happened.
         now: The time.
     """
     sender = settings.mail_from or _NO_SENDER
     mails = Mails(db, _carrier(settings), sender=sender, locale=settings.mail_locale, now=now)
+    links = Links(db, key, now=now)
     if mails.is_on:
-        db.witness(TOLD, Notices(users, devices, sessions, plans, mails).post)
+        db.witness(TOLD, Notices(users, plans, mails, links, networks).post)
     return PostOffice(
         mails=mails,
-        links=Links(db, key, now=now),
+        links=links,
         codes=EmailCodes(db, key, now=now),
     )
 
@@ -111,6 +106,8 @@ def account_flows(
     policies: Policies,
     guessing: Guessing,
     lifecycle: UserLifecycle,
+    devices: Devices,
+    terminate: Terminate,
     now: Now,
 ) -> Accounts:
     """The flows and the workers behind them."""
@@ -124,6 +121,7 @@ def account_flows(
         registration=Registration(links, users, lifecycle, policies, now=now),
         verification=Verification(db, links, users, now=now),
         invitation=Invitation(db, links, users, passwords, lifecycle, mails, now=now),
+        not_me=NotMe(links, devices, passwords, terminate, now=now),
         help=AccountHelp(db, links, users, mails, tenants, now=now),
     )
 

@@ -15,6 +15,7 @@ from argus.v1 import (
     authentication_service_pb2_grpc,
     client_service_pb2_grpc,
     credential_service_pb2_grpc,
+    device_service_pb2_grpc,
     key_service_pb2_grpc,
     revocation_service_pb2_grpc,
     self_service_pb2_grpc,
@@ -73,6 +74,7 @@ class Stubs:
     authentication: "authentication_service_pb2_grpc.AuthenticationServiceAsyncStub"
     clients: "client_service_pb2_grpc.ClientServiceAsyncStub"
     credentials: "credential_service_pb2_grpc.CredentialServiceAsyncStub"
+    devices: "device_service_pb2_grpc.DeviceServiceAsyncStub"
     keys: "key_service_pb2_grpc.KeyServiceAsyncStub"
     revocations: "revocation_service_pb2_grpc.RevocationServiceAsyncStub"
     self_service: "self_service_pb2_grpc.SelfServiceAsyncStub"
@@ -87,6 +89,7 @@ class Stubs:
             "authentication": authentication_service_pb2_grpc.AuthenticationServiceStub,
             "clients": client_service_pb2_grpc.ClientServiceStub,
             "credentials": credential_service_pb2_grpc.CredentialServiceStub,
+            "devices": device_service_pb2_grpc.DeviceServiceStub,
             "keys": key_service_pb2_grpc.KeyServiceStub,
             "revocations": revocation_service_pb2_grpc.RevocationServiceStub,
             "self_service": self_service_pb2_grpc.SelfServiceStub,

@@ -8,7 +8,9 @@ from argus.base import clock as clocks
 from argus.base.settings import Settings
 from argus.clients.service import Clients
 from argus.credentials.service import Passwords
+from argus.devices.postures.service import Postures
 from argus.devices.service import Devices
+from argus.devices.sightings import Sightings
 from argus.devices.store import DeviceStore
 from argus.flows.actions import Actions
 from argus.flows.activity import Effects
@@ -23,7 +25,9 @@ from argus.flows.delivery import Deliveries
 from argus.flows.factor_reset import FactorReset
 from argus.flows.hot import HotCalls
 from argus.flows.import_users import ImportUsers
+from argus.flows.known_devices import KnownDevices
 from argus.flows.login import Logins
+from argus.flows.new_devices import CREATED, NewDevices
 from argus.flows.offline_ends import OfflineEnds
 from argus.flows.outbox import Outbox
 from argus.flows.progress import Progress
@@ -44,6 +48,8 @@ from argus.flows.unused_accounts import UnusedAccounts
 from argus.flows.user_lifecycle import UserLifecycle
 from argus.flows.vouch import VouchedSessions
 from argus.groups.service import Groups
+from argus.networks.service import Networks
+from argus.patches.service import Patches
 from argus.plans.service import Plans
 from argus.policies.model import default_policy
 from argus.policies.service import Policies
@@ -126,7 +132,9 @@ async def compose(
         rotation_period=settings.key_rotation_period,
         refresh_algorithm=settings.refresh_token_alg,
     )
-    devices = Devices(DeviceStore(db), now=now)
+    networks, device_secret = Networks(settings.geo_path), derived_key(identifier_key, "devices")
+    devices = Devices(DeviceStore(db), secret=device_secret, now=now)
+    sightings = Sightings(DeviceStore(db), secret=device_secret, now=now)
     guessing = Guessing(GuessingStore(redis), identifier_key, now=now)
     session_store, ending, outbox_store = SessionStore(db), EndingStore(db), OutboxStore(db)
     sessions = Sessions(db, session_store, now=now)
@@ -144,7 +152,7 @@ async def compose(
 
     restore = RestoreStore(db, redis, keyspace)
     deliveries = Deliveries(db, session_store, ending, live, outbox_store, restore, now=now)
-    effects = Effects(engine, db, ending, outbox_store, deliveries, now=now)
+    effects = Effects(engine, db, ending, outbox_store, deliveries, networks, now=now)
     cover_store = CoverStore(redis, keyspace)
     records = LiveRecords(redis, keyspace, now=now)
     rebuild = Rebuild(db, KnownSessions(), records, cover_store, effects, rate=settings.rebuild_rate)
@@ -153,7 +161,7 @@ async def compose(
         db, session_store, ending, outbox_store, deliveries, offline, users, clients, tenants, now=now
     )
     create_session = CreateSession(
-        SessionCommits(db, session_store, ending, live, outbox_store, devices),
+        SessionCommits(db, session_store, ending, live, outbox_store, sightings),
         live,
         outbox_store,
         rebuild,
@@ -161,9 +169,11 @@ async def compose(
         signing_keys,
         engine,
         snapshot,
+        networks,
         now=now,
     )
-    post = post_office(settings, db, mail_key, users, devices, session_store, plans, now=now)
+    db.witness([CREATED], NewDevices(devices, session_store).note)  # before whoever tells of what it records
+    post = post_office(settings, db, mail_key, users, plans, networks, now=now)
     kinds = make_factors(
         db,
         redis,
@@ -209,6 +219,10 @@ async def compose(
     audit = Audit(db, now)
     client_tokens = ClientTokens(db, tenants, clients, guessing, engine, snapshot, now=now)
     hot = HotCalls(engine, redis, rebuild, effects, snapshot)
+    patches = Patches(settings.patch_path)
+    known_devices = KnownDevices(
+        db, users, devices, Postures(db, now=now), patches, policies, session_store, audit, terminate, now=now
+    )
     lifecycle = UserLifecycle(db, users, groups, passwords, policies, terminate, guessing, post.links, now=now)
     accounts = account_flows(
         db,
@@ -219,6 +233,8 @@ async def compose(
         policies=policies,
         guessing=guessing,
         lifecycle=lifecycle,
+        devices=devices,
+        terminate=terminate,
         now=now,
     )
     return Argus(
@@ -243,6 +259,9 @@ async def compose(
         audit=audit,
         sessions=sessions,
         devices=devices,
+        known_devices=known_devices,
+        networks=networks,
+        patches=patches,
         guessing=guessing,
         create_tenant=CreateTenant(db, tenants, clients, signing_keys, rsa_bits=settings.rsa_bits, now=now),
         user_lifecycle=lifecycle,
@@ -270,7 +289,7 @@ async def compose(
             engine, hot, client_tokens, terminate, refusals, snapshot, deadline=settings.request_deadline, now=now
         ),
         self_service=make_self_service(
-            db, users, policies, sessions, devices, passwords, kinds, audit, terminate, lifecycle, now=now
+            db, users, policies, sessions, known_devices, passwords, kinds, audit, terminate, lifecycle, now=now
         ),
         revoke_token=RevokeToken(engine, refusals, snapshot, terminate, db, now=now),
         refusals=refusals,

@@ -18,6 +18,8 @@ _REPORT: Final = timedelta(seconds=10)
 _REVOCATIONS: Final = timedelta(seconds=5)
 # An account counts as unused by days, audit events as old by months; both are acted upon within the day.
 _UPKEEP: Final = timedelta(hours=1)
+# What was installed meanwhile counts without a start.
+_FILES: Final = timedelta(seconds=10)
 _HOUSEKEEPING: Final = timedelta(minutes=5)
 
 
@@ -41,4 +43,6 @@ def add_loops(background: Background, argus: Argus) -> None:
     background.every("unused-accounts", _UPKEEP, argus.unused_accounts.disable_due)
     background.every("audit-purge", _UPKEEP, argus.audit_upkeep.purge)
     background.every("audit-addresses", _UPKEEP, argus.audit_upkeep.cut_addresses)
+    background.every("networks", _FILES, argus.networks.keep_fresh)
+    background.every("patches", _FILES, argus.patches.keep_fresh)
     background.every("partitions", _HOUSEKEEPING, argus.audit.ensure_partitions)

@@ -51,7 +51,7 @@ def make_pages(argus: Argus, actions: Actions, visits: Visits, same_origin: Same
         *sign_in.routes(),
         *EnrolmentPages(site, actions, argus.logins).routes(),
         *members.routes(),
-        *DevicePages(site, members, actions, selves).routes(),
+        *DevicePages(site, members, actions, selves, argus.networks).routes(),
         *SecurityPages(site, members, selves).routes(),
         *ActivityPages(site, members, selves).routes(),
         *(AccountPages(site, _link_flows(argus)).routes() if settings.has_mail else ()),
@@ -67,4 +67,5 @@ def _link_flows(argus: Argus) -> LinkFlows:
         registration=flows.registration,
         verification=flows.verification,
         invitation=flows.invitation,
+        not_me=flows.not_me,
     )

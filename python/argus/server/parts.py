@@ -19,6 +19,7 @@ from argus.flows.create_session import CreateSession
 from argus.flows.factor_reset import FactorReset
 from argus.flows.hot import HotCalls
 from argus.flows.import_users import ImportUsers
+from argus.flows.known_devices import KnownDevices
 from argus.flows.login import Logins
 from argus.flows.outbox import Outbox
 from argus.flows.rebuild import Rebuild
@@ -36,6 +37,8 @@ from argus.flows.unused_accounts import UnusedAccounts
 from argus.flows.user_lifecycle import UserLifecycle
 from argus.flows.vouch import VouchedSessions
 from argus.groups.service import Groups
+from argus.networks.service import Networks
+from argus.patches.service import Patches
 from argus.plans.service import Plans
 from argus.policies.service import Policies
 from argus.revocations.service import Revocations
@@ -80,6 +83,9 @@ class Argus:
     audit: Audit
     sessions: Sessions
     devices: Devices
+    known_devices: KnownDevices
+    networks: Networks
+    patches: Patches
     guessing: Guessing
     create_tenant: CreateTenant
     user_lifecycle: UserLifecycle

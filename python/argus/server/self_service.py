@@ -3,7 +3,7 @@
 from argus.audit.service import Audit
 from argus.base.clock import Now
 from argus.credentials.service import Passwords
-from argus.devices.service import Devices
+from argus.flows.known_devices import KnownDevices
 from argus.flows.self.fresh_proof import FreshProof
 from argus.flows.self.own_credentials import OwnCredentials
 from argus.flows.self.own_devices import OwnDevices
@@ -25,7 +25,7 @@ def make_self_service(
     users: Users,
     policies: Policies,
     sessions: Sessions,
-    devices: Devices,
+    devices: KnownDevices,
     passwords: Passwords,
     kinds: FactorKinds,
     audit: Audit,
@@ -39,8 +39,8 @@ def make_self_service(
     return SelfService(
         users=users,
         sessions=own_sessions,
-        devices=OwnDevices(devices, sessions, terminate),
-        events=SecurityEvents(audit, own_sessions),
+        devices=OwnDevices(devices, sessions),
+        events=SecurityEvents(audit, own_sessions, devices),
         credentials=OwnCredentials(
             db,
             users,

@@ -6,6 +6,7 @@ from argus.rpc.account_service import AccountServicer
 from argus.rpc.authentication_service import AuthenticationServicer
 from argus.rpc.client_service import ClientServicer
 from argus.rpc.credential_service import CredentialServicer
+from argus.rpc.device_service import DeviceServicer
 from argus.rpc.key_service import KeyServicer
 from argus.rpc.oneself import Recognition
 from argus.rpc.passkeys import PasskeyRpcs
@@ -28,6 +29,7 @@ def make_servicers(argus: Argus) -> Mapping[str, object]:
             accounts.registration,
             accounts.verification,
             accounts.invitation,
+            accounts.not_me,
             argus.post.links,
             argus.logins,
             argus.users,
@@ -44,6 +46,7 @@ def make_servicers(argus: Argus) -> Mapping[str, object]:
             argus.user_lifecycle,
             PasskeyRpcs(argus.tenants, argus.kinds.passkey_changes, argus.kinds.passkey_rules),
         ),
+        "argus.v1.DeviceService": DeviceServicer(argus.known_devices),
         "argus.v1.KeyService": KeyServicer(argus.signing_keys, argus.snapshot),
         "argus.v1.RevocationService": RevocationServicer(argus.revocations),
         "argus.v1.SelfService": SelfServicer(argus.self_service, Recognition(argus.hot, argus.refusals)),

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
+from argus.base.place import Place
 from argus.storage.postgres import Transaction
 
 
@@ -36,6 +37,50 @@ class Activity:
         """Takes a use in."""
         self.last_active_time = max(last_active_time, self.last_active_time or last_active_time)
         self.idle_deadline = max(idle_deadline, self.idle_deadline or idle_deadline)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """Where a session was seen."""
+
+    tenant_id: str
+    session_id: str
+    ip_address: str
+    place: Place
+
+
+async def write_places(tx: Transaction, batch: Collection[Sighting]) -> None:
+    """Notes where living sessions were seen; one whose address has not changed is left as it is."""
+    ordered = sorted(batch, key=lambda one: (one.tenant_id, one.session_id))
+    places = [one.place for one in ordered]
+    await tx.execute(
+        """WITH news AS (
+               SELECT * FROM unnest(%s::text[], %s::text[], %s::inet[], %s::text[], %s::text[], %s::integer[],
+                                    %s::bigint[], %s::text[], %s::text[])
+                      AS n (tenant_id, session_id, ip_address, country, city, radius_km, asn, asn_name,
+                            network_class)),
+           moved AS (
+               SELECT s.tenant_id, s.session_id FROM sessions s
+                 JOIN news n ON n.tenant_id = s.tenant_id AND n.session_id = s.session_id
+                WHERE s.state <> 'ended' AND s.seen_ip_address IS DISTINCT FROM n.ip_address
+                ORDER BY s.tenant_id, s.session_id FOR UPDATE OF s)
+           UPDATE sessions s SET seen_ip_address = n.ip_address, country = n.country, city = n.city,
+               radius_km = n.radius_km, asn = n.asn, asn_name = n.asn_name, network_class = n.network_class
+             FROM moved m
+             JOIN news n ON n.tenant_id = m.tenant_id AND n.session_id = m.session_id
+            WHERE s.tenant_id = m.tenant_id AND s.session_id = m.session_id""",
+        (
+            [one.tenant_id for one in ordered],
+            [one.session_id for one in ordered],
+            [one.ip_address for one in ordered],
+            [one.country for one in places],
+            [one.city for one in places],
+            [one.radius_km for one in places],
+            [one.asn for one in places],
+            [one.asn_name for one in places],
+            [one.network_class for one in places],
+        ),
+    )
 
 
 async def write_activity(tx: Transaction, batch: Collection[Activity]) -> None:

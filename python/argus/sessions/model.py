@@ -9,6 +9,7 @@ from typing import Self
 
 from argus.base.errors import ArgusError, Code
 from argus.base.ids import etag, session_name
+from argus.base.place import NetworkClass, Place
 from argus.v1.errors_pb2 import ErrorReason
 from argus.v1.types_pb2 import Confirmation
 
@@ -52,6 +53,8 @@ class Session:
         generation_bound_rotated: The bound was made by a rotation, not by a sign-in or step-up.
         refresh_id_key: Id of the key that the ids of the family's refresh tokens are computed with.
         binding: Truncated SHA-256 of the key it is bound to.
+        ip_address: Where it was begun.
+        seen_ip_address: Where it was last seen; country, city, radius and network are that address's.
         covered_until: Sessions begun up to then are over, by the user's, client's or tenant's `not_before`.
         covered_reason: The reason that goes with it.
     """
@@ -83,6 +86,9 @@ class Session:
     device_type: str = ""
     device_os: str = ""
     device_browser: str = ""
+    device_os_version: str = ""
+    device_browser_version: str = ""
+    device_app: str = ""
     display_name: str = ""
     category: str = ""
     ip_address: str | None = None
@@ -90,6 +96,10 @@ class Session:
     country: str | None = None
     city: str | None = None
     radius_km: int | None = None
+    asn: int | None = None
+    asn_name: str | None = None
+    network_class: NetworkClass | None = None
+    seen_ip_address: str | None = None
     revision: int = 1
     covered_until: datetime | None = None
     covered_reason: EndReason | None = None
@@ -98,6 +108,18 @@ class Session:
     def name(self) -> str:
         """Resource name."""
         return session_name(self.tenant_id, self.user_id, self.session_id)
+
+    @property
+    def place(self) -> Place:
+        """Where it was last seen."""
+        return Place(
+            country=self.country,
+            city=self.city,
+            radius_km=self.radius_km,
+            asn=self.asn,
+            asn_name=self.asn_name,
+            network_class=self.network_class,
+        )
 
     @property
     def etag(self) -> str:

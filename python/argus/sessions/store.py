@@ -29,21 +29,26 @@ _INSERT: Final = """
     INSERT INTO sessions (tenant_id, session_id, user_id, client_id, device_id, state, create_time, last_active_time,
            idle_deadline, absolute_deadline, policy_revision, family, refresh_id_key, generation_bound,
            generation_bound_time, generation_bound_rotated, binding, acr, amr, auth_time, scope, resources, device_type,
-           device_os, device_browser, display_name, category, ip_address, user_agent)
+           device_os, device_browser, display_name, category, ip_address, user_agent, country, city, radius_km, asn,
+           asn_name, network_class, seen_ip_address, device_os_version, device_browser_version, device_app)
     SELECT tenant_id, session_id, user_id, client_id, device_id, state, create_time, last_active_time,
            idle_deadline, absolute_deadline, policy_revision, family, refresh_id_key, generation_bound,
            generation_bound_time, generation_bound_rotated, binding, acr, string_to_array(amr, ' '), auth_time, scope,
            string_to_array(resources, ' '), device_type, device_os, device_browser, display_name, category,
-           ip_address::inet, user_agent
+           ip_address::inet, user_agent, country, city, radius_km, asn, asn_name, network_class, seen_ip_address::inet,
+           device_os_version, device_browser_version, device_app
       FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[],
                   %s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::integer[], %s::bigint[], %s::smallint[],
                   %s::bigint[], %s::timestamptz[], %s::boolean[], %s::bytea[], %s::smallint[], %s::text[],
                   %s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
-                  %s::text[], %s::text[])
+                  %s::text[], %s::text[], %s::text[], %s::text[], %s::integer[], %s::bigint[], %s::text[], %s::text[],
+                  %s::text[], %s::text[], %s::text[], %s::text[])
            AS w (tenant_id, session_id, user_id, client_id, device_id, state, create_time, last_active_time,
                  idle_deadline, absolute_deadline, policy_revision, family, refresh_id_key, generation_bound,
                  generation_bound_time, generation_bound_rotated, binding, acr, amr, auth_time, scope, resources,
-                 device_type, device_os, device_browser, display_name, category, ip_address, user_agent)"""
+                 device_type, device_os, device_browser, display_name, category, ip_address, user_agent, country, city,
+                 radius_km, asn, asn_name, network_class, seen_ip_address, device_os_version, device_browser_version,
+                 device_app)"""
 
 
 class SessionStore:
@@ -161,6 +166,28 @@ class SessionStore:
             (display_name, category, session.tenant_id, session.session_id),
         )
 
+    async def on_device(self, tenant_id: str, user_id: str, device_id: str, *, limit: int) -> list[str]:
+        """Ids of the newest sessions of a user on a device, living or not."""
+        rows = await self._db.fetch_all(
+            """SELECT session_id FROM sessions WHERE tenant_id = %s AND user_id = %s AND device_id = %s
+                ORDER BY create_time DESC LIMIT %s""",
+            (tenant_id, user_id, device_id, limit),
+        )
+        return [row["session_id"] for row in rows]
+
+    async def describe_device(
+        self, tx: Transaction, tenant_id: str, user_id: str, device_id: str, *, display_name: str, category: str
+    ) -> None:
+        """Changes what the device of all of a user's sessions on it is called, and its group."""
+        await tx.execute(
+            """UPDATE sessions SET display_name = %s, category = %s, revision = revision + 1
+                WHERE (tenant_id, session_id) IN (
+                      SELECT tenant_id, session_id FROM sessions
+                       WHERE tenant_id = %s AND user_id = %s AND device_id = %s AND state <> 'ended'
+                       ORDER BY tenant_id, session_id FOR UPDATE)""",
+            (display_name, category, tenant_id, user_id, device_id),
+        )
+
     async def begin_family(self, tx: Transaction, session: Session) -> None:
         """Writes the new family of a locked session, and what its user has proved for it."""
         await tx.execute(
@@ -185,7 +212,8 @@ def from_row(row: Row) -> Session:
     values = {name: row[name] for name in _COLUMNS}
     values["state"] = SessionState(row["state"])
     values["end_reason"] = EndReason[row["end_reason"]] if row["end_reason"] else None
-    values["ip_address"] = str(row["ip_address"]) if row["ip_address"] is not None else None
+    for name in ("ip_address", "seen_ip_address"):
+        values[name] = str(row[name]) if row[name] is not None else None
     values["binding"] = bytes(row["binding"]) if row["binding"] is not None else None
     covers = [
         (row[column], reason)
@@ -231,6 +259,16 @@ def _new_row(session: Session) -> tuple[Any, ...]:
         session.category,
         session.ip_address,
         session.user_agent,
+        session.country,
+        session.city,
+        session.radius_km,
+        session.asn,
+        session.asn_name,
+        session.network_class,
+        session.seen_ip_address,
+        session.device_os_version,
+        session.device_browser_version,
+        session.device_app,
     )
 
 

@@ -36,6 +36,8 @@ class _LinkPurposeEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """Verifying an address."""
     LINK_PURPOSE_INVITATION: _LinkPurpose.ValueType  # 4
     """Accepting an invitation."""
+    LINK_PURPOSE_NOT_ME: _LinkPurpose.ValueType  # 5
+    """Saying that it was somebody else on a new device."""
 
 class LinkPurpose(_LinkPurpose, metaclass=_LinkPurposeEnumTypeWrapper):
     """What a link in a mail is for."""
@@ -50,6 +52,8 @@ LINK_PURPOSE_VERIFICATION: LinkPurpose.ValueType  # 3
 """Verifying an address."""
 LINK_PURPOSE_INVITATION: LinkPurpose.ValueType  # 4
 """Accepting an invitation."""
+LINK_PURPOSE_NOT_ME: LinkPurpose.ValueType  # 5
+"""Saying that it was somebody else on a new device."""
 global___LinkPurpose = LinkPurpose
 
 @typing.final
@@ -491,6 +495,57 @@ class AcceptInvitationResponse(google.protobuf.message.Message):
     ) -> None: ...
 
 global___AcceptInvitationResponse = AcceptInvitationResponse
+
+@typing.final
+class ReportDeviceRequest(google.protobuf.message.Message):
+    """Request of ReportDevice."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: builtins.int
+    TOKEN_FIELD_NUMBER: builtins.int
+    CLIENT_CONTEXT_FIELD_NUMBER: builtins.int
+    parent: builtins.str
+    """tenants/*."""
+    token: builtins.str
+    """Token of the link."""
+    @property
+    def client_context(self) -> argus.v1.types_pb2.ClientContext:
+        """What is known about the device that the report comes from."""
+
+    def __init__(
+        self,
+        *,
+        parent: builtins.str = ...,
+        token: builtins.str = ...,
+        client_context: argus.v1.types_pb2.ClientContext | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["client_context", b"client_context"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["client_context", b"client_context", "parent", b"parent", "token", b"token"]) -> None: ...
+
+global___ReportDeviceRequest = ReportDeviceRequest
+
+@typing.final
+class ReportDeviceResponse(google.protobuf.message.Message):
+    """Response of ReportDevice."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SESSIONS_STATE_FIELD_NUMBER: builtins.int
+    PASSWORD_CLOSED_FIELD_NUMBER: builtins.int
+    sessions_state: argus.v1.types_pb2.TerminationState.ValueType
+    """How far the ends of the sessions have come."""
+    password_closed: builtins.bool
+    """The user has a password, and a new one must be set before it signs in by one again."""
+    def __init__(
+        self,
+        *,
+        sessions_state: argus.v1.types_pb2.TerminationState.ValueType = ...,
+        password_closed: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["password_closed", b"password_closed", "sessions_state", b"sessions_state"]) -> None: ...
+
+global___ReportDeviceResponse = ReportDeviceResponse
 
 @typing.final
 class GetAccountLinkRequest(google.protobuf.message.Message):

@@ -85,6 +85,11 @@ class AccountServiceStub(object):
                 request_serializer=argus_dot_v1_dot_account__service__pb2.AcceptInvitationRequest.SerializeToString,
                 response_deserializer=argus_dot_v1_dot_account__service__pb2.AcceptInvitationResponse.FromString,
                 _registered_method=True)
+        self.ReportDevice = channel.unary_unary(
+                '/argus.v1.AccountService/ReportDevice',
+                request_serializer=argus_dot_v1_dot_account__service__pb2.ReportDeviceRequest.SerializeToString,
+                response_deserializer=argus_dot_v1_dot_account__service__pb2.ReportDeviceResponse.FromString,
+                _registered_method=True)
         self.GetAccountLink = channel.unary_unary(
                 '/argus.v1.AccountService/GetAccountLink',
                 request_serializer=argus_dot_v1_dot_account__service__pb2.GetAccountLinkRequest.SerializeToString,
@@ -189,6 +194,16 @@ class AccountServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReportDevice(self, request, context):
+        """Says by the token of a new-device mail that it was somebody else: the sessions on that device end, it is forgotten,
+        and the user's password is closed until a new one is set; a mail brings the link for it.
+
+        Not idempotent: the token is spent. Errors: LINK_INVALID, UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetAccountLink(self, request, context):
         """Says what a link's token is good for, for the page that it leads to. Changes nothing, however often it is called:
         programs that follow the links in mails spend none. Errors: LINK_INVALID, UNAVAILABLE.
@@ -244,6 +259,11 @@ def add_AccountServiceServicer_to_server(servicer, server):
                     servicer.AcceptInvitation,
                     request_deserializer=argus_dot_v1_dot_account__service__pb2.AcceptInvitationRequest.FromString,
                     response_serializer=argus_dot_v1_dot_account__service__pb2.AcceptInvitationResponse.SerializeToString,
+            ),
+            'ReportDevice': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportDevice,
+                    request_deserializer=argus_dot_v1_dot_account__service__pb2.ReportDeviceRequest.FromString,
+                    response_serializer=argus_dot_v1_dot_account__service__pb2.ReportDeviceResponse.SerializeToString,
             ),
             'GetAccountLink': grpc.unary_unary_rpc_method_handler(
                     servicer.GetAccountLink,
@@ -500,6 +520,33 @@ class AccountService(object):
             '/argus.v1.AccountService/AcceptInvitation',
             argus_dot_v1_dot_account__service__pb2.AcceptInvitationRequest.SerializeToString,
             argus_dot_v1_dot_account__service__pb2.AcceptInvitationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportDevice(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/argus.v1.AccountService/ReportDevice',
+            argus_dot_v1_dot_account__service__pb2.ReportDeviceRequest.SerializeToString,
+            argus_dot_v1_dot_account__service__pb2.ReportDeviceResponse.FromString,
             options,
             channel_credentials,
             insecure,

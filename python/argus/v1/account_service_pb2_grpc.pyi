@@ -115,6 +115,16 @@ class AccountServiceStub:
     Not idempotent: the token is spent. Errors: LINK_INVALID, USER_DISABLED, PASSWORD_REFUSED, UNAVAILABLE.
     """
 
+    ReportDevice: grpc.UnaryUnaryMultiCallable[
+        argus.v1.account_service_pb2.ReportDeviceRequest,
+        argus.v1.account_service_pb2.ReportDeviceResponse,
+    ]
+    """Says by the token of a new-device mail that it was somebody else: the sessions on that device end, it is forgotten,
+    and the user's password is closed until a new one is set; a mail brings the link for it.
+
+    Not idempotent: the token is spent. Errors: LINK_INVALID, UNAVAILABLE.
+    """
+
     GetAccountLink: grpc.UnaryUnaryMultiCallable[
         argus.v1.account_service_pb2.GetAccountLinkRequest,
         argus.v1.account_service_pb2.GetAccountLinkResponse,
@@ -218,6 +228,16 @@ class AccountServiceAsyncStub:
     """Sets the first password of an invited user by the token of its link.
 
     Not idempotent: the token is spent. Errors: LINK_INVALID, USER_DISABLED, PASSWORD_REFUSED, UNAVAILABLE.
+    """
+
+    ReportDevice: grpc.aio.UnaryUnaryMultiCallable[
+        argus.v1.account_service_pb2.ReportDeviceRequest,
+        argus.v1.account_service_pb2.ReportDeviceResponse,
+    ]
+    """Says by the token of a new-device mail that it was somebody else: the sessions on that device end, it is forgotten,
+    and the user's password is closed until a new one is set; a mail brings the link for it.
+
+    Not idempotent: the token is spent. Errors: LINK_INVALID, UNAVAILABLE.
     """
 
     GetAccountLink: grpc.aio.UnaryUnaryMultiCallable[
@@ -341,6 +361,18 @@ class AccountServiceServicer(metaclass=abc.ABCMeta):
         """Sets the first password of an invited user by the token of its link.
 
         Not idempotent: the token is spent. Errors: LINK_INVALID, USER_DISABLED, PASSWORD_REFUSED, UNAVAILABLE.
+        """
+
+    @abc.abstractmethod
+    def ReportDevice(
+        self,
+        request: argus.v1.account_service_pb2.ReportDeviceRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[argus.v1.account_service_pb2.ReportDeviceResponse, collections.abc.Awaitable[argus.v1.account_service_pb2.ReportDeviceResponse]]:
+        """Says by the token of a new-device mail that it was somebody else: the sessions on that device end, it is forgotten,
+        and the user's password is closed until a new one is set; a mail brings the link for it.
+
+        Not idempotent: the token is spent. Errors: LINK_INVALID, UNAVAILABLE.
         """
 
     @abc.abstractmethod

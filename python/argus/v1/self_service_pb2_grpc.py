@@ -87,6 +87,21 @@ class SelfServiceStub(object):
                 request_serializer=argus_dot_v1_dot_self__service__pb2.ListOwnDevicesRequest.SerializeToString,
                 response_deserializer=argus_dot_v1_dot_self__service__pb2.ListOwnDevicesResponse.FromString,
                 _registered_method=True)
+        self.UpdateOwnDevice = channel.unary_unary(
+                '/argus.v1.SelfService/UpdateOwnDevice',
+                request_serializer=argus_dot_v1_dot_self__service__pb2.UpdateOwnDeviceRequest.SerializeToString,
+                response_deserializer=argus_dot_v1_dot_self__service__pb2.UpdateOwnDeviceResponse.FromString,
+                _registered_method=True)
+        self.TrustOwnDevice = channel.unary_unary(
+                '/argus.v1.SelfService/TrustOwnDevice',
+                request_serializer=argus_dot_v1_dot_self__service__pb2.TrustOwnDeviceRequest.SerializeToString,
+                response_deserializer=argus_dot_v1_dot_self__service__pb2.TrustOwnDeviceResponse.FromString,
+                _registered_method=True)
+        self.ListOwnDeviceEvents = channel.unary_unary(
+                '/argus.v1.SelfService/ListOwnDeviceEvents',
+                request_serializer=argus_dot_v1_dot_self__service__pb2.ListOwnDeviceEventsRequest.SerializeToString,
+                response_deserializer=argus_dot_v1_dot_self__service__pb2.ListOwnDeviceEventsResponse.FromString,
+                _registered_method=True)
         self.ForgetOwnDevice = channel.unary_unary(
                 '/argus.v1.SelfService/ForgetOwnDevice',
                 request_serializer=argus_dot_v1_dot_self__service__pb2.ForgetOwnDeviceRequest.SerializeToString,
@@ -213,6 +228,32 @@ class SelfServiceServicer(object):
 
     def ListOwnDevices(self, request, context):
         """Lists the devices that are known as the user's, the last used first. Errors: PAGE_TOKEN_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateOwnDevice(self, request, context):
+        """Changes what the user calls a device, or the group that it is in; its sessions that live are called so, too.
+
+        Idempotent by `request_id`. Errors: DEVICE_NOT_FOUND, ETAG_MISMATCH, FIELD_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TrustOwnDevice(self, request, context):
+        """Trusts a device for a time, at most as long as the policy says (`device_trusted_for`), or no longer.
+
+        Idempotent by `request_id`. Errors: DEVICE_NOT_FOUND, DEVICE_TRUST_REFUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListOwnDeviceEvents(self, request, context):
+        """Lists what happened to one device of the user and to the sessions on it, newest first.
+        Errors: DEVICE_NOT_FOUND, PAGE_TOKEN_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -359,6 +400,21 @@ def add_SelfServiceServicer_to_server(servicer, server):
                     servicer.ListOwnDevices,
                     request_deserializer=argus_dot_v1_dot_self__service__pb2.ListOwnDevicesRequest.FromString,
                     response_serializer=argus_dot_v1_dot_self__service__pb2.ListOwnDevicesResponse.SerializeToString,
+            ),
+            'UpdateOwnDevice': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateOwnDevice,
+                    request_deserializer=argus_dot_v1_dot_self__service__pb2.UpdateOwnDeviceRequest.FromString,
+                    response_serializer=argus_dot_v1_dot_self__service__pb2.UpdateOwnDeviceResponse.SerializeToString,
+            ),
+            'TrustOwnDevice': grpc.unary_unary_rpc_method_handler(
+                    servicer.TrustOwnDevice,
+                    request_deserializer=argus_dot_v1_dot_self__service__pb2.TrustOwnDeviceRequest.FromString,
+                    response_serializer=argus_dot_v1_dot_self__service__pb2.TrustOwnDeviceResponse.SerializeToString,
+            ),
+            'ListOwnDeviceEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListOwnDeviceEvents,
+                    request_deserializer=argus_dot_v1_dot_self__service__pb2.ListOwnDeviceEventsRequest.FromString,
+                    response_serializer=argus_dot_v1_dot_self__service__pb2.ListOwnDeviceEventsResponse.SerializeToString,
             ),
             'ForgetOwnDevice': grpc.unary_unary_rpc_method_handler(
                     servicer.ForgetOwnDevice,
@@ -662,6 +718,87 @@ class SelfService(object):
             '/argus.v1.SelfService/ListOwnDevices',
             argus_dot_v1_dot_self__service__pb2.ListOwnDevicesRequest.SerializeToString,
             argus_dot_v1_dot_self__service__pb2.ListOwnDevicesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateOwnDevice(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/argus.v1.SelfService/UpdateOwnDevice',
+            argus_dot_v1_dot_self__service__pb2.UpdateOwnDeviceRequest.SerializeToString,
+            argus_dot_v1_dot_self__service__pb2.UpdateOwnDeviceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TrustOwnDevice(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/argus.v1.SelfService/TrustOwnDevice',
+            argus_dot_v1_dot_self__service__pb2.TrustOwnDeviceRequest.SerializeToString,
+            argus_dot_v1_dot_self__service__pb2.TrustOwnDeviceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListOwnDeviceEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/argus.v1.SelfService/ListOwnDeviceEvents',
+            argus_dot_v1_dot_self__service__pb2.ListOwnDeviceEventsRequest.SerializeToString,
+            argus_dot_v1_dot_self__service__pb2.ListOwnDeviceEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -92,6 +92,32 @@ class SelfServiceStub:
     ]
     """Lists the devices that are known as the user's, the last used first. Errors: PAGE_TOKEN_INVALID."""
 
+    UpdateOwnDevice: grpc.UnaryUnaryMultiCallable[
+        argus.v1.self_service_pb2.UpdateOwnDeviceRequest,
+        argus.v1.self_service_pb2.UpdateOwnDeviceResponse,
+    ]
+    """Changes what the user calls a device, or the group that it is in; its sessions that live are called so, too.
+
+    Idempotent by `request_id`. Errors: DEVICE_NOT_FOUND, ETAG_MISMATCH, FIELD_INVALID.
+    """
+
+    TrustOwnDevice: grpc.UnaryUnaryMultiCallable[
+        argus.v1.self_service_pb2.TrustOwnDeviceRequest,
+        argus.v1.self_service_pb2.TrustOwnDeviceResponse,
+    ]
+    """Trusts a device for a time, at most as long as the policy says (`device_trusted_for`), or no longer.
+
+    Idempotent by `request_id`. Errors: DEVICE_NOT_FOUND, DEVICE_TRUST_REFUSED.
+    """
+
+    ListOwnDeviceEvents: grpc.UnaryUnaryMultiCallable[
+        argus.v1.self_service_pb2.ListOwnDeviceEventsRequest,
+        argus.v1.self_service_pb2.ListOwnDeviceEventsResponse,
+    ]
+    """Lists what happened to one device of the user and to the sessions on it, newest first.
+    Errors: DEVICE_NOT_FOUND, PAGE_TOKEN_INVALID.
+    """
+
     ForgetOwnDevice: grpc.UnaryUnaryMultiCallable[
         argus.v1.self_service_pb2.ForgetOwnDeviceRequest,
         argus.v1.self_service_pb2.ForgetOwnDeviceResponse,
@@ -257,6 +283,32 @@ class SelfServiceAsyncStub:
         argus.v1.self_service_pb2.ListOwnDevicesResponse,
     ]
     """Lists the devices that are known as the user's, the last used first. Errors: PAGE_TOKEN_INVALID."""
+
+    UpdateOwnDevice: grpc.aio.UnaryUnaryMultiCallable[
+        argus.v1.self_service_pb2.UpdateOwnDeviceRequest,
+        argus.v1.self_service_pb2.UpdateOwnDeviceResponse,
+    ]
+    """Changes what the user calls a device, or the group that it is in; its sessions that live are called so, too.
+
+    Idempotent by `request_id`. Errors: DEVICE_NOT_FOUND, ETAG_MISMATCH, FIELD_INVALID.
+    """
+
+    TrustOwnDevice: grpc.aio.UnaryUnaryMultiCallable[
+        argus.v1.self_service_pb2.TrustOwnDeviceRequest,
+        argus.v1.self_service_pb2.TrustOwnDeviceResponse,
+    ]
+    """Trusts a device for a time, at most as long as the policy says (`device_trusted_for`), or no longer.
+
+    Idempotent by `request_id`. Errors: DEVICE_NOT_FOUND, DEVICE_TRUST_REFUSED.
+    """
+
+    ListOwnDeviceEvents: grpc.aio.UnaryUnaryMultiCallable[
+        argus.v1.self_service_pb2.ListOwnDeviceEventsRequest,
+        argus.v1.self_service_pb2.ListOwnDeviceEventsResponse,
+    ]
+    """Lists what happened to one device of the user and to the sessions on it, newest first.
+    Errors: DEVICE_NOT_FOUND, PAGE_TOKEN_INVALID.
+    """
 
     ForgetOwnDevice: grpc.aio.UnaryUnaryMultiCallable[
         argus.v1.self_service_pb2.ForgetOwnDeviceRequest,
@@ -441,6 +493,38 @@ class SelfServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[argus.v1.self_service_pb2.ListOwnDevicesResponse, collections.abc.Awaitable[argus.v1.self_service_pb2.ListOwnDevicesResponse]]:
         """Lists the devices that are known as the user's, the last used first. Errors: PAGE_TOKEN_INVALID."""
+
+    @abc.abstractmethod
+    def UpdateOwnDevice(
+        self,
+        request: argus.v1.self_service_pb2.UpdateOwnDeviceRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[argus.v1.self_service_pb2.UpdateOwnDeviceResponse, collections.abc.Awaitable[argus.v1.self_service_pb2.UpdateOwnDeviceResponse]]:
+        """Changes what the user calls a device, or the group that it is in; its sessions that live are called so, too.
+
+        Idempotent by `request_id`. Errors: DEVICE_NOT_FOUND, ETAG_MISMATCH, FIELD_INVALID.
+        """
+
+    @abc.abstractmethod
+    def TrustOwnDevice(
+        self,
+        request: argus.v1.self_service_pb2.TrustOwnDeviceRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[argus.v1.self_service_pb2.TrustOwnDeviceResponse, collections.abc.Awaitable[argus.v1.self_service_pb2.TrustOwnDeviceResponse]]:
+        """Trusts a device for a time, at most as long as the policy says (`device_trusted_for`), or no longer.
+
+        Idempotent by `request_id`. Errors: DEVICE_NOT_FOUND, DEVICE_TRUST_REFUSED.
+        """
+
+    @abc.abstractmethod
+    def ListOwnDeviceEvents(
+        self,
+        request: argus.v1.self_service_pb2.ListOwnDeviceEventsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[argus.v1.self_service_pb2.ListOwnDeviceEventsResponse, collections.abc.Awaitable[argus.v1.self_service_pb2.ListOwnDeviceEventsResponse]]:
+        """Lists what happened to one device of the user and to the sessions on it, newest first.
+        Errors: DEVICE_NOT_FOUND, PAGE_TOKEN_INVALID.
+        """
 
     @abc.abstractmethod
     def ForgetOwnDevice(

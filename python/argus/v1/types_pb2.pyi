@@ -197,6 +197,34 @@ again until the answer is ENDED.
 """
 global___TerminationState = TerminationState
 
+class _NetworkClass:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _NetworkClassEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_NetworkClass.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    NETWORK_CLASS_UNSPECIFIED: _NetworkClass.ValueType  # 0
+    """Unknown."""
+    NETWORK_CLASS_ACCESS: _NetworkClass.ValueType  # 1
+    """People's homes, offices and phones."""
+    NETWORK_CLASS_HOSTING: _NetworkClass.ValueType  # 2
+    """Servers."""
+    NETWORK_CLASS_ANONYMISER: _NetworkClass.ValueType  # 3
+    """A way to hide where one is: VPN, proxy, Tor."""
+
+class NetworkClass(_NetworkClass, metaclass=_NetworkClassEnumTypeWrapper):
+    """What a network is used for."""
+
+NETWORK_CLASS_UNSPECIFIED: NetworkClass.ValueType  # 0
+"""Unknown."""
+NETWORK_CLASS_ACCESS: NetworkClass.ValueType  # 1
+"""People's homes, offices and phones."""
+NETWORK_CLASS_HOSTING: NetworkClass.ValueType  # 2
+"""Servers."""
+NETWORK_CLASS_ANONYMISER: NetworkClass.ValueType  # 3
+"""A way to hide where one is: VPN, proxy, Tor."""
+global___NetworkClass = NetworkClass
+
 @typing.final
 class ClientContext(google.protobuf.message.Message):
     """What a caller knows about the client at the other end. Heeded only from callers with scope `context.assert`;
@@ -205,11 +233,30 @@ class ClientContext(google.protobuf.message.Message):
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
+    @typing.final
+    class FingerprintEntry(google.protobuf.message.Message):
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: builtins.int
+        VALUE_FIELD_NUMBER: builtins.int
+        key: builtins.str
+        value: builtins.str
+        def __init__(
+            self,
+            *,
+            key: builtins.str = ...,
+            value: builtins.str = ...,
+        ) -> None: ...
+        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
+
     IP_ADDRESS_FIELD_NUMBER: builtins.int
     USER_AGENT_FIELD_NUMBER: builtins.int
     TLS_PRINT_FIELD_NUMBER: builtins.int
     INSTALLATION_ID_FIELD_NUMBER: builtins.int
     ACCEPT_LANGUAGE_FIELD_NUMBER: builtins.int
+    CLIENT_HINTS_FIELD_NUMBER: builtins.int
+    FINGERPRINT_FIELD_NUMBER: builtins.int
+    APP_FIELD_NUMBER: builtins.int
     ip_address: builtins.str
     """Address of the user's device, IPv4 or IPv6 in text form."""
     user_agent: builtins.str
@@ -222,6 +269,19 @@ class ClientContext(google.protobuf.message.Message):
     """The HTTP Accept-Language header (RFC 9110, 12.5.4): what mails are written in to a user of whom no language is known.
     At most 256 bytes.
     """
+    app: builtins.str
+    """Name and version of an installed application, as "Notes/4.2.1"; empty: a browser, or not known. At most 100 bytes."""
+    @property
+    def client_hints(self) -> global___ClientHints:
+        """The client hints of the request, each as it was sent (User-Agent Client Hints); unset: none were."""
+
+    @property
+    def fingerprint(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
+        """What a client says about the machine it runs on, by name (docs/guides/devices.md lists the names that count). It is
+        scored for likeness and is never an identity; of each value only a keyed hash is kept. At most 16 of at most 256
+        bytes.
+        """
+
     def __init__(
         self,
         *,
@@ -230,10 +290,52 @@ class ClientContext(google.protobuf.message.Message):
         tls_print: builtins.str = ...,
         installation_id: builtins.str = ...,
         accept_language: builtins.str = ...,
+        client_hints: global___ClientHints | None = ...,
+        fingerprint: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
+        app: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["accept_language", b"accept_language", "installation_id", b"installation_id", "ip_address", b"ip_address", "tls_print", b"tls_print", "user_agent", b"user_agent"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["client_hints", b"client_hints"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["accept_language", b"accept_language", "app", b"app", "client_hints", b"client_hints", "fingerprint", b"fingerprint", "installation_id", b"installation_id", "ip_address", b"ip_address", "tls_print", b"tls_print", "user_agent", b"user_agent"]) -> None: ...
 
 global___ClientContext = ClientContext
+
+@typing.final
+class ClientHints(google.protobuf.message.Message):
+    """Headers of User-Agent Client Hints, as they were sent; an empty one was not. Each at most 512 bytes."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    UA_FIELD_NUMBER: builtins.int
+    FULL_VERSION_LIST_FIELD_NUMBER: builtins.int
+    PLATFORM_FIELD_NUMBER: builtins.int
+    PLATFORM_VERSION_FIELD_NUMBER: builtins.int
+    MOBILE_FIELD_NUMBER: builtins.int
+    MODEL_FIELD_NUMBER: builtins.int
+    ua: builtins.str
+    """Sec-CH-UA."""
+    full_version_list: builtins.str
+    """Sec-CH-UA-Full-Version-List."""
+    platform: builtins.str
+    """Sec-CH-UA-Platform."""
+    platform_version: builtins.str
+    """Sec-CH-UA-Platform-Version: the version that user agents have stopped telling."""
+    mobile: builtins.str
+    """Sec-CH-UA-Mobile."""
+    model: builtins.str
+    """Sec-CH-UA-Model."""
+    def __init__(
+        self,
+        *,
+        ua: builtins.str = ...,
+        full_version_list: builtins.str = ...,
+        platform: builtins.str = ...,
+        platform_version: builtins.str = ...,
+        mobile: builtins.str = ...,
+        model: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["full_version_list", b"full_version_list", "mobile", b"mobile", "model", b"model", "platform", b"platform", "platform_version", b"platform_version", "ua", b"ua"]) -> None: ...
+
+global___ClientHints = ClientHints
 
 @typing.final
 class Proof(google.protobuf.message.Message):
@@ -374,6 +476,9 @@ class Device(google.protobuf.message.Message):
     OS_FIELD_NUMBER: builtins.int
     BROWSER_FIELD_NUMBER: builtins.int
     CATEGORY_FIELD_NUMBER: builtins.int
+    OS_VERSION_FIELD_NUMBER: builtins.int
+    BROWSER_VERSION_FIELD_NUMBER: builtins.int
+    APP_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Device id, stable for a known device."""
     display_name: builtins.str
@@ -386,6 +491,12 @@ class Device(google.protobuf.message.Message):
     """Browser family."""
     category: builtins.str
     """Its user's group for it ("work", "home" …)."""
+    os_version: builtins.str
+    """Version of the operating system; empty: unknown, as where its user agent tells a frozen one."""
+    browser_version: builtins.str
+    """Version of the browser."""
+    app: builtins.str
+    """Installed application, as "Notes/4.2.1"; empty: a browser, or unknown."""
     def __init__(
         self,
         *,
@@ -395,8 +506,11 @@ class Device(google.protobuf.message.Message):
         os: builtins.str = ...,
         browser: builtins.str = ...,
         category: builtins.str = ...,
+        os_version: builtins.str = ...,
+        browser_version: builtins.str = ...,
+        app: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["browser", b"browser", "category", b"category", "display_name", b"display_name", "name", b"name", "os", b"os", "type", b"type"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["app", b"app", "browser", b"browser", "browser_version", b"browser_version", "category", b"category", "display_name", b"display_name", "name", b"name", "os", b"os", "os_version", b"os_version", "type", b"type"]) -> None: ...
 
 global___Device = Device
 
@@ -409,20 +523,32 @@ class Location(google.protobuf.message.Message):
     COUNTRY_FIELD_NUMBER: builtins.int
     CITY_FIELD_NUMBER: builtins.int
     RADIUS_KM_FIELD_NUMBER: builtins.int
+    ASN_FIELD_NUMBER: builtins.int
+    ASN_NAME_FIELD_NUMBER: builtins.int
+    NETWORK_CLASS_FIELD_NUMBER: builtins.int
     country: builtins.str
     """ISO 3166-1 alpha-2 country code."""
     city: builtins.str
     """City, in English."""
     radius_km: builtins.int
     """Radius of uncertainty in kilometres."""
+    asn: builtins.int
+    """Number of the network (autonomous system); 0: unknown."""
+    asn_name: builtins.str
+    """Who runs the network."""
+    network_class: global___NetworkClass.ValueType
+    """Kind of the network; UNSPECIFIED: unknown."""
     def __init__(
         self,
         *,
         country: builtins.str = ...,
         city: builtins.str = ...,
         radius_km: builtins.int = ...,
+        asn: builtins.int = ...,
+        asn_name: builtins.str = ...,
+        network_class: global___NetworkClass.ValueType = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["city", b"city", "country", b"country", "radius_km", b"radius_km"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["asn", b"asn", "asn_name", b"asn_name", "city", b"city", "country", b"country", "network_class", b"network_class", "radius_km", b"radius_km"]) -> None: ...
 
 global___Location = Location
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from argus.devices.model import MAX_USER_AGENT, DeviceTraits, traits_of
+from argus.devices.model import DeviceTraits
+from argus.devices.traits import MAX_USER_AGENT, traits_of
 
 CASES = {
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36": (

@@ -40,6 +40,13 @@ NOT_FOR_PEOPLE: Final = frozenset(
     # For whoever watches the installation: a user could only guess what to do.
     "credential.passkey_counter_stalled",
     "credential.passkey_refused",
+    # `device.reported` says it, and what to do.
+    "credential.closed",
+    # `device.created` says it; this one is for who is told besides (mails, webhooks).
+    "device.new",
+    # For administrators and for what judges devices.
+    "device.posture_reported",
+    "device.signalled",
     "factor.enrolment_started",
     "factor.proved",
     "guessing.throttled",

@@ -8,12 +8,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, TypeAlias
 
-from argus.devices.model import traits_of
-from argus.devices.service import Devices
+from argus.accounts.model import Link, Purpose
+from argus.accounts.service import Links
+from argus.devices.traits import traits_of
 from argus.mail.model import MailMessage, Template
 from argus.mail.service import Mails
+from argus.networks.model import Credit
+from argus.networks.service import Networks
 from argus.plans.service import Plans
-from argus.sessions.store import SessionStore
 from argus.storage.postgres import Transaction
 from argus.storage.transaction import Recorded
 from argus.users.model import Reader
@@ -24,13 +26,14 @@ TOLD: Final[Mapping[str, Template]] = {
     "credential.deleted": "factor_removed",
     "credential.enrolled": "factor_added",
     "credential.password_set": "password_changed",
-    "device.created": "new_device",
+    "device.new": "new_device",
+    "device.reported": "device_reported",
     "identifier.added": "identifier_added",
     "identifier.removed": "identifier_removed",
 }
 """The events that users are told of by mail, and what that mail is."""
 
-_NEW_DEVICE: Final = "device.created"
+_LINKS: Final[Mapping[str, Purpose]] = {"device.new": "not_me", "device.reported": "recovery"}
 # Whoever has just been made, or has just chosen a first password, knows.
 _BEGINNINGS: Final = frozenset({"invitation.accepted", "user.created"})
 
@@ -40,12 +43,12 @@ _User: TypeAlias = tuple[str, str]
 class Notices:
     """Mails that need no answer: a new password, a new factor, a new device."""
 
-    def __init__(self, users: Users, devices: Devices, sessions: SessionStore, plans: Plans, mails: Mails) -> None:
+    def __init__(self, users: Users, plans: Plans, mails: Mails, links: Links, networks: Networks) -> None:
         self._users = users
-        self._devices = devices
-        self._sessions = sessions
         self._plans = plans
         self._mails = mails
+        self._links = links
+        self._networks = networks
 
     async def post(self, tx: Transaction) -> None:
         """Tells users what `tx` has recorded of them, at every address that is known to be their own.
@@ -57,12 +60,11 @@ class Notices:
         found = [one for one in found if _user(one) not in beginners and await self._is_sold(one)]
         if not found:
             return
-        first = await self._first_devices(tx, [one for one in found if one.event.type == _NEW_DEVICE])
         readers = await self._users.readers(tx, list({_user(one): None for one in found}))
         async with tx.pipelined():  # sessions begin by the hundred in one transaction
             for one in found:
                 reader = readers.get(_user(one))
-                if reader is not None and not (one.event.type == _NEW_DEVICE and _user(one) in first):
+                if reader is not None:
                     await self._tell(tx, one, reader)
 
     async def _is_sold(self, one: Recorded) -> bool:
@@ -77,26 +79,50 @@ class Notices:
         if template is None:
             return
         for address in dict.fromkeys([*reader.addresses, *_moved(one)]):
+            link = await self._link(tx, one, address)
             message = MailMessage(
                 template=template,
                 to=address,
                 locale=reader.locale or one.origin.languages,
                 user_id=one.event.user_id,
-                variables=_facts(one),
+                variables=self._facts(one),
+                link_id=link.link_id if link else None,
+                expire_time=link.expire_time if link else None,
             )
             await self._mails.enqueue(tx, one.origin.tenant_id, message)
 
-    async def _first_devices(self, tx: Transaction, made: Sequence[Recorded]) -> set[_User]:
-        """Whose device is the first one ever: there is nobody else to be told of it."""
-        if not made:
-            return set()
-        devices = [(*_user(one), one.event.data["device"]) for one in made]
-        known = await self._devices.users_with_others(tx, devices)
-        # A device can be forgotten; its sessions stay in the history.
-        users = {_user(one) for one in made}
-        begun = [one.event.session_id for one in tx.recorded if one.event.type == "session.created"]
-        known |= await self._sessions.users_with_others(tx, list(users), but=[one for one in begun if one])
-        return users - known
+    async def _link(self, tx: Transaction, one: Recorded, address: str) -> Link | None:
+        """What its reader can do about it at once; each address has a link of its own, which proves it."""
+        purpose = _LINKS.get(one.event.type)
+        if purpose is None or (purpose == "recovery" and one.event.data.get("password_closed") != "true"):
+            return None
+        tenant_id, user_id = _user(one)
+        subject = one.event.data.get("device", "")
+        return await self._links.make(tx, purpose, tenant_id, user_id=user_id, address=address, subject=subject)
+
+    def _facts(self, one: Recorded) -> Mapping[str, str]:
+        """What, when, on which device and from where; who did it, where it was not a device of the user's."""
+        origin, event = one.origin, one.event
+        device = event.told.get("device") or traits_of(origin.user_agent).display_name
+        is_remote = not (device or origin.ip_address or origin.actor.startswith("user:"))
+        where = self._networks.look_up(origin.ip_address).text if origin.ip_address else ""
+        return {
+            "name": "",
+            "value": "",
+            **event.told,
+            "time": readable(one.time),
+            "device": device,
+            "place": origin.ip_address or "",
+            "where": where,
+            "credit": credit_line(self._networks.credits) if where else "",
+            "by": "service" if is_remote else "",
+            "kind": event.data.get("kind", ""),
+        }
+
+
+def credit_line(told: Sequence[Credit]) -> str:
+    """What the licences of the address databases ask to be shown, in one line."""
+    return " · ".join(f"{one.text} ({one.url})" if one.url else one.text for one in told)
 
 
 def readable(time: datetime) -> str:
@@ -105,7 +131,12 @@ def readable(time: datetime) -> str:
 
 
 def _template(one: Recorded) -> Template | None:
-    """The mail of an event; a password can be a user's very first credential, or one more."""
+    """The mail of an event; a password can be a user's very first credential, or one more.
+
+    Of a new device the policy says whether its user is told.
+    """
+    if one.event.type == "device.new" and not one.event.told.get("notice"):
+        return None
     if one.event.type != "credential.password_set":
         return TOLD.get(one.event.type)
     templates: Mapping[str, Template] = {"changed": "password_changed", "beside": "factor_added"}
@@ -120,20 +151,3 @@ def _moved(one: Recorded) -> Sequence[str]:
     """The address that came or went."""
     is_address = one.event.type.startswith("identifier.") and one.event.data.get("kind") == "email"
     return [one.event.told["value"]] if is_address else []
-
-
-def _facts(one: Recorded) -> Mapping[str, str]:
-    """What, when, on which device and from where; who did it, where it was not a device of the user's."""
-    origin, event = one.origin, one.event
-    device = event.told.get("device") or traits_of(origin.user_agent).display_name
-    is_remote = not (device or origin.ip_address or origin.actor.startswith("user:"))
-    return {
-        "name": "",
-        "value": "",
-        **event.told,
-        "time": readable(one.time),
-        "device": device,
-        "place": origin.ip_address or "",
-        "by": "service" if is_remote else "",
-        "kind": event.data.get("kind", ""),
-    }

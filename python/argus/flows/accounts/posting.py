@@ -108,5 +108,5 @@ class Posting:
 
 def link_url(tenants: Tenants, links: Links, link: Link) -> str:
     """Where a link leads. The token stands in the fragment, which no server and no proxy on the way gets to see."""
-    page = "recovery" if link.purpose == "handover" else link.purpose
+    page = "recovery" if link.purpose == "handover" else link.purpose.replace("_", "-")
     return f"{tenants.issuer(link.tenant_id)}/account/{page}#{links.token(link)}"

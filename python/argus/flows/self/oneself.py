@@ -65,3 +65,10 @@ class Oneself:
         """The id in the resource name of a session of the user; None: it names none of its own, whatever else."""
         ids = parse_name("session", name)
         return ids[2] if ids is not None and ids[:2] == (self.tenant_id, self.user_id) else None
+
+    def own_device(self, name: str) -> str | None:
+        """The id in the resource name of a device of the user, or the id itself; None: as for `own_session`."""
+        ids = parse_name("device", name)
+        if ids is None:
+            return name
+        return ids[2] if ids[:2] == (self.tenant_id, self.user_id) else None

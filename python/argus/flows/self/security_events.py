@@ -10,6 +10,7 @@ from argus.audit.model import AuditEvent
 from argus.audit.service import Audit
 from argus.base.ids import session_name
 from argus.credentials.model import CredentialKind
+from argus.flows.known_devices import KnownDevices
 from argus.flows.self.oneself import Oneself
 from argus.flows.self.own_sessions import OwnSessions
 from argus.sessions.model import EndReason, Session
@@ -41,6 +42,10 @@ class SecurityEventKind(StrEnum):
     RECOVERY_CODE_USED = "RECOVERY_CODE_USED"
     IDENTIFIER_VERIFIED = "IDENTIFIER_VERIFIED"
     ACCOUNT_RECOVERED = "ACCOUNT_RECOVERED"
+    DEVICE_REPORTED = "DEVICE_REPORTED"
+    DEVICE_UPDATED = "DEVICE_UPDATED"
+    DEVICE_TRUSTED = "DEVICE_TRUSTED"
+    DEVICE_DISTRUSTED = "DEVICE_DISTRUSTED"
 
 
 KINDS: Final[Mapping[str, SecurityEventKind]] = {
@@ -53,7 +58,11 @@ KINDS: Final[Mapping[str, SecurityEventKind]] = {
     "credential.recovery_code_used": SecurityEventKind.RECOVERY_CODE_USED,
     "credential.renamed": SecurityEventKind.CREDENTIAL_RENAMED,
     "device.created": SecurityEventKind.DEVICE_ADDED,
+    "device.distrusted": SecurityEventKind.DEVICE_DISTRUSTED,
     "device.forgotten": SecurityEventKind.DEVICE_FORGOTTEN,
+    "device.reported": SecurityEventKind.DEVICE_REPORTED,
+    "device.trusted": SecurityEventKind.DEVICE_TRUSTED,
+    "device.updated": SecurityEventKind.DEVICE_UPDATED,
     "factor.refused": SecurityEventKind.FACTOR_REFUSED,
     "identifier.added": SecurityEventKind.IDENTIFIER_ADDED,
     "identifier.removed": SecurityEventKind.IDENTIFIER_REMOVED,
@@ -109,8 +118,9 @@ class SecurityEventPage:
 class SecurityEvents:
     """The security events of whoever asks."""
 
-    def __init__(self, audit: Audit, sessions: OwnSessions) -> None:
+    def __init__(self, audit: Audit, sessions: OwnSessions, devices: KnownDevices) -> None:
         self._audit = audit
+        self._devices = devices
         self._sessions = sessions
 
     async def page(self, oneself: Oneself, *, size: int, page_token: str = "") -> SecurityEventPage:
@@ -136,6 +146,20 @@ class SecurityEvents:
         session = await self._sessions.get(oneself, name)
         found, following = await self._audit.list_session_events(
             oneself.tenant_id, session.session_id, types=sorted(KINDS), page_size=size, page_token=page_token
+        )
+        return await self._shown(oneself, found, following)
+
+    async def page_of_device(
+        self, oneself: Oneself, device_id: str, *, size: int, page_token: str = ""
+    ) -> SecurityEventPage:
+        """What happened to one device of the user and to the sessions on it, newest first.
+
+        Raises:
+            DeviceNotFoundError: The user has no such device.
+            PageTokenInvalidError: The token is of another list.
+        """
+        found, following = await self._devices.events(
+            oneself.tenant_id, oneself.user_id, device_id, types=sorted(KINDS), size=size, page_token=page_token
         )
         return await self._shown(oneself, found, following)
 

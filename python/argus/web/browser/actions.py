@@ -4,7 +4,7 @@ Each action hands the flows what they want to know, and says which cookies chang
 changes a cookie: answers arrive in any order, and one about a session that is over must not take those of the next.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -12,7 +12,6 @@ from typing import Final
 from argus.base.errors import ArgusError, Code, UnavailableError
 from argus.clients.model import ACCOUNT_CLIENT
 from argus.credentials.levels import Method
-from argus.devices.model import traits_of
 from argus.flows.browser_sessions import BrowserSessions
 from argus.flows.create_session import CreatedSession
 from argus.flows.factors import Enrolment
@@ -143,15 +142,24 @@ class Actions:
         await self._sessions.admit(visit.tenant_id, origin=visit.origin)
         return await self._progress(visit, await self._step_up.start(asked, origin=visit.origin))
 
-    async def submit(self, visit: Visit, method: Method, answer: str) -> Progress:
-        """Takes a factor for whatever is in progress; raises what `SubmitFactor.submit` does."""
+    async def submit(
+        self, visit: Visit, method: Method, answer: str, *, fingerprint: Mapping[str, str] | None = None
+    ) -> Progress:
+        """Takes a factor for whatever is in progress; raises what `SubmitFactor.submit` does.
+
+        Args:
+            visit: The request.
+            method: Kind of the factor.
+            answer: As typed or made.
+            fingerprint: What the page's script says about the machine.
+        """
         await self._sessions.admit(visit.tenant_id, origin=visit.origin)
         step = await self._submit_factor.submit(
             visit.tenant_id,
             _login_token(visit),
             method,
             answer,
-            traits=traits_of(visit.user_agent),
+            traits=visit.traits(fingerprint),
             proof=visit.proof,
             origin=visit.origin,
         )

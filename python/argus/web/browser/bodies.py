@@ -8,6 +8,7 @@ from starlette.requests import Request
 
 from argus.base import strict_json
 from argus.base.errors import InvalidFieldError
+from argus.devices.traits import MAX_COMPONENT, MAX_COMPONENTS
 
 MOST_BYTES: Final = 64 * 1024
 """Longest body; a passkey's answer is the largest that is meant."""
@@ -98,6 +99,23 @@ def texts(body: Mapping[str, Any], name: str, longest: int, most: int) -> list[s
     if not isinstance(values, list) or len(values) > most:
         raise InvalidFieldError(name, f"must be a list of at most {most} texts")
     return [text({name: value}, name, longest, required=True) for value in values]
+
+
+def fingerprint(value: Any, name: str) -> dict[str, str]:
+    """A member that is an object of texts; empty where it is not there."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict) or len(value) > MAX_COMPONENTS:
+        raise InvalidFieldError(name, f"must be an object of at most {MAX_COMPONENTS} texts")
+    return {one: text(value, one, MAX_COMPONENT) for one in value}
+
+
+def fingerprint_text(content: str) -> dict[str, str]:
+    """The same out of a form's field, which only a script fills: whatever is wrong with it, nothing is known."""
+    try:
+        return fingerprint(strict_json.parse(content.encode()) if content else None, "fingerprint")
+    except (ValueError, InvalidFieldError):
+        return {}
 
 
 def _check_depth(value: Any, name: str, left: int) -> None:

@@ -49,6 +49,7 @@ _LONGEST: Final[dict[str, int]] = {
 }
 _MAX_ATTEMPT: Final = 64
 _MAX_ACR: Final = 64
+_FINGERPRINT: Final = "fingerprint"
 _MAX_KIND: Final = 32
 _MAX_ACTION: Final = 4096
 _ACR_VALUES: Final = {f"{ACR_PREFIX}{level}": level for level in (1, 2, 3)}
@@ -99,7 +100,7 @@ class SessionEndpoints:
             self._route("", self._status, method="GET"),
             self._route("/sign-in", self._sign_in, ("identifier", "acr_values")),
             self._route("/step-up", self._step_up, ("acr_values", "action", "action_resource")),
-            self._route("/factor", self._factor, _LONGEST),
+            self._route("/factor", self._factor, (*_LONGEST, _FINGERPRINT)),
             self._route("/enrolment", self._enrolment, ("kind",)),
             self._route("/cancel", self._cancel),
             self._route("/refresh", self._refresh, ("attempt_id", "user_active", "access_token")),
@@ -175,14 +176,16 @@ class SessionEndpoints:
         return _progressed(visit, begun)
 
     async def _factor(self, visit: Visit, body: Body) -> Response:
-        if len(body) != 1:
+        answers = [one for one in METHODS if one in body]
+        if len(answers) != 1:
             raise InvalidFieldError("body", f"must have exactly one of {', '.join(_LONGEST)}")
-        (method,) = (one for one in METHODS if one in body)
+        (method,) = answers
         if method == "webauthn" and isinstance(body[method], dict):
             answer = json.dumps(body[method], separators=(",", ":"))
         else:
             answer = bodies.text(body, method, _LONGEST[method], required=True)
-        return _progressed(visit, await self._actions.submit(visit, method, answer))
+        fingerprint = bodies.fingerprint(body.get(_FINGERPRINT), _FINGERPRINT)
+        return _progressed(visit, await self._actions.submit(visit, method, answer, fingerprint=fingerprint))
 
     async def _enrolment(self, visit: Visit, body: Body) -> Response:
         kind = bodies.text(body, "kind", _MAX_KIND, required=True)

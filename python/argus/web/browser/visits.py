@@ -13,7 +13,8 @@ from argus.base.ids import sha256
 from argus.base.languages import MAX_ACCEPTED
 from argus.base.origin import Origin
 from argus.clients.model import ACCOUNT_CLIENT
-from argus.devices.model import MAX_USER_AGENT
+from argus.devices.model import DeviceTraits
+from argus.devices.traits import HINTS, MAX_USER_AGENT, Hints, traits_of
 from argus.v1.types_pb2 import ClientContext, DpopProof, Proof
 from argus.web.browser.addresses import Addresses
 from argus.web.browser.cookies import DEVICE, LANGUAGE, Cookies, Kind
@@ -33,6 +34,7 @@ class Visit:
         proof: Of the key that the session is bound to, or is to be (RFC 9449).
         digest: Tells it from other requests.
         languages: What its reader reads, as in an Accept-Language header.
+        hints: The client hints that came with it.
     """
 
     tenant_id: str
@@ -44,6 +46,7 @@ class Visit:
     proof: Proof | None = field(repr=False)
     digest: bytes
     languages: str = ""
+    hints: Hints = field(default_factory=Hints)
 
     @property
     def origin(self) -> Origin:
@@ -57,6 +60,14 @@ class Visit:
             languages=self.languages,
             request_sha256=self.digest,
         )
+
+    def traits(self, fingerprint: Mapping[str, str] | None = None) -> DeviceTraits:
+        """What its device says about itself.
+
+        Args:
+            fingerprint: What a page's script says about it.
+        """
+        return traits_of(self.user_agent, self.hints, fingerprint=fingerprint)
 
     @property
     def context(self) -> ClientContext:
@@ -118,6 +129,7 @@ class Visits:
             proof=proof,
             digest=self._digest(request, body),
             languages=_languages(request, cookies.get(LANGUAGE, "")),
+            hints=Hints(**{name: request.headers.get(header, "") for name, header in HINTS.items()}),
         )
 
     def _proof(self, request: Request) -> Proof | None:

@@ -15,13 +15,14 @@ from argus.accounts.model import LinkInvalidError, RegistrationClosedError
 from argus.base.errors import ArgusError
 from argus.flows.accounts.asking import Asking
 from argus.flows.accounts.invitation import Invitation
+from argus.flows.accounts.not_me import NotMe, Reported
 from argus.flows.accounts.recovery import Recovery
 from argus.flows.accounts.registration import Registration
 from argus.flows.accounts.verification import Verification
 from argus.web.pages.render import Reader
 from argus.web.pages.site import Site
 
-Purpose = Literal["recovery", "registration", "verification", "invitation"]
+Purpose = Literal["recovery", "registration", "verification", "invitation", "not-me"]
 
 _ASKED: Final[tuple[Purpose, ...]] = ("recovery", "registration", "verification")
 """What anybody may ask a mail for; who has no account or has one learns it from the mail alone."""
@@ -36,6 +37,7 @@ class LinkFlows:
     registration: Registration
     verification: Verification
     invitation: Invitation
+    not_me: NotMe
 
 
 class AccountPages:
@@ -56,6 +58,7 @@ class AccountPages:
             *self._link("registration", self._register),
             *self._link("verification", self._verify),
             *self._link("invitation", self._accept),
+            *self._link("not-me", self._report),
         ]
 
     def _ask(self, purpose: Purpose, ask: Callable[..., Awaitable[None]]) -> list[Route]:
@@ -87,6 +90,8 @@ class AccountPages:
                 return self._over(reader, purpose)
             except ArgusError as refused:
                 return self._site.again(reader, "link", refused, purpose=purpose, token=token)
+            if isinstance(done, Reported):
+                return self._reported(reader, done)
             key = "link.recovery.done_alone" if purpose == "recovery" and done is None else f"link.{purpose}.done"
             return self._site.message(reader, key, path="/sign-in", label="sign_in.action")
 
@@ -96,7 +101,17 @@ class AccountPages:
         """The link is good no more; what can be asked for anew is one step away."""
         if purpose in _ASKED:
             return self._site.message(reader, "link.over", path=f"/{purpose}", label="link.anew")
+        if purpose == "not-me":
+            return self._site.message(reader, "link.over_not_me", path="/account/devices", label="link.devices")
         return self._site.message(reader, "link.over_invitation", path="/sign-in", label="sign_in.action")
+
+    def _reported(self, reader: Reader, done: Reported) -> Response:
+        if done.password_closed:
+            return self._site.message(reader, "link.not-me.done", path="/recovery", label="link.new_password")
+        return self._site.message(reader, "link.not-me.done_alone", path="/account/devices", label="link.devices")
+
+    async def _report(self, reader: Reader, token: str) -> Reported:
+        return await self._flows.not_me.complete(reader.visit.tenant_id, token, origin=reader.visit.origin)
 
     async def _recover(self, reader: Reader, token: str) -> object:
         password, visit = reader.form.get("password", ""), reader.visit

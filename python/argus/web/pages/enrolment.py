@@ -13,7 +13,7 @@ from argus.sessions.login_store import LoginNotFoundError
 from argus.web.browser.actions import Actions
 from argus.web.browser.cookies import LOGIN
 from argus.web.pages.render import Reader, with_onward
-from argus.web.pages.sign_in import gone_on
+from argus.web.pages.sign_in import gone_on, hand_in
 from argus.web.pages.site import Site
 
 # What can be enrolled, and the fields that it is handed in by.
@@ -48,7 +48,7 @@ class EnrolmentPages:
         if handed_in is None:
             return await self._begin(reader)
         try:
-            return gone_on(reader, await self._actions.submit(reader.visit, handed_in, reader.form[handed_in]))
+            return gone_on(reader, await hand_in(self._actions, reader, handed_in))
         except LoginNotFoundError:
             raise
         except ArgusError as refused:

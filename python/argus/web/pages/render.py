@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from argus.base.clock import Now
 from argus.base.ids import new_id
+from argus.devices.traits import ASKED_HINTS
 from argus.plans.model import Subscription
 from argus.tenants.model import Tenant
 from argus.themes.model import Theme
@@ -113,6 +114,8 @@ class Renderer:
             # Not "no-referrer": browsers would send forms with `Origin: null`.
             "referrer-policy": "same-origin",
             "cross-origin-opener-policy": "same-origin",
+            # User agents tell no versions any more; browsers tell them where they are asked.
+            "accept-ch": ", ".join(ASKED_HINTS),
             "permissions-policy": "publickey-credentials-get=(self), publickey-credentials-create=(self)",
             "vary": "accept-language, cookie",
         }

@@ -13,6 +13,7 @@ from argus.credentials.levels import Method
 from argus.flows.accounts.asking import Asking
 from argus.flows.login import Logins
 from argus.sessions.login_store import Login, LoginNotFoundError
+from argus.web.browser import bodies
 from argus.web.browser.actions import Actions, Progress
 from argus.web.browser.cookies import LOGIN, Change
 from argus.web.pages.members import Members
@@ -166,7 +167,13 @@ class SignInPages:
         return await self._logins.shown(reader.tenant.tenant_id, reader.visit.cookies.get(LOGIN, ""))
 
     async def _submit(self, reader: Reader, method: Method) -> Progress:
-        return await self._actions.submit(reader.visit, method, reader.form.get(method, ""))
+        return await hand_in(self._actions, reader, method)
+
+
+async def hand_in(actions: Actions, reader: Reader, method: Method) -> Progress:
+    """Hands in the factor of a form, and what the page's script has said beside it."""
+    fingerprint = bodies.fingerprint_text(reader.form.get("fingerprint", ""))
+    return await actions.submit(reader.visit, method, reader.form.get(method, ""), fingerprint=fingerprint)
 
 
 def gone_on(reader: Reader, progress: Progress) -> Response:

@@ -1,0 +1,1 @@
+"""Postures: what services have found out about the state of devices."""

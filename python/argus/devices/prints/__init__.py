@@ -1,0 +1,1 @@
+"""What devices look like: scored for likeness, and never an identity."""

@@ -1,0 +1,265 @@
+"""The devices of users, with all that is known of each: what it runs, its state, how far it is behind."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from argus.audit.model import AuditEvent
+from argus.audit.service import Audit
+from argus.base.clock import Now
+from argus.base.ids import device_name
+from argus.base.origin import Origin
+from argus.devices.model import Device
+from argus.devices.postures.model import Posture, Statement, posture_of
+from argus.devices.postures.service import Postures
+from argus.devices.service import Devices
+from argus.flows.terminate import Terminate
+from argus.flows.termination import Terminations, TerminationState
+from argus.patches.model import PatchLevel
+from argus.patches.service import Patches
+from argus.policies.model import Policy
+from argus.policies.service import Policies
+from argus.sessions.model import EndReason
+from argus.sessions.store import SessionStore
+from argus.storage.postgres import Database, Transaction
+from argus.users.service import Users
+
+# Of a device that was used more often than this the older sessions' events are listed with the user's.
+_SESSIONS: Final = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownDevice:
+    """A device, and what is known of it now.
+
+    Attributes:
+        posture: What of its state is fresh; None: nothing.
+        patch_level: How far it is behind.
+        data_date: Day that the release data are of, as "2026-08-22".
+        is_trusted: Its user, or an administrator, trusts it now.
+    """
+
+    device: Device
+    posture: Posture | None
+    patch_level: PatchLevel
+    data_date: str
+    is_trusted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownDevicePage:
+    """Some devices of a list, and where it goes on; empty: nowhere."""
+
+    devices: Sequence[KnownDevice]
+    next_page_token: str
+
+
+class KnownDevices:
+    """What can be asked and done about users' devices, whoever asks."""
+
+    def __init__(
+        self,
+        db: Database,
+        users: Users,
+        devices: Devices,
+        postures: Postures,
+        patches: Patches,
+        policies: Policies,
+        sessions: SessionStore,
+        audit: Audit,
+        terminate: Terminate,
+        *,
+        now: Now,
+    ) -> None:
+        self._db = db
+        self._users = users
+        self._devices = devices
+        self._postures = postures
+        self._patches = patches
+        self._policies = policies
+        self._sessions = sessions
+        self._audit = audit
+        self._terminate = terminate
+        self._now = now
+
+    async def get(self, tenant_id: str, user_id: str, device_id: str) -> KnownDevice:
+        """One device.
+
+        Raises:
+            DeviceNotFoundError: The user has no such device.
+        """
+        device = await self._devices.get(tenant_id, user_id, device_id)
+        (known,) = await self._known(tenant_id, user_id, [device])
+        return known
+
+    async def page(self, tenant_id: str, user_id: str, *, size: int, page_token: str = "") -> KnownDevicePage:
+        """Devices of a user, newest first.
+
+        Raises:
+            UserNotFoundError: There is no such user.
+            PageTokenInvalidError: The token is of another list.
+        """
+        found = await self._devices.page(tenant_id, user_id, size=size, page_token=page_token)
+        known = await self._known(tenant_id, user_id, found.devices)
+        return KnownDevicePage(devices=known, next_page_token=found.next_page_token)
+
+    async def describe(
+        self,
+        tenant_id: str,
+        user_id: str,
+        device_id: str,
+        *,
+        display_name: str | None = None,
+        category: str | None = None,
+        etag: str = "",
+        origin: Origin,
+    ) -> KnownDevice:
+        """Changes what a device is called, or its group; the sessions on it that live are called so, too.
+
+        Raises:
+            DeviceNotFoundError: The user has no such device.
+            EtagMismatchError: It has changed since `etag` was read.
+            InvalidFieldError: A text is too long.
+            RequestAlreadyDoneError: The request was carried out before.
+        """
+        async with self._db.transaction(origin, now=self._now()) as tx:
+            await tx.claim(device_name(tenant_id, user_id, device_id))
+            changed = await self._devices.describe(
+                tx, tenant_id, user_id, device_id, display_name=display_name, category=category, etag=etag
+            )
+            await self._sessions.describe_device(
+                tx,
+                tenant_id,
+                user_id,
+                device_id,
+                display_name=changed.display_name or changed.traits.display_name,
+                category=changed.category,
+            )
+        (known,) = await self._known(tenant_id, user_id, [changed])
+        return known
+
+    async def trust(
+        self, tenant_id: str, user_id: str, device_id: str, *, trusted_for: timedelta | None, origin: Origin
+    ) -> KnownDevice:
+        """Trusts a device for a time; None: as long as the policy allows; 0: no longer.
+
+        Raises:
+            DeviceNotFoundError: The user has no such device.
+            DeviceTrustRefusedError: The policy does not allow it.
+            RequestAlreadyDoneError: The request was carried out before.
+        """
+        policy = await self._policy(tenant_id, user_id)
+        async with self._db.transaction(origin, now=self._now()) as tx:
+            await tx.claim(device_name(tenant_id, user_id, device_id))
+            changed = await self._devices.trust(
+                tx, tenant_id, user_id, device_id, trusted_for=trusted_for, longest=policy.device_trusted_for
+            )
+        (known,) = await self._known(tenant_id, user_id, [changed])
+        return known
+
+    async def forget(
+        self, tenant_id: str, user_id: str, device_id: str, *, keep: str | None = None, origin: Origin
+    ) -> Terminations:
+        """Makes a device unknown, and ends the sessions on it.
+
+        Args:
+            tenant_id: Tenant.
+            user_id: User.
+            device_id: Device.
+            keep: Session that goes on; with it, it is its user who asks.
+            origin: On whose behalf.
+
+        Raises:
+            DeviceNotFoundError: The user has no such device.
+            RequestAlreadyDoneError: The request was carried out before.
+            UnavailableError: A store is away.
+        """
+
+        async def forget(tx: Transaction) -> None:
+            await self._devices.forget(tx, tenant_id, user_id, device_id)
+
+        return await self._terminate.user(
+            tenant_id,
+            user_id,
+            reason=EndReason.ENDED_BY_USER if keep else EndReason.ENDED_BY_ADMIN,
+            keep=keep,
+            device_id=device_id,
+            origin=origin,
+            also=forget,
+            claim=device_name(tenant_id, user_id, device_id),
+        )
+
+    async def ends_state(self, tenant_id: str, user_id: str) -> TerminationState:
+        """How far the ends of an earlier request have come."""
+        return await self._terminate.reached(tenant_id, user_id=user_id)
+
+    async def events(
+        self,
+        tenant_id: str,
+        user_id: str,
+        device_id: str,
+        *,
+        types: Sequence[str] | None = None,
+        size: int,
+        page_token: str = "",
+    ) -> tuple[Sequence[AuditEvent], str]:
+        """What happened to a device and to the sessions on it, newest first.
+
+        Raises:
+            DeviceNotFoundError: The user has no such device.
+            PageTokenInvalidError: The token is of another list.
+        """
+        await self._devices.get(tenant_id, user_id, device_id)
+        sessions = await self._sessions.on_device(tenant_id, user_id, device_id, limit=_SESSIONS)
+        return await self._audit.list_device_events(
+            tenant_id, user_id, device_id, sessions, types=types, page_size=size, page_token=page_token
+        )
+
+    async def report(
+        self, tenant_id: str, user_id: str, device_id: str, statement: Statement, *, origin: Origin
+    ) -> KnownDevice:
+        """Takes in what a service has found out about a device.
+
+        Raises:
+            DeviceNotFoundError: The user has no such device.
+            InvalidFieldError: It is said to be of the future.
+            PostureRefusedError: It is too old, or older than what the source has said before.
+            RequestAlreadyDoneError: The request was carried out before.
+        """
+        policy = await self._policy(tenant_id, user_id)
+        async with self._db.transaction(origin, now=self._now()) as tx:
+            await tx.claim(device_name(tenant_id, user_id, device_id))
+            device = await self._devices.hold(tx, tenant_id, user_id, device_id)
+            await self._postures.report(tx, device, statement, max_age=policy.posture_max_age)
+        return await self.get(tenant_id, user_id, device_id)
+
+    async def _known(self, tenant_id: str, user_id: str, devices: Sequence[Device]) -> list[KnownDevice]:
+        policy = await self._policy(tenant_id, user_id)
+        said = await self._postures.statements(devices)
+        return [self._one(device, policy, said) for device in devices]
+
+    def _one(self, device: Device, policy: Policy, said: Mapping[str, Sequence[Statement]]) -> KnownDevice:
+        now, traits = self._now(), device.traits
+        posture = posture_of(said[device.device_id], now=now, max_age=policy.posture_max_age)
+        # Whoever has looked knows better than the device's own word.
+        is_measured = posture is not None and bool(posture.os)
+        level = self._patches.level(
+            posture.os if posture is not None and is_measured else traits.os,
+            posture.os_version if posture is not None and is_measured else traits.os_version,
+            traits.browser,
+            traits.browser_version,
+            patch_version=posture.patch_version if posture is not None else "",
+            at=now,
+        )
+        return KnownDevice(
+            device=device,
+            posture=posture,
+            patch_level=level,
+            data_date=self._patches.releases.day.isoformat(),
+            is_trusted=device.is_trusted(now),
+        )
+
+    async def _policy(self, tenant_id: str, user_id: str) -> Policy:
+        user = await self._users.get(tenant_id, user_id)
+        return (await self._policies.effective(tenant_id, "", user_id, user.groups)).policy
