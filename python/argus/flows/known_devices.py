@@ -10,6 +10,7 @@ from argus.audit.service import Audit
 from argus.base.clock import Now
 from argus.base.ids import device_name
 from argus.base.origin import Origin
+from argus.base.policy import Policy
 from argus.devices.model import Device
 from argus.devices.postures.model import Posture, Statement, posture_of
 from argus.devices.postures.service import Postures
@@ -18,7 +19,6 @@ from argus.flows.terminate import Terminate
 from argus.flows.termination import Terminations, TerminationState
 from argus.patches.model import PatchLevel
 from argus.patches.service import Patches
-from argus.policies.model import Policy
 from argus.policies.service import Policies
 from argus.sessions.model import EndReason
 from argus.sessions.store import SessionStore

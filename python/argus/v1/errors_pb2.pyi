@@ -28,7 +28,7 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """INVALID_ARGUMENT. A field is missing or malformed. Details: BadRequest. Metadata: field."""
     ERROR_REASON_PASSWORD_REFUSED: _ErrorReason.ValueType  # 2
     """INVALID_ARGUMENT. The password breaks a rule. Details: BadRequest. Metadata: field, rule (TOO_SHORT, TOO_LONG,
-    BLOCKLISTED, CONTAINS_IDENTIFIER, NOT_UNICODE), minLength or maxLength.
+    COMPOSITION, BLOCKLISTED, CONTAINS_IDENTIFIER, NOT_UNICODE, REUSED), minLength, maxLength or passwordHistory.
     """
     ERROR_REASON_PASSWORD_HASH_REFUSED: _ErrorReason.ValueType  # 6
     """INVALID_ARGUMENT. The hash of a password can't be taken over. Details: BadRequest. Metadata: field, rule
@@ -58,8 +58,9 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """PERMISSION_DENIED. The token is good and lacks a required scope. Metadata: requiredScopes."""
     ERROR_REASON_STEP_UP_REQUIRED: _ErrorReason.ValueType  # 22
     """UNAUTHENTICATED. The subject must prove itself again or stronger (RFC 9470): StartStepUp, or sign in anew.
-    Metadata: acrValues, maxAgeSeconds
-    where they apply, cause (ACR, AUTH_AGE, FAMILY_OLDER, CONTESTED, REPLAYED, PRINT_CHANGED, ANSWER_LATE).
+    Metadata: acrValues, maxAgeSeconds, secondFactor (replay_resistant, phishing_resistant, hardware)
+    where they apply, cause (ACR, SECOND_FACTOR, AUTH_AGE, PROOF_USED, FAMILY_OLDER, CONTESTED, REPLAYED, PRINT_CHANGED,
+    ANSWER_LATE).
     """
     ERROR_REASON_TOKEN_PROOF_REQUIRED: _ErrorReason.ValueType  # 23
     """UNAUTHENTICATED. A proof of possession is missing where the token is bound, or is not good: malformed, expired,
@@ -173,6 +174,15 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """FAILED_PRECONDITION. The tenant's policy lets nobody register."""
     ERROR_REASON_MAIL_OFF: _ErrorReason.ValueType  # 102
     """FAILED_PRECONDITION. The installation sends no mail, and this can't be done without."""
+    ERROR_REASON_FEATURE_NOT_IN_PLAN: _ErrorReason.ValueType  # 160
+    """FAILED_PRECONDITION. The tenant's plan does not have what the call needs; nothing is lost, and the same call is
+    answered once the operator has changed the plan (TenantService.SetPlan). Metadata: feature, plan, addOn (what would
+    bring it).
+    """
+    ERROR_REASON_PASSWORD_EXPIRED: _ErrorReason.ValueType  # 120
+    """FAILED_PRECONDITION. The password is right, is the only factor of the sign-in, and is older than the policy lets it
+    be: a new one is set by a recovery link. Metadata: maxAgeSeconds.
+    """
     ERROR_REASON_DEVICE_TRUST_REFUSED: _ErrorReason.ValueType  # 140
     """FAILED_PRECONDITION. The policy lets nobody trust a device, or not for so long. Metadata: policyField,
     longestSeconds (0: not at all).
@@ -195,7 +205,7 @@ ERROR_REASON_FIELD_INVALID: ErrorReason.ValueType  # 1
 """INVALID_ARGUMENT. A field is missing or malformed. Details: BadRequest. Metadata: field."""
 ERROR_REASON_PASSWORD_REFUSED: ErrorReason.ValueType  # 2
 """INVALID_ARGUMENT. The password breaks a rule. Details: BadRequest. Metadata: field, rule (TOO_SHORT, TOO_LONG,
-BLOCKLISTED, CONTAINS_IDENTIFIER, NOT_UNICODE), minLength or maxLength.
+COMPOSITION, BLOCKLISTED, CONTAINS_IDENTIFIER, NOT_UNICODE, REUSED), minLength, maxLength or passwordHistory.
 """
 ERROR_REASON_PASSWORD_HASH_REFUSED: ErrorReason.ValueType  # 6
 """INVALID_ARGUMENT. The hash of a password can't be taken over. Details: BadRequest. Metadata: field, rule
@@ -225,8 +235,9 @@ ERROR_REASON_TOKEN_SCOPE_MISSING: ErrorReason.ValueType  # 21
 """PERMISSION_DENIED. The token is good and lacks a required scope. Metadata: requiredScopes."""
 ERROR_REASON_STEP_UP_REQUIRED: ErrorReason.ValueType  # 22
 """UNAUTHENTICATED. The subject must prove itself again or stronger (RFC 9470): StartStepUp, or sign in anew.
-Metadata: acrValues, maxAgeSeconds
-where they apply, cause (ACR, AUTH_AGE, FAMILY_OLDER, CONTESTED, REPLAYED, PRINT_CHANGED, ANSWER_LATE).
+Metadata: acrValues, maxAgeSeconds, secondFactor (replay_resistant, phishing_resistant, hardware)
+where they apply, cause (ACR, SECOND_FACTOR, AUTH_AGE, PROOF_USED, FAMILY_OLDER, CONTESTED, REPLAYED, PRINT_CHANGED,
+ANSWER_LATE).
 """
 ERROR_REASON_TOKEN_PROOF_REQUIRED: ErrorReason.ValueType  # 23
 """UNAUTHENTICATED. A proof of possession is missing where the token is bound, or is not good: malformed, expired,
@@ -340,6 +351,15 @@ ERROR_REASON_REGISTRATION_CLOSED: ErrorReason.ValueType  # 101
 """FAILED_PRECONDITION. The tenant's policy lets nobody register."""
 ERROR_REASON_MAIL_OFF: ErrorReason.ValueType  # 102
 """FAILED_PRECONDITION. The installation sends no mail, and this can't be done without."""
+ERROR_REASON_FEATURE_NOT_IN_PLAN: ErrorReason.ValueType  # 160
+"""FAILED_PRECONDITION. The tenant's plan does not have what the call needs; nothing is lost, and the same call is
+answered once the operator has changed the plan (TenantService.SetPlan). Metadata: feature, plan, addOn (what would
+bring it).
+"""
+ERROR_REASON_PASSWORD_EXPIRED: ErrorReason.ValueType  # 120
+"""FAILED_PRECONDITION. The password is right, is the only factor of the sign-in, and is older than the policy lets it
+be: a new one is set by a recovery link. Metadata: maxAgeSeconds.
+"""
 ERROR_REASON_DEVICE_TRUST_REFUSED: ErrorReason.ValueType  # 140
 """FAILED_PRECONDITION. The policy lets nobody trust a device, or not for so long. Metadata: policyField,
 longestSeconds (0: not at all).

@@ -33,7 +33,8 @@ TOLD: Final[Mapping[str, Template]] = {
 }
 """The events that users are told of by mail, and what that mail is."""
 
-_LINKS: Final[Mapping[str, Purpose]] = {"device.new": "not_me", "device.reported": "recovery"}
+_NEW_DEVICE: Final = "device.new"
+_LINKS: Final[Mapping[str, Purpose]] = {_NEW_DEVICE: "not_me", "device.reported": "recovery"}
 # Whoever has just been made, or has just chosen a first password, knows.
 _BEGINNINGS: Final = frozenset({"invitation.accepted", "user.created"})
 

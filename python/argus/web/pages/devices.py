@@ -233,7 +233,8 @@ class DevicePages:
 
 def _device(session: Session, member: Member, known: KnownDevice | None = None) -> Device:
     locale, place = member.reader.locale, session.place
-    is_named = member.reader.bought.includes("device_names") and not _is_unnamed(session)
+    may_name = member.reader.bought.includes("device_names")
+    is_named = may_name and not _is_unnamed(session)
     return Device(
         id=session.session_id,
         name=session.display_name if is_named else _system(session, locale),
@@ -244,7 +245,7 @@ def _device(session: Session, member: Member, known: KnownDevice | None = None) 
         last_active_time=session.last_active_time,
         auth_time=session.auth_time,
         current=session.session_id == member.oneself.session_id,
-        category=session.category,
+        category=session.category if may_name else "",
         versions=[
             (label, f"{name} {version}".strip())
             for label, name, version in (
@@ -262,13 +263,14 @@ def _device(session: Session, member: Member, known: KnownDevice | None = None) 
 def _absent(known: KnownDevice, member: Member) -> Absent:
     device, locale = known.device, member.reader.locale
     traits = device.traits
+    may_name = member.reader.bought.includes("device_names")
     called = traits.browser and traits.os and locale.text("devices.on", browser=traits.browser, os=traits.os)
     return Absent(
         id=device.device_id,
-        name=device.display_name or called or traits.display_name,
+        name=(device.display_name if may_name else "") or called or traits.display_name,
         device_type=traits.type,
         place=device.place.text,
-        category=device.category,
+        category=device.category if may_name else "",
         last_seen_time=device.last_seen_time,
         is_trusted=known.is_trusted,
     )

@@ -13,7 +13,7 @@ pub enum ErrorReason {
     /// INVALID_ARGUMENT. A field is missing or malformed. Details: BadRequest. Metadata: field.
     FieldInvalid = 1,
     /// INVALID_ARGUMENT. The password breaks a rule. Details: BadRequest. Metadata: field, rule (TOO_SHORT, TOO_LONG,
-    /// BLOCKLISTED, CONTAINS_IDENTIFIER, NOT_UNICODE), minLength or maxLength.
+    /// COMPOSITION, BLOCKLISTED, CONTAINS_IDENTIFIER, NOT_UNICODE, REUSED), minLength, maxLength or passwordHistory.
     PasswordRefused = 2,
     /// INVALID_ARGUMENT. The hash of a password can't be taken over. Details: BadRequest. Metadata: field, rule
     /// (UNKNOWN_FORMAT, MALFORMED, TOO_COSTLY, TOO_SHORT).
@@ -40,8 +40,9 @@ pub enum ErrorReason {
     /// PERMISSION_DENIED. The token is good and lacks a required scope. Metadata: requiredScopes.
     TokenScopeMissing = 21,
     /// UNAUTHENTICATED. The subject must prove itself again or stronger (RFC 9470): StartStepUp, or sign in anew.
-    /// Metadata: acrValues, maxAgeSeconds
-    /// where they apply, cause (ACR, AUTH_AGE, FAMILY_OLDER, CONTESTED, REPLAYED, PRINT_CHANGED, ANSWER_LATE).
+    /// Metadata: acrValues, maxAgeSeconds, secondFactor (replay_resistant, phishing_resistant, hardware)
+    /// where they apply, cause (ACR, SECOND_FACTOR, AUTH_AGE, PROOF_USED, FAMILY_OLDER, CONTESTED, REPLAYED, PRINT_CHANGED,
+    /// ANSWER_LATE).
     StepUpRequired = 22,
     /// UNAUTHENTICATED. A proof of possession is missing where the token is bound, or is not good: malformed, expired,
     /// used before, of another request, token or key. Metadata: binding (dpop, mtls, or key where the
@@ -145,6 +146,13 @@ pub enum ErrorReason {
     RegistrationClosed = 101,
     /// FAILED_PRECONDITION. The installation sends no mail, and this can't be done without.
     MailOff = 102,
+    /// FAILED_PRECONDITION. The tenant's plan does not have what the call needs; nothing is lost, and the same call is
+    /// answered once the operator has changed the plan (TenantService.SetPlan). Metadata: feature, plan, addOn (what would
+    /// bring it).
+    FeatureNotInPlan = 160,
+    /// FAILED_PRECONDITION. The password is right, is the only factor of the sign-in, and is older than the policy lets it
+    /// be: a new one is set by a recovery link. Metadata: maxAgeSeconds.
+    PasswordExpired = 120,
     /// FAILED_PRECONDITION. The policy lets nobody trust a device, or not for so long. Metadata: policyField,
     /// longestSeconds (0: not at all).
     DeviceTrustRefused = 140,
@@ -218,6 +226,8 @@ impl ErrorReason {
             Self::LinkInvalid => "ERROR_REASON_LINK_INVALID",
             Self::RegistrationClosed => "ERROR_REASON_REGISTRATION_CLOSED",
             Self::MailOff => "ERROR_REASON_MAIL_OFF",
+            Self::FeatureNotInPlan => "ERROR_REASON_FEATURE_NOT_IN_PLAN",
+            Self::PasswordExpired => "ERROR_REASON_PASSWORD_EXPIRED",
             Self::DeviceTrustRefused => "ERROR_REASON_DEVICE_TRUST_REFUSED",
             Self::PostureRefused => "ERROR_REASON_POSTURE_REFUSED",
         }
@@ -286,6 +296,8 @@ impl ErrorReason {
             "ERROR_REASON_LINK_INVALID" => Some(Self::LinkInvalid),
             "ERROR_REASON_REGISTRATION_CLOSED" => Some(Self::RegistrationClosed),
             "ERROR_REASON_MAIL_OFF" => Some(Self::MailOff),
+            "ERROR_REASON_FEATURE_NOT_IN_PLAN" => Some(Self::FeatureNotInPlan),
+            "ERROR_REASON_PASSWORD_EXPIRED" => Some(Self::PasswordExpired),
             "ERROR_REASON_DEVICE_TRUST_REFUSED" => Some(Self::DeviceTrustRefused),
             "ERROR_REASON_POSTURE_REFUSED" => Some(Self::PostureRefused),
             _ => None,
