@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 
 from argus import _core
 from argus.base.ids import new_id
+from argus.sessions.index_entry import index_entry
 from argus.sessions.live_store import HOLD, record_life, record_of
 from argus.sessions.model import Session
 from tests.support.valkey import Valkey
@@ -72,7 +73,8 @@ def _user(keyspace: _core.Keyspace, user_id: str, lineage: bytes) -> _Command:
 def _reserve(keyspace: _core.Keyspace, session: Session) -> _Command:
     keys = (keyspace.user_key(_TENANT, session.user_id), keyspace.index_key(_TENANT, session.user_id))
     hold = int(HOLD.total_seconds())
-    return (_core.function_name("reserve"), 2, *keys, session.session_id, hold, _LIMIT, _END_OLDEST)
+    entry = index_entry(session)
+    return (_core.function_name("reserve"), 2, *keys, session.session_id, hold, entry, _END_OLDEST, _LIMIT, 0, 0)
 
 
 def _create(keyspace: _core.Keyspace, session: Session) -> _Command:
@@ -81,8 +83,8 @@ def _create(keyspace: _core.Keyspace, session: Session) -> _Command:
         keyspace.user_key(_TENANT, session.user_id),
         keyspace.index_key(_TENANT, session.user_id),
     )
-    life = record_life(session, now=session.create_time)
-    return (_core.function_name("create"), 3, *keys, record_of(session), session.session_id, life, life, 0)
+    life, entry = record_life(session, now=session.create_time), index_entry(session)
+    return (_core.function_name("create"), 3, *keys, record_of(session), session.session_id, life, life, entry, 0)
 
 
 def _session(keyspace: _core.Keyspace, user_id: str) -> Session:
@@ -110,7 +112,7 @@ def by_kind(server: Valkey) -> dict[str, dict[str, float]]:
     """How many keys there are of each kind, and what one takes by MEMORY USAGE (the median of some)."""
     client: Any = server.client
     found = {}
-    for kind, pattern in (("sessions", "a1:s:*"), ("users", "a1:u:*"), ("indexes", "a1:i:*")):
+    for kind, pattern in (("sessions", "a1:s:*"), ("users", "a1:u:*"), ("indexes", "a1:x:*")):
         count = 0
         sizes: list[int] = []
         for key in client.scan_iter(pattern, count=10_000):

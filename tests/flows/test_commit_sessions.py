@@ -145,7 +145,7 @@ async def test_more_than_may_wait_are_turned_away_and_hold_nothing(
         assert failure.retry_after
     assert await person.count() == 1
     index = stack.argus.keyspace.index_key(api.tenant_id, person.user_id)
-    assert await stack.argus.redis.client.zcard(index) == 1, "a place is held for nobody"
+    assert await stack.argus.redis.client.hlen(index) == 1, "a place is held for nobody"
 
 
 async def test_a_row_that_postgresql_does_not_take_is_nobody_elses_fault(stack: Stack, api: Api) -> None:

@@ -182,7 +182,7 @@ async def test_a_creation_cut_short_leaves_nothing(stack: Stack, api: Api) -> No
     session_id = made.session.name.rpartition("/")[2]
     argus = stack.argus
     await argus.redis.client.delete(argus.keyspace.session_key(session_id))
-    await argus.redis.client.zrem(argus.keyspace.index_key(api.tenant_id, person.user_id), session_id)
+    await argus.redis.client.hdel(argus.keyspace.index_key(api.tenant_id, person.user_id), session_id)
     lineage = (await argus.create_session._live.session(session_id)).lineage.hex()
     async with argus.db.transaction() as tx:
         await argus.outbox._store.post(

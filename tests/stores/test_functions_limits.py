@@ -2,11 +2,22 @@
 
 import random
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
 from tests.support.records import tombstone
-from tests.support.subject import DENY, END_LEAST_RECENT, END_OLDEST, HOLD, IDLE, Subject
+from tests.support.subject import (
+    ASK_USER,
+    DENY,
+    END_LEAST_RECENT,
+    END_LOWEST_TRUST,
+    END_OLDEST,
+    HOLD,
+    IDLE,
+    NOT_RATED,
+    Subject,
+)
 from tests.support.valkey import Valkey
 
 RACERS = 64
@@ -31,15 +42,15 @@ def test_a_sign_in_takes_a_place_and_then_is_a_session(subject: Subject) -> None
     assert subject.reserve(session_id) == [0]
     entries = subject.index_entries()
     assert set(entries) == {f"!{session_id}"}
-    assert 0 <= subject.now + HOLD - entries[f"!{session_id}"] <= 5
-    record = subject.record()
-    assert subject.create(session_id, record) == 0
-    assert subject.index_entries() == {session_id: record.created}
+    assert -1000 <= (subject.now + HOLD) * 1000 - entries[f"!{session_id}"].moment <= 5000
+    record, entry = subject.record(), subject.entry(device_class=2, trust=44)
+    assert subject.create(session_id, record, entry=entry) == 0
+    assert subject.index_entries() == {session_id: entry}
     assert subject.stored(session_id).lineage == subject.lineage
     assert 86_400 < subject.valkey.client.ttl(subject.key(session_id)) <= 86_460
 
 
-@pytest.mark.parametrize("on_limit", [DENY, END_OLDEST, END_LEAST_RECENT])
+@pytest.mark.parametrize("on_limit", [DENY, END_OLDEST, END_LEAST_RECENT, END_LOWEST_TRUST])
 def test_racing_sign_ins_never_pass_the_limit(subject: Subject, on_limit: int) -> None:
     """64 at once: at no moment more sessions and sign-ins in flight than the limit, and no victim is taken twice."""
     before = [subject.sign_in() for _ in range(LIMIT - 2)]
@@ -48,9 +59,10 @@ def test_racing_sign_ins_never_pass_the_limit(subject: Subject, on_limit: int) -
 
     def sign_in(seed: int) -> bool:
         session_id = subject.new_id()
-        status, *mine = subject.reserve(session_id, limit=LIMIT, on_limit=on_limit)
+        status, *answer = subject.reserve(session_id, limit=LIMIT, on_limit=on_limit)
         assert status in (0, 2)
         if status == 0:
+            mine = answer[::2]
             if random.Random(seed).random() < 0.2:  # noqa: S311 - no secret
                 subject.valkey.call("release", [subject.index], session_id)
                 return False
@@ -76,9 +88,11 @@ def test_two_sign_ins_in_flight_never_choose_the_same_victim(subject: Subject) -
     """A claimed session counts no longer and is nobody else's."""
     oldest, second = (subject.sign_in(created=subject.now - age) for age in (20, 10))
     first_in, second_in = subject.new_id(), subject.new_id()
-    assert subject.reserve(first_in, limit=2, on_limit=END_OLDEST) == [0, oldest]
-    assert subject.reserve(second_in, limit=2, on_limit=END_OLDEST) == [0, second]
-    assert subject.reserve(subject.new_id(), limit=2, on_limit=END_OLDEST) == [2], "only sign-ins in flight are left"
+    assert subject.reserve(first_in, limit=2, on_limit=END_OLDEST) == [0, oldest, 1]
+    assert subject.reserve(second_in, limit=2, on_limit=END_OLDEST) == [0, second, 1]
+    assert subject.reserve(subject.new_id(), limit=2, on_limit=END_OLDEST) == [2, 1, 2], (
+        "only sign-ins in flight are left"
+    )
     assert subject.create(first_in, victims=[(oldest, 1234)]) == 0
     assert subject.value(oldest) == tombstone(subject.lineage, LIMIT_REASON, 1234)
     assert subject.members() == {first_in, second}
@@ -89,15 +103,15 @@ def test_a_second_reservation_takes_the_place_of_the_first(subject: Subject) -> 
     oldest = subject.sign_in()
     session_id = subject.new_id()
     for _ in range(3):
-        assert subject.reserve(session_id, limit=1, on_limit=END_OLDEST) == [0, oldest]
+        assert subject.reserve(session_id, limit=1, on_limit=END_OLDEST) == [0, oldest, 1]
     assert len(subject.index_entries()) == 3
 
 
 def test_a_hold_that_ran_out_gives_place_and_victim_back(subject: Subject) -> None:
     """A sign-in that crashed costs nobody a session."""
     oldest = subject.sign_in()
-    assert subject.reserve(subject.new_id(), limit=1, on_limit=END_OLDEST, hold=0) == [0, oldest]
-    assert subject.reserve(subject.new_id(), limit=1) == [2], "the victim lives again, and counts"
+    assert subject.reserve(subject.new_id(), limit=1, on_limit=END_OLDEST, hold=0) == [0, oldest, 1]
+    assert subject.reserve(subject.new_id(), limit=1) == [2, 1, 1], "the victim lives again, and counts"
     assert subject.members() == {oldest}
     assert len(subject.index_entries()) == 1
     assert subject.reserve(subject.new_id(), limit=2) == [0]
@@ -106,7 +120,7 @@ def test_a_hold_that_ran_out_gives_place_and_victim_back(subject: Subject) -> No
 def test_a_release_gives_place_and_victim_back(subject: Subject) -> None:
     """So does a sign-in that was given up."""
     oldest, session_id = subject.sign_in(), subject.new_id()
-    assert subject.reserve(session_id, limit=1, on_limit=END_OLDEST) == [0, oldest]
+    assert subject.reserve(session_id, limit=1, on_limit=END_OLDEST) == [0, oldest, 1]
     subject.valkey.call("release", [subject.index], session_id)
     assert set(subject.index_entries()) == {oldest}
 
@@ -118,20 +132,124 @@ def test_the_dead_do_not_count(subject: Subject) -> None:
     subject.valkey.client.set(subject.key(ended), tombstone(subject.lineage, 1, now))
     subject.put(idle, subject.record(idle_deadline=now))
     subject.valkey.client.delete(subject.key(forgotten))
-    assert subject.reserve(subject.new_id(), limit=2) == [2]
+    assert subject.reserve(subject.new_id(), limit=2) == [2, 1, 2]
     assert subject.members() == {forgotten, alive}
     assert subject.reserve(subject.new_id(), limit=3) == [0]
 
 
 def test_the_least_recently_used_is_ended_first(subject: Subject) -> None:
-    """Not used since the store was lost, then by the idle deadline; more than one if the limit was lowered."""
+    """By the idle deadline, or by what PostgreSQL knew where the store has lost the record; several if need be."""
     now = subject.now
-    recent, old, forgotten = subject.sign_in(created=now - 90), subject.sign_in(), subject.sign_in()
-    subject.put(old, subject.record(idle_deadline=now + IDLE - 500))
+    recent, old = subject.sign_in(created=now - 900), subject.sign_in(subject.entry(active=now - 950))
+    forgotten = subject.sign_in(subject.entry(active=now - 700))
+    subject.put(old, subject.record(idle_deadline=now + IDLE - 800))
     subject.put(forgotten, subject.record(), lineage=b"restart!")
     answer = subject.reserve(subject.new_id(), limit=2, on_limit=END_LEAST_RECENT)
-    assert answer == [0, forgotten, old]
-    assert subject.reserve(subject.new_id(), limit=2, on_limit=END_LEAST_RECENT) == [0, recent]
+    assert answer == [0, old, 1, forgotten, 1]
+    assert subject.reserve(subject.new_id(), limit=2, on_limit=END_LEAST_RECENT) == [0, recent, 1]
+
+
+def test_a_session_near_its_absolute_end_is_as_recent_as_its_last_rotation(subject: Subject) -> None:
+    """Its idle deadline is cut off there, and does not say how long ago it was used."""
+    now = subject.now
+    ending, idle = subject.sign_in(), subject.sign_in(subject.entry(active=now - 950))
+    subject.put(ending, subject.record(idle_deadline=now + 60, absolute_deadline=now + 60, made=now - 5))
+    subject.put(idle, subject.record(idle_deadline=now + IDLE - 900))
+    assert subject.reserve(subject.new_id(), limit=2, on_limit=END_LEAST_RECENT) == [0, idle, 1]
+
+
+def test_the_least_trusted_is_ended_first(subject: Subject) -> None:
+    """As far as it is trusted by now; one that nobody has rated stands at 30, and halves as well."""
+    now = subject.now
+    bad, unrated, faded, good = (
+        subject.sign_in(subject.entry(trust=trust, rated=now - age))
+        for trust, age in ((20, 0), (NOT_RATED, 0), (100, 40 * 3600), (90, 0))
+    )
+    for expected in (faded, bad, unrated, good):
+        newcomer = subject.new_id()
+        left = len(subject.members())
+        trusted = subject.entry(trust=100, rated=now)
+        assert subject.reserve(newcomer, limit=left, on_limit=END_LOWEST_TRUST, entry=trusted) == [0, expected, 1]
+        assert subject.create(newcomer, victims=[(expected, now)], entry=trusted) == 0
+
+
+def test_the_tightest_limit_decides_and_ends_only_what_it_counts(subject: Subject) -> None:
+    """The two oldest of all stay where the limit of the client, or of the class, is the tighter one."""
+    now = subject.now
+    other, phone, mine, both = (
+        subject.sign_in(subject.entry(moment=(now - age) * 1000, client=client, device_class=kind))
+        for age, client, kind in (
+            (40, b"other---", 1),
+            (30, b"other---", 2),
+            (20, b"mine----", 1),
+            (10, b"mine----", 2),
+        )
+    )
+    entry = subject.entry(client=b"mine----", device_class=2)
+    tight: list[tuple[dict[str, Any], list[object]]] = [
+        ({"limit": 4, "of_client": 2}, [mine, 2]),
+        ({"limit": 4, "of_class": 2}, [phone, 3]),
+        ({"limit": 4}, [other, 1]),
+        ({"limit": 4, "of_client": 2, "of_class": 2}, [phone, 3, mine, 2]),
+        ({"limit": 4, "of_client": 1, "of_class": 2}, [mine, 2, both, 2]),
+        ({"limit": 2, "of_class": 1}, [phone, 3, both, 3, other, 1]),
+    ]
+    for limits, expected in tight:
+        newcomer = subject.new_id()
+        assert subject.reserve(newcomer, on_limit=END_OLDEST, entry=entry, **limits) == [0, *expected], limits
+        subject.valkey.call("release", [subject.index], newcomer)
+    assert subject.reserve(subject.new_id(), limit=3, of_client=2, entry=entry) == [2, 2, 2]
+
+
+def test_sign_ins_in_flight_count_under_their_own_client_and_class(subject: Subject) -> None:
+    """A hold of another client takes no place from this one."""
+    mine, other = subject.entry(client=b"mine----"), subject.entry(client=b"other---", device_class=1)
+    assert subject.reserve(subject.new_id(), limit=0, of_client=1, entry=other) == [0]
+    assert subject.reserve(subject.new_id(), limit=0, of_client=1, entry=mine) == [0]
+    assert subject.reserve(subject.new_id(), limit=0, of_client=1, entry=mine) == [2, 2, 1]
+    assert subject.reserve(subject.new_id(), limit=0, of_class=1, entry=other) == [2, 3, 1]
+
+
+def test_the_user_is_asked_and_what_it_chooses_makes_room(subject: Subject) -> None:
+    """Whoever waits for the answer holds no place; more than enough may be chosen, and too few end nothing."""
+    now = subject.now
+    sessions = [subject.sign_in(subject.entry(moment=(now - age) * 1000)) for age in (30, 20, 10)]
+    newcomer = subject.new_id()
+    asked = [4, 1, 2, 2, *sessions]
+    assert subject.reserve(newcomer, limit=2, on_limit=ASK_USER) == asked
+    assert set(subject.index_entries()) == set(sessions), "nothing is held"
+    assert subject.reserve(newcomer, limit=2, on_limit=ASK_USER, chosen=sessions[1:2]) == asked
+    assert set(subject.index_entries()) == set(sessions), "nothing is claimed"
+    answer = subject.reserve(newcomer, limit=2, on_limit=ASK_USER, chosen=[sessions[2], "stranger", sessions[0]])
+    assert answer == [0, sessions[0], 1, sessions[2], 1]
+    ends = [(sessions[0], now), (sessions[2], now)]
+    assert subject.create(newcomer, victims=ends) == 0
+    assert subject.members() == {sessions[1], newcomer}
+
+
+def test_what_the_user_has_chosen_stays_where_a_place_is_free_by_now(subject: Subject) -> None:
+    """Nothing is ended in vain; nor is what no reached limit counts."""
+    phone, desktop = (subject.sign_in(subject.entry(device_class=kind)) for kind in (2, 1))
+    entry = subject.entry(device_class=2)
+    limits: dict[str, Any] = {"limit": 5, "of_class": 1, "on_limit": ASK_USER, "entry": entry}
+    assert subject.reserve(subject.new_id(), **limits) == [4, 3, 1, 1, phone]
+    newcomer = subject.new_id()
+    assert subject.reserve(newcomer, **limits, chosen=[phone, desktop]) == [0, phone, 3]
+    subject.valkey.call("release", [subject.index], newcomer)
+    subject.end(phone)
+    assert subject.reserve(newcomer, **limits, chosen=[phone, desktop]) == [0]
+
+
+def test_a_place_that_the_store_has_forgotten_is_lost(subject: Subject) -> None:
+    """Others may have been let in since: the session is not written, its victims end all the same."""
+    victim, newcomer = subject.sign_in(), subject.new_id()
+    assert subject.reserve(newcomer, limit=1, on_limit=END_OLDEST) == [0, victim, 1]
+    subject.valkey.client.delete(subject.index, subject.user)
+    assert subject.rebuild_user([(victim, subject.entry())]) == 0
+    assert subject.create(newcomer, victims=[(victim, 1234)]) == 3
+    assert subject.value(newcomer) == b""
+    assert subject.index_entries() == {}
+    assert subject.value(victim) == tombstone(subject.lineage, LIMIT_REASON, 1234)
 
 
 def test_without_a_limit_nobody_is_counted(subject: Subject) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.support.records import ACTIVE, BY_ROTATION, CONTESTED, REBUILT, tombstone, user_record
-from tests.support.subject import DENY, Subject
+from tests.support.subject import DENY, END_OLDEST, Entry, Subject
 from tests.support.valkey import Valkey
 
 OLD = b"restart!"
@@ -191,7 +191,9 @@ def test_user_and_index_are_rebuilt_together(valkey: Valkey) -> None:
     gone, in_flight = subject.sign_in(), subject.new_id()
     assert subject.reserve(in_flight) == [0]
     valkey.client.set(subject.user, user_record(OLD, not_before=90))
-    assert subject.rebuild_user([("one", 100), ("two", 200)], not_before=50, disabled=0) == 0
+    assert (
+        subject.rebuild_user([("one", Entry(moment=100)), ("two", Entry(moment=200))], not_before=50, disabled=0) == 0
+    )
     assert gone not in subject.index_entries()
     assert set(subject.index_entries()) == {"one", "two", f"!{in_flight}"}
     assert valkey.client.get(subject.user) == user_record(subject.lineage, not_before=90)
@@ -199,10 +201,20 @@ def test_user_and_index_are_rebuilt_together(valkey: Valkey) -> None:
     assert subject.members() == {"one", "two"}
 
 
+def test_a_sign_in_that_postgresql_has_by_now_is_counted_once(valkey: Valkey) -> None:
+    """Its session is in what was read; its hold and its claims are over with it."""
+    subject = Subject(valkey)
+    victim, newcomer = subject.sign_in(), subject.new_id()
+    assert subject.reserve(newcomer, limit=1, on_limit=END_OLDEST) == [0, victim, 1]
+    valkey.client.delete(subject.user)
+    assert subject.rebuild_user([(newcomer, subject.entry())]) == 0
+    assert set(subject.index_entries()) == {newcomer}
+
+
 def test_the_limit_holds_over_a_rebuild(valkey: Valkey) -> None:
     """The rebuilt sessions and the sign-in in flight count."""
     subject = Subject(valkey)
     assert subject.reserve(subject.new_id(), limit=3) == [0]
     valkey.client.delete(subject.user)
-    assert subject.rebuild_user([("one", 100), ("two", 200)]) == 0
-    assert subject.reserve(subject.new_id(), limit=3, on_limit=DENY) == [2]
+    assert subject.rebuild_user([("one", Entry(moment=100)), ("two", Entry(moment=200))]) == 0
+    assert subject.reserve(subject.new_id(), limit=3, on_limit=DENY) == [2, 1, 3]

@@ -15,7 +15,7 @@ from argus import _core
 from tests.stores.rotation_cases import Case, make_case
 from tests.support.valkey import Valkey
 
-SESSION, USER, INDEX = "a1:s:{07e1}:twin", "a1:u:{07e1}:t:twin", "a1:i:{07e1}:t:twin"
+SESSION, USER, INDEX = "a1:s:{07e1}:twin", "a1:u:{07e1}:t:twin", "a1:x:{07e1}:t:twin"
 VERDICTS = {*range(4), *range(10, 14), *range(20, 26), *range(30, 36)}
 BATCH = 500
 # `make twin` runs a million.

@@ -39,6 +39,7 @@ from tests.support.engine_snapshot import (
     new_snapshot,
 )
 from tests.support.sentinel import wait_until
+from tests.support.subject import Entry
 from tests.support.valkey import Valkey
 
 __all__ = [
@@ -210,9 +211,14 @@ class Bench:
             auth_time=self.now,
             refresh_id_key=0,
         )
-        assert self.valkey.call("reserve", [user, index], session_id, 30, 0, 0)[0] == 0
+        assert self.valkey.call("reserve", [user, index], session_id, 30, Entry().pack(), 0, 0, 0, 0)[0] == 0
         packed = record.to_bytes()
-        assert self.valkey.call("create", [session, user, index], packed, session_id, ABSOLUTE, ABSOLUTE, 0)[0] == 0
+        assert (
+            self.valkey.call(
+                "create", [session, user, index], packed, session_id, ABSOLUTE, ABSOLUTE, Entry().pack(), 0
+            )[0]
+            == 0
+        )
         request = IssueRequest(
             tenant_id=TENANT,
             user_id=USER,

@@ -1,15 +1,45 @@
 """One user of the Redis functions: keys in one slot, sessions, and the calls on them."""
 
 import secrets
+import struct
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 from tests.support.records import Record, user_record
 from tests.support.valkey import Valkey
 
 HOLD, IDLE, LIFE = 30, 3600, 86_400
-DENY, END_OLDEST, END_LEAST_RECENT = 0, 1, 2
+DENY, END_OLDEST, END_LEAST_RECENT, END_LOWEST_TRUST, ASK_USER = range(5)
+NOT_RATED = 255
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """An entry of the index: all that limits go by."""
+
+    moment: int = 0
+    client: bytes = b"client--"
+    device_class: int = 0
+    trust: int = NOT_RATED
+    rated: int = 0
+    idle: int = IDLE
+    active: int = 0
+
+    def pack(self) -> bytes:
+        """As the functions keep it."""
+        return _ENTRY.pack(self.moment, self.client, self.device_class, self.trust, self.rated, self.idle, self.active)
+
+    @classmethod
+    def unpack(cls, value: bytes) -> Self:
+        """What the functions keep."""
+        moment, client, device_class, trust, rated, idle, active = _ENTRY.unpack(value)
+        return cls(
+            moment=moment, client=client, device_class=device_class, trust=trust, rated=rated, idle=idle, active=active
+        )
+
+
+_ENTRY = struct.Struct(">Q8sBBIII")
 
 
 class Subject:
@@ -20,7 +50,7 @@ class Subject:
         slot, name = f"{{{secrets.token_hex(2)}}}", secrets.token_urlsafe(8)
         self._sessions = f"a1:s:{slot}:"
         self.user = f"a1:u:{slot}:t:{name}"
-        self.index = f"a1:i:{slot}:t:{name}"
+        self.index = f"a1:x:{slot}:t:{name}"
         if is_known:
             assert self.rebuild_user() == 0
 
@@ -67,37 +97,71 @@ class Subject:
         """Ids of the sessions in the index, without holds and claims."""
         return {name for name in self.index_entries() if name[0] not in "!~"}
 
-    def index_entries(self) -> dict[str, int]:
+    def index_entries(self) -> dict[str, Entry]:
         """The whole index."""
-        entries: Any = self.valkey.client.zrange(self.index, 0, -1, withscores=True)
-        return {member.decode(): int(score) for member, score in entries}
+        entries: Any = self.valkey.client.hgetall(self.index)
+        return {member.decode(): Entry.unpack(value) for member, value in entries.items()}
+
+    def entry(self, **known: Any) -> Entry:
+        """Of a session created now."""
+        now = self.now
+        return Entry(**{"moment": now * 1000, "rated": now, "active": now, **known})
 
     def rebuild_user(
-        self, sessions: Sequence[tuple[str, int]] = (), *, lineage: bytes | None = None, **user: Any
+        self, sessions: Sequence[tuple[str, Entry]] = (), *, lineage: bytes | None = None, **user: Any
     ) -> int:
         """Writes user and index as PostgreSQL would have them."""
-        pairs = [part for session in sessions for part in session]
+        pairs = [part for session_id, entry in sessions for part in (session_id, entry.pack())]
         expected = self.lineage if lineage is None else lineage
         keys = [self.user, self.index]
         return self._status("rebuild_user", keys, expected, user_record(**user), len(sessions), *pairs)
 
-    def reserve(self, session_id: str, *, limit: int = 10, on_limit: int = DENY, hold: int = HOLD) -> list[Any]:
-        """[status, victims…]."""
-        answer = self.valkey.call("reserve", [self.user, self.index], session_id, hold, limit, on_limit)
-        return [answer[0], *(victim.decode() for victim in answer[3:])]
+    def reserve(
+        self,
+        session_id: str,
+        *,
+        limit: int = 10,
+        of_client: int = 0,
+        of_class: int = 0,
+        on_limit: int = DENY,
+        hold: int = HOLD,
+        entry: Entry | None = None,
+        chosen: Sequence[str] = (),
+    ) -> list[Any]:
+        """[status, then victim, kind of limit…]; what else follows is as the function says."""
+        args: list[bytes | int | str] = [
+            session_id,
+            hold,
+            (entry or self.entry()).pack(),
+            on_limit,
+            limit,
+            of_client,
+            of_class,
+            *chosen,
+        ]
+        answer = self.valkey.call("reserve", [self.user, self.index], *args)
+        return [answer[0], *(one.decode() if isinstance(one, bytes) else one for one in answer[3:])]
 
-    def create(self, session_id: str, record: Record | None = None, victims: Sequence[tuple[str, int]] = ()) -> int:
+    def create(
+        self,
+        session_id: str,
+        record: Record | None = None,
+        victims: Sequence[tuple[str, int]] = (),
+        *,
+        entry: Entry | None = None,
+    ) -> int:
         """Writes the session that a reservation was for."""
         keys = [self.key(session_id), self.user, self.index]
-        packed = (record or self.record()).pack()
+        record = record or self.record()
+        packed = (entry or self.entry(moment=record.created * 1000, active=record.created)).pack()
         pairs = [part for victim in victims for part in victim]
-        return self._status("create", keys, packed, session_id, LIFE + 60, LIFE, len(victims), *pairs)
+        return self._status("create", keys, record.pack(), session_id, LIFE + 60, LIFE, packed, len(victims), *pairs)
 
-    def sign_in(self, **changes: int) -> str:
+    def sign_in(self, entry: Entry | None = None, **changes: int) -> str:
         """A new session, without a limit."""
         session_id = self.new_id()
-        assert self.reserve(session_id, limit=0) == [0]
-        assert self.create(session_id, self.record(**changes)) == 0
+        assert self.reserve(session_id, limit=0, entry=entry) == [0]
+        assert self.create(session_id, self.record(**changes), entry=entry) == 0
         return session_id
 
     def end(self, session_id: str, *, reason: int = 1, at: int | None = None) -> tuple[int, int]:
@@ -125,7 +189,8 @@ class Subject:
     def step_up(self, session_id: str, record: Record) -> tuple[int, bytes]:
         """(status, value of the key) of a new family."""
         keys = [self.key(session_id), self.user, self.index]
-        answer = self.valkey.call("step_up", keys, record.pack(), session_id, LIFE + 60)
+        entry = self.entry(moment=record.created * 1000).pack()
+        answer = self.valkey.call("step_up", keys, record.pack(), session_id, LIFE + 60, entry)
         return answer[0], answer[3]
 
     def set_user(self, *, disabled: int = -1, not_before: int = 0) -> int:

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Literal
 
+from argus.base.device_classes import DEVICE_CLASSES
 from argus.base.limits import LONGEST_ACCESS_LIFE, LONGEST_SESSION
-from argus.base.policy_fields import choice, flag, names, number, rules_of, span
+from argus.base.policy_fields import choice, flag, names, number, numbers, rules_of, span
 from argus.base.policy_rules import Rule
 
 Rotation = Literal["resilient", "strict"]
 Reuse = Literal["contest", "end"]
-OnLimit = Literal["deny", "end_oldest", "end_least_recent"]
+OnLimit = Literal["deny", "end_oldest", "end_least_recent", "end_lowest_trust", "ask_user"]
 SecondFactor = Literal["any", "replay_resistant", "phishing_resistant", "hardware"]
 PasswordComposition = Literal["none", "letters_and_digits"]
 CookieSameSite = Literal["lax", "strict"]
@@ -71,11 +72,21 @@ class Policy:
     )
 
     # How many sessions there may be.
-    session_limit: int = number(10, "Sessions a user may have.", least=1, most=10_000)
+    session_limit: int = number(10, "Sessions a user may have.", least=1, most=10_000, zero="no limit")
+    client_session_limit: int = number(
+        0, "Sessions a user may have with one client.", least=1, most=10_000, zero="no limit"
+    )
+    device_class_limits: tuple[tuple[str, int], ...] = numbers(
+        "Sessions a user may have on devices of one class; without a number there is no limit.",
+        names=DEVICE_CLASSES,
+        least=1,
+        most=10_000,
+        zero="no limit",
+    )
     on_limit: OnLimit = choice(
         "end_oldest",
-        "What a sign-in beyond the limit does.",
-        choices=("end_least_recent", "end_oldest", "deny"),
+        "What a sign-in beyond one of the limits does.",
+        choices=("end_least_recent", "end_oldest", "end_lowest_trust", "ask_user", "deny"),
     )
 
     # What a sign-in must prove. Passwords are never shorter than NIST SP 800-63B-4, 3.1.1.2 asks for.

@@ -17,12 +17,13 @@ from argus.devices.model import Device, DeviceTraits, Identity
 from argus.devices.sightings import Arrival, Sightings, Use
 from argus.flows.delivery import CREATION_PATIENCE, SESSION_BEGUN, ended_event, tombstones
 from argus.sessions.ending_store import EndingStore, UserState
+from argus.sessions.limits import LimitEnd, Limits
 from argus.sessions.live_store import LiveSessions, Reservation
-from argus.sessions.model import EndReason, Session, whole_second
+from argus.sessions.model import Session, whole_second
 from argus.sessions.outbox_store import Delivery, Notice, OutboxStore
 from argus.sessions.store import SessionStore
 from argus.storage.postgres import Database, Transaction
-from argus.storage.requests import claim_all, key_of
+from argus.storage.requests import claim_all, forget, key_of
 from argus.storage.together import Together
 from argus.users.model import User, UserDisabledError, UserNotFoundError
 from argus.v1.types_pb2 import Confirmation
@@ -65,12 +66,14 @@ class Creation:
     """A session that has its place and is to be written.
 
     Attributes:
+        limits: What the policy allows, by which others make room for it.
         tells_new_device: Should its device be a new one, its user is to be told.
         is_begun: It is being written; whoever gives up from now on does not know whether it was.
     """
 
     new: NewSession
     session: Session
+    limits: Limits
     reservation: Reservation
     origin: Origin
     tells_new_device: bool = True
@@ -166,6 +169,20 @@ class SessionCommits:
         except _HeldUpError:
             creation.is_begun = False
             return await self._alone.do(creation)
+
+    async def discard(self, kept: Kept, origin: Origin) -> None:
+        """Removes a session that has lost its place before anybody had tokens of it; its victims are over.
+
+        Raises:
+            UnavailableError: PostgreSQL is away; the worker of the outbox removes it.
+        """
+        session = kept.session
+        async with self._db.transaction(origin, now=session.create_time) as tx:
+            if await self._sessions.delete_unused(tx, session.tenant_id, session.session_id):
+                tx.record(Event(type="session.discarded", user_id=session.user_id, session_id=session.session_id))
+        if origin.idempotency_key:
+            await forget(self._db, origin, session.name)
+        await self._outbox.done(kept.delivery)
 
     async def _many(self, creations: Sequence[Creation]) -> Sequence[Kept | Exception]:
         """All of a batch; of several with the same idempotency key all but the first have to see what came of it."""
@@ -273,9 +290,11 @@ class SessionCommits:
         if not creation.reservation.victims:
             return []
         session = creation.session
-        return await self._ending.end(
-            tx, session.tenant_id, creation.reservation.victims, at=session.create_time, reason=EndReason.LIMIT
-        )
+        victims = {
+            victim: LimitEnd(limit=creation.limits.reached(kind), session_id=session.session_id)
+            for victim, kind in creation.reservation.victims.items()
+        }
+        return await self._ending.displace(tx, session.tenant_id, victims, at=session.create_time)
 
     def _device(self, creation: Creation) -> tuple[Device, str]:
         """The device, and its token if it is a new one."""

@@ -4,6 +4,7 @@ A crash in between leaves a row that nobody has tokens of; `flows.outbox` remove
 """
 
 import asyncio
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,6 +12,7 @@ from typing import Final
 
 from argus._core import Engine
 from argus.base.clock import Now
+from argus.base.device_classes import device_class
 from argus.base.errors import OverloadedError, UnavailableError
 from argus.base.origin import Origin
 from argus.base.place import NOWHERE, Place
@@ -23,8 +25,10 @@ from argus.internal.v1.engine_pb2 import IssueRequest
 from argus.networks.service import Networks
 from argus.policies.model import EffectivePolicy
 from argus.policies.service import Policies
+from argus.sessions.limits import Limits, ReachedLimit
 from argus.sessions.live_store import LiveSessions, Reservation, ReserveStatus, WriteStatus, record_of
 from argus.sessions.model import (
+    EndingChoiceNeededError,
     LevelTooLowError,
     Session,
     SessionLimitReachedError,
@@ -58,6 +62,10 @@ class CreatedSession:
     action_token: str = ""
 
 
+class _PlaceLostError(Exception):
+    """Redis has forgotten the reservation of a session before the session came to it."""
+
+
 class CreateSession:
     """Begins sessions, by sign-in or on the word of a trusted backend."""
 
@@ -86,12 +94,18 @@ class CreateSession:
         self._networks = networks
         self._now = now
 
-    async def create(self, new: NewSession, *, origin: Origin) -> CreatedSession:
+    async def create(self, new: NewSession, *, ending: Collection[str] = (), origin: Origin) -> CreatedSession:
         """Begins a session.
+
+        Args:
+            new: What it is to be.
+            ending: Ids of those that its user has chosen to end, should it be asked to choose.
+            origin: On whose behalf.
 
         Raises:
             LevelTooLowError: The policy requires more than was proved, or than a backend vouches for.
             SessionLimitReachedError: The policy allows no further one.
+            EndingChoiceNeededError: Not unless the user ends some; those it has chosen are not enough.
             UserNotFoundError: The user was deleted meanwhile.
             UserDisabledError: The user may not sign in.
             RequestAlreadyDoneError: The request was carried out before.
@@ -104,14 +118,28 @@ class CreateSession:
         refresh_id_key = await self._signing_keys.active_refresh_id_key(user.tenant_id)
         # Should PostgreSQL go away before the first use of the session, Redis has all that it takes.
         await self._rebuild.not_before(user.tenant_id, new.client.client_id)
+        limits = limits_of(policy.policy, new.traits.type)
+        place = self._networks.look_up(new.ip_address) if new.ip_address else NOWHERE
         for _ in range(_TRIES):
             session_id = self._live.new_session_id(user.tenant_id, user.user_id)
-            place = self._networks.look_up(new.ip_address) if new.ip_address else NOWHERE
             session = _session(new, policy, session_id, refresh_id_key, place, self._now())
             try:
-                return await self._begin(new, session, policy, origin)
+                reservation = await self._reserve(session, limits, ending)
+                # Sessions begin in the order of their reservations: whoever looks back finds no limit passed.
+                session = _session(new, policy, session_id, refresh_id_key, place, reservation.time)
+                creation = Creation(
+                    new=new,
+                    session=session,
+                    limits=limits,
+                    reservation=reservation,
+                    origin=origin,
+                    tells_new_device=policy.policy.new_device_notice,
+                )
+                return await self._begin(creation)
             except CoveredError as covered:
-                await self._wait_until(covered.until)
+                await self._wait_until(covered.until, session.create_time)
+            except _PlaceLostError:
+                continue
         raise UnavailableError("sessions")
 
     async def issue(
@@ -157,17 +185,8 @@ class CreateSession:
             return None
         return await self.issue(session, confirmation=confirmation)
 
-    async def _begin(
-        self, new: NewSession, session: Session, policy: EffectivePolicy, origin: Origin
-    ) -> CreatedSession:
-        reservation = await self._reserve(session, policy)
-        creation = Creation(
-            new=new,
-            session=session,
-            reservation=reservation,
-            origin=origin,
-            tells_new_device=policy.policy.new_device_notice,
-        )
+    async def _begin(self, creation: Creation) -> CreatedSession:
+        session, origin = creation.session, creation.origin
         try:
             kept = await self._commits.keep(creation)
         except BaseException as error:
@@ -178,35 +197,41 @@ class CreateSession:
         if origin.validate_only:
             await self._give_back(session)
             return CreatedSession(session=kept.session, tokens=None)
-        await self._confirm(kept.session, kept.delivery)
-        tokens = await self.issue(kept.session, confirmation=new.confirmation)
+        if not await self._confirm(kept.session, kept.delivery):
+            with suppress(UnavailableError, OverloadedError):  # the worker removes it
+                await self._commits.discard(kept, origin)
+            raise _PlaceLostError
+        tokens = await self.issue(kept.session, confirmation=creation.new.confirmation)
         with suppress(UnavailableError, OverloadedError):  # the worker sees that it is done
             await self._outbox.done(kept.delivery)
         return CreatedSession(session=kept.session, tokens=tokens, device_token=kept.device_token)
 
-    async def _reserve(self, session: Session, policy: EffectivePolicy) -> Reservation:
-        limit, on_limit = policy.policy.session_limit, policy.policy.on_limit
+    async def _reserve(self, session: Session, limits: Limits, ending: Collection[str]) -> Reservation:
         for _ in range(_TRIES):
-            place = await self._live.reserve(
-                session.tenant_id, session.user_id, session.session_id, limit=limit, on_limit=on_limit
-            )
-            match place.status:
-                case ReserveStatus.RESERVED:
+            place = await self._live.reserve(session, limits, ending=ending)
+            match place.status, place.reached:
+                case ReserveStatus.RESERVED, _:
                     return place
-                case ReserveStatus.USER_STALE:
+                case ReserveStatus.USER_STALE, _:
                     await self._rebuild.user(session.tenant_id, session.user_id)
-                case ReserveStatus.LIMIT_REACHED:
-                    raise SessionLimitReachedError(limit)
-                case ReserveStatus.USER_DISABLED:
+                case ReserveStatus.LIMIT_REACHED, ReachedLimit() as reached:
+                    raise SessionLimitReachedError(reached)
+                case ReserveStatus.CHOICE_NEEDED, ReachedLimit() as reached:
+                    raise EndingChoiceNeededError(reached, surplus=place.surplus, choices=place.choices)
+                case ReserveStatus.USER_DISABLED, _:
                     raise UserDisabledError(session.user_id)
         raise UnavailableError("redis")
 
-    async def _confirm(self, session: Session, delivery: Delivery) -> None:
-        """Writes the record that PostgreSQL's row stands for, and tombstones for those that made room."""
+    async def _confirm(self, session: Session, delivery: Delivery) -> bool:
+        """Writes the record that PostgreSQL's row stands for, and tombstones for those that made room.
+
+        False: Redis has lost the reservation, and may have let others in since.
+        """
         victims = [(one["id"], one["at"]) for one in delivery.payload["sessions"]]
         for _ in range(_TRIES):
-            if await self._live.create(session, record_of(session), victims) is not WriteStatus.STALE:
-                return
+            status = await self._live.create(session, record_of(session), victims)
+            if status is not WriteStatus.STALE:
+                return status is not WriteStatus.PLACE_LOST
             await self._rebuild.user(session.tenant_id, session.user_id)
         raise UnavailableError("redis")
 
@@ -214,9 +239,9 @@ class CreateSession:
         with suppress(UnavailableError):  # the place is free again in half a minute
             await self._live.release(session.tenant_id, session.user_id, session.session_id)
 
-    async def _wait_until(self, until: datetime) -> None:
+    async def _wait_until(self, until: datetime, begun: datetime) -> None:
         """Ends count whole seconds: a session begins in the one after."""
-        wait = until + _SECOND - self._now()
+        wait = until + _SECOND - begun
         if wait > _LONGEST_WAIT:
             raise UnavailableError("sessions", retry_after=wait)
         await asyncio.sleep(max(wait.total_seconds(), 0))
@@ -227,6 +252,18 @@ def _check_level(new: NewSession, policy: Policy) -> None:
         raise LevelTooLowError(policy.required_acr)
     if policy.required_acr > 1 and not has_counting_factor(new.amr, policy.second_factor):
         raise LevelTooLowError(policy.required_acr, second_factor=policy.second_factor)
+
+
+def limits_of(policy: Policy, device_type: str) -> Limits:
+    """What a policy says of a session on a device of that type."""
+    kind = device_class(device_type)
+    return Limits(
+        on_limit=policy.on_limit,
+        user=policy.session_limit,
+        client=policy.client_session_limit,
+        device_class=kind,
+        of_class=dict(policy.device_class_limits).get(kind, 0),
+    )
 
 
 def _session(

@@ -174,7 +174,7 @@ def ended_event(session: Session, *, comment: str = "") -> Event:
         user_id=session.user_id,
         session_id=session.session_id,
         client_id=session.client_id,
-        data={"comment": comment} if comment else {},
+        data=({"comment": comment} if comment else {}) | (session.end_detail.facts if session.end_detail else {}),
     )
 
 

@@ -8,6 +8,7 @@ import hmac
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from argus.base.clock import Now
 from argus.base.errors import InvalidFieldError, UnavailableError
@@ -20,9 +21,12 @@ from argus.flows.factors import Enrolment, FactorRefusedError, Factors
 from argus.flows.progress import PasswordExpiredError, Progress
 from argus.flows.tries import Tries, login_event
 from argus.sessions.login_store import Login, LoginCompleteError, LoginNotFoundError, LoginStore
-from argus.sessions.model import ACR_PREFIX
+from argus.sessions.model import ACR_PREFIX, EndingChoiceNeededError
 from argus.storage.postgres import Database
 from argus.users.model import UserNotFoundError
+
+Work: TypeAlias = Callable[[Login], Awaitable[CreatedSession]]
+"""What a login is for: it begins a session, or a new family of one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +132,7 @@ class Logins:
         login: Login,
         method: Method,
         answer: str,
-        work: Callable[[Login], Awaitable[CreatedSession]],
+        work: Work,
         *,
         origin: Origin,
     ) -> Step:
@@ -172,8 +176,21 @@ class Logins:
             await self._db.record(origin, event, self._now())
             raise
         if after.is_complete:
-            return await self._complete(login, lambda: work(after))
+            return await self._complete(login, after, work)
         return await self._go_on(login, after, proved, origin)
+
+    async def choose(self, login: Login, work: Work) -> Step:
+        """Goes on with a login whose user has chosen sessions to end; `work` ends them with what the login is for.
+
+        Raises:
+            InvalidFieldError: The login does not ask for it.
+            LoginNotFoundError: The login's token was spent meanwhile, or something that it has proved was replaced.
+            UnavailableError: A store is away.
+        """
+        if login.state != "SESSION_LIMIT_REACHED":
+            raise InvalidFieldError("end_sessions", "is not among the login's challenges")
+        await self._progress.check_standing(login)
+        return await self._complete(login, login, work)
 
     async def begin_enrolment(self, login: Login, method: Method, *, origin: Origin) -> tuple[Login, Enrolment]:
         """Makes a factor for the user of a login that asks for one; it counts once it is handed in.
@@ -217,24 +234,40 @@ class Logins:
         await self._db.record(origin, event, self._now())
         return Step(login=after, login_token=f"{after.login_id}.{secret}")
 
-    async def _complete(self, login: Login, work: Callable[[], Awaitable[CreatedSession]]) -> Step:
+    async def _complete(self, before: Login, after: Login, work: Work) -> Step:
         """Does what the login is for, once, however many hand in its token; a failure gives the token back.
 
         Raises:
             LoginNotFoundError: The token has been spent.
         """
-        if not await self._store.claim(login):
+        if not await self._store.claim(before):
             raise LoginNotFoundError
         try:
-            created = await work()
+            created = await work(after)
+        except EndingChoiceNeededError as needed:
+            return await self._ask_to_choose(after, needed)
         except BaseException:
             with suppress(UnavailableError):  # the user starts anew
-                await self._store.unclaim(login)
+                await self._store.unclaim(before)
             raise
-        done = login.completed()
+        done = before.completed()
         with suppress(UnavailableError):  # its token is spent all the same
             await self._store.replace(done)
         return Step(login=done, created=created)
+
+    async def _ask_to_choose(self, login: Login, needed: EndingChoiceNeededError) -> Step:
+        """Keeps a login that has proved all until its user has chosen; it holds no place meanwhile."""
+        secret = new_secret()
+        login = replace(
+            login,
+            state="SESSION_LIMIT_REACHED",
+            challenges={},
+            ending_choices=tuple(needed.choices),
+            end_at_least=needed.surplus,
+            token_sha256=sha256(secret).hex(),
+        )
+        await self._store.replace(login)
+        return Step(login=login, login_token=f"{login.login_id}.{secret}")
 
 
 def proved_level(login: Login) -> Level:

@@ -4,7 +4,7 @@ Whether the user exists shows in nothing that the caller gets: not in the answer
 writes, or the throttling. What really was the matter is in the audit alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from argus.base.clock import Now
@@ -134,6 +134,38 @@ class SignIn:
 
         return await self._logins.submit(login, method, answer, create, origin=origin)
 
+    async def end_sessions(
+        self,
+        login: Login,
+        ending: Sequence[str],
+        *,
+        traits: DeviceTraits,
+        proof: Proof | None,
+        origin: Origin,
+    ) -> Step:
+        """Ends what the user has chosen, and signs it in; asks again, ending nothing, where that is not enough.
+
+        Args:
+            login: The login.
+            ending: Ids of the chosen sessions.
+            traits: What is known about the device.
+            proof: Of the key that the session is to be bound to.
+            origin: On whose behalf.
+
+        Raises:
+            InvalidFieldError: The login does not ask for it.
+            ProofRequiredError: The proof is not good.
+            LoginNotFoundError: The login's token was spent meanwhile, or something that it has proved was replaced.
+            SessionLimitReachedError: Others are signing in; only they could make room.
+            UnavailableError: A store is away.
+        """
+        confirmation = await self._proofs.check(proof, origin=origin, client_id=login.client_id)
+
+        async def create(proven: Login) -> CreatedSession:
+            return await self._create(proven, traits, confirmation, origin, ending)
+
+        return await self._logins.choose(login, create)
+
     async def _known_device(self, tenant_id: str, identifier: str, device_token: str) -> str | None:
         """Only a device of the very user that is to sign in counts: else attackers would bring devices of their own."""
         if not device_token:
@@ -143,15 +175,22 @@ class SignIn:
         return device.device_id if device and device.user_id == holder.user_id else None
 
     async def _create(
-        self, login: Login, traits: DeviceTraits, confirmation: Confirmation | None, origin: Origin
+        self,
+        login: Login,
+        traits: DeviceTraits,
+        confirmation: Confirmation | None,
+        origin: Origin,
+        ending: Collection[str] = (),
     ) -> CreatedSession:
         try:
             new = replace(await self._new_session(login, traits, confirmation, origin), confirmation=confirmation)
-            return await self._create_session.create(new, origin=origin)
+            return await self._create_session.create(new, ending=ending, origin=origin)
         except (UserDisabledError, UserNotFoundError):
             raise FactorRefusedError from None  # since the factor was checked
-        except SessionLimitReachedError:
-            event = login_event(login, "session.limit_reached", is_failure=True)
+        except SessionLimitReachedError as reached:
+            facts = {"limit": reached.limit.kind.policy_field, "most": str(reached.limit.most)}
+            facts["on_limit"] = reached.limit.on_limit
+            event = login_event(login, "session.limit_reached", is_failure=True, data=facts)
             await self._db.record(origin, event, self._now())
             raise
 

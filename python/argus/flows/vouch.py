@@ -36,6 +36,7 @@ class Vouched:
         acr: Level that the user has reached, 1 to 3.
         auth_time: When; None: now.
         proof: Of the key that the session is to be bound to.
+        ending: Ids of the user's sessions that make room for it, should the policy ask the user.
     """
 
     tenant_id: str
@@ -51,6 +52,7 @@ class Vouched:
     ip_address: str | None = None
     device_token: str = ""
     proof: Proof | None = None
+    ending: Sequence[str] = ()
 
 
 class VouchedSessions:
@@ -88,7 +90,7 @@ class VouchedSessions:
             AssertedAcrTooHighError: The backend may not vouch for that level.
             UserNotFoundError: There is no such user.
             UserDisabledError: The user may not sign in.
-            SessionLimitReachedError: The policy allows no further session.
+            SessionLimitReachedError: The policy allows no further session, or not unless the user chooses some to end.
             RequestAlreadyDoneError: The session was made before and is in use.
             ProofRequiredError: The proof is not good (any more).
             OverloadedError: Too many sessions are beginning.
@@ -107,7 +109,7 @@ class VouchedSessions:
                 await forget(self._db, origin, name)
         new = await self._check(vouched, origin)
         try:
-            return await self._create_session.create(new, origin=origin)
+            return await self._create_session.create(new, ending=vouched.ending, origin=origin)
         except RequestAlreadyDoneError as done:
             return await self._again(done.name, vouched, origin)
 

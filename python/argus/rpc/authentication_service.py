@@ -17,9 +17,9 @@ from argus.flows.step_up import StepUp, StepUpRequest
 from argus.flows.submit_factor import SubmitFactor
 from argus.rpc import validate
 from argus.rpc.context import current_caller, origin_of
-from argus.rpc.session_messages import acr_level, session_message, traits
+from argus.rpc.session_messages import acr_level, session_message, session_names, traits
 from argus.sessions.login_store import Login, LoginState
-from argus.sessions.model import ACR_PREFIX
+from argus.sessions.model import ACR_PREFIX, Session
 from argus.users.model import MAX_IDENTIFIER
 from argus.v1 import authentication_service_pb2 as pb
 from argus.v1 import authentication_service_pb2_grpc
@@ -41,6 +41,7 @@ _METHOD_OF_KIND: Final = {kind: method for method, kind in _KINDS.items()}
 _STATES: Final[dict[LoginState, pb.LoginState.ValueType]] = {
     "FACTOR_REQUIRED": pb.LOGIN_STATE_FACTOR_REQUIRED,
     "ENROLMENT_REQUIRED": pb.LOGIN_STATE_ENROLMENT_REQUIRED,
+    "SESSION_LIMIT_REACHED": pb.LOGIN_STATE_SESSION_LIMIT_REACHED,
     "COMPLETE": pb.LOGIN_STATE_COMPLETE,
 }
 # The fields of a SubmitFactorRequest that hold a factor, and the most characters of each.
@@ -104,6 +105,8 @@ class AuthenticationServicer(authentication_service_pb2_grpc.AuthenticationServi
         factor = request.WhichOneof("factor")
         if factor is None:
             raise InvalidFieldError("factor", "is required")
+        if factor == "end_sessions":
+            return await self._end_sessions(tenant_id, login_token, request)
         if factor not in _METHODS:
             raise InvalidFieldError(factor, "is not among the login's challenges")
         step = await self._submit_factor.submit(
@@ -115,7 +118,22 @@ class AuthenticationServicer(authentication_service_pb2_grpc.AuthenticationServi
             proof=request.proof if request.HasField("proof") else None,
             origin=origin_of(request),
         )
-        return _submitted(step)
+        return await self._submitted(step)
+
+    async def _end_sessions(
+        self, tenant_id: str, login_token: str, request: pb.SubmitFactorRequest
+    ) -> pb.SubmitFactorResponse:
+        if not request.end_sessions.names:
+            raise InvalidFieldError("end_sessions.names", "is required")
+        step = await self._submit_factor.end_sessions(
+            tenant_id,
+            login_token,
+            session_names(request.end_sessions.names, "end_sessions.names"),
+            traits=traits(request.client_context),
+            proof=request.proof if request.HasField("proof") else None,
+            origin=origin_of(request),
+        )
+        return await self._submitted(step)
 
     async def StartEnrolment(self, request: pb.StartEnrolmentRequest, context: Context) -> pb.StartEnrolmentResponse:
         """Makes a factor for a login that asks to enrol one."""
@@ -157,13 +175,25 @@ class AuthenticationServicer(authentication_service_pb2_grpc.AuthenticationServi
     async def GetLogin(self, request: pb.GetLoginRequest, context: Context) -> pb.GetLoginResponse:
         """Reads a login."""
         name = validate.login(request.name, "name")
-        return pb.GetLoginResponse(login=_login_message(await self._logins.get(*name)))
+        login = await self._logins.get(*name)
+        return pb.GetLoginResponse(login=_login_message(login, await self._submit_factor.ending_choices(login)))
 
     async def CancelLogin(self, request: pb.CancelLoginRequest, context: Context) -> pb.CancelLoginResponse:
         """Gives a login up."""
         name = validate.login(request.name, "name")
         await self._logins.cancel(*name, origin=origin_of(request))
         return pb.CancelLoginResponse()
+
+    async def _submitted(self, step: Step) -> pb.SubmitFactorResponse:
+        choices = await self._submit_factor.ending_choices(step.login)
+        response = pb.SubmitFactorResponse(login=_login_message(step.login, choices), login_token=step.login_token)
+        if step.created is not None:
+            response.session.CopyFrom(session_message(step.created.session))
+            response.device_token = step.created.device_token
+            response.action_token = step.created.action_token
+            if step.created.tokens is not None:
+                response.tokens.CopyFrom(step.created.tokens)
+        return response
 
 
 def _asked_acr(values: Sequence[str]) -> int:
@@ -173,22 +203,13 @@ def _asked_acr(values: Sequence[str]) -> int:
     return min((acr_level(value, f"acr_values[{index}]", default=1) for index, value in enumerate(values)), default=0)
 
 
-def _submitted(step: Step) -> pb.SubmitFactorResponse:
-    response = pb.SubmitFactorResponse(login=_login_message(step.login), login_token=step.login_token)
-    if step.created is not None:
-        response.session.CopyFrom(session_message(step.created.session))
-        response.device_token = step.created.device_token
-        response.action_token = step.created.action_token
-        if step.created.tokens is not None:
-            response.tokens.CopyFrom(step.created.tokens)
-    return response
-
-
-def _login_message(login: Login) -> pb.Login:
+def _login_message(login: Login, choices: Sequence[Session] = ()) -> pb.Login:
     message = pb.Login(
         name=login_name(login.tenant_id, login.login_id),
         state=_STATES[login.state],
         expire_time=validate.to_timestamp(login.expires_at),
+        ending_choices=[session_message(session) for session in choices],
+        end_at_least=login.end_at_least,
     )
     for method, text in login.challenges.items():
         message.challenges.add(kind=_KINDS[cast("Method", method)], webauthn_options_json=text)

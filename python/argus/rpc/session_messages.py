@@ -1,7 +1,7 @@
 """Sessions and what is known about devices, between messages and features."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -10,6 +10,8 @@ from argus.base.ids import session_name
 from argus.base.place import NetworkClass, Place
 from argus.devices.model import DeviceTraits
 from argus.devices.traits import HINTS, Hints, traits_of
+from argus.flows.submit_factor import SessionIds
+from argus.rpc import validate
 from argus.rpc.context import CONTEXT_SCOPE, current_caller
 from argus.rpc.entitled import is_shown
 from argus.rpc.validate import text, to_timestamp
@@ -28,6 +30,7 @@ _CLASSES: Final[Mapping[NetworkClass, types_pb2.NetworkClass.ValueType]] = {
 }
 _UNKNOWN_CLASS: Final = types_pb2.NETWORK_CLASS_UNSPECIFIED
 _MAX_INSTALLATION_ID: Final = 128
+_MAX_NAMES: Final = 1000
 _ACR: Final = re.compile(re.escape(ACR_PREFIX) + "([123])")
 # RFC 8176: what the registry had when it was made; the record has a bit for each.
 AMR_VALUES: Final = frozenset(
@@ -60,7 +63,28 @@ def session_message(session: Session, *, current: str = "") -> types_pb2.Session
         current=session.name == current,
         etag=session.etag,
         ip_address=session.ip_address or "",
+        ended_by_limit=_limit_end(session),
     )
+
+
+def _limit_end(session: Session) -> types_pb2.LimitEnd | None:
+    if session.end_detail is None:
+        return None
+    limit = session.end_detail.limit
+    return types_pb2.LimitEnd(
+        policy_field=limit.kind.policy_field,
+        most=limit.most,
+        on_limit=limit.on_limit,
+        device_class=limit.device_class,
+        new_session=session_name(session.tenant_id, session.user_id, session.end_detail.session_id),
+    )
+
+
+def session_names(names: Sequence[str], field: str) -> list[SessionIds]:
+    """Tenant, user and id of each named session of a request."""
+    if len(names) > _MAX_NAMES:
+        raise InvalidFieldError(field, f"must have at most {_MAX_NAMES} items")
+    return [validate.session(name, f"{field}[{place}]") for place, name in enumerate(names)]
 
 
 def device_message(session: Session) -> types_pb2.Device:

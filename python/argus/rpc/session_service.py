@@ -1,5 +1,6 @@
 """Serves `argus.v1.SessionService`."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from argus.rpc.session_messages import (
     amr_values,
     ended_message,
     session_message,
+    session_names,
     traits,
 )
 from argus.sessions.model import EndReason
@@ -85,6 +87,7 @@ class SessionServicer(session_service_pb2_grpc.SessionServiceServicer):
             ip_address=origin.ip_address,
             device_token=validate.text(request.device_token, "device_token", _MAX_DEVICE_TOKEN),
             proof=request.proof if request.HasField("proof") else None,
+            ending=_ending(tenant_id, user_id, request.end_sessions),
         )
         created = await self._vouched.create(vouched, origin=origin)
         return pb.CreateSessionResponse(
@@ -224,6 +227,15 @@ class SessionServicer(session_service_pb2_grpc.SessionServiceServicer):
         if active.timestamp() <= 0:
             raise InvalidFieldError(f"{path}.active_time", "is required")
         return Touch(user_id=user_id, session_id=session_id, active_time=active)
+
+
+def _ending(tenant_id: str, user_id: str, names: Sequence[str]) -> list[str]:
+    """Ids of the sessions that are to make room, which must be the user's."""
+    found = session_names(names, "end_sessions")
+    for place, (tenant, user, _) in enumerate(found):
+        if (tenant, user) != (tenant_id, user_id):
+            raise InvalidFieldError(f"end_sessions[{place}]", "is not a session of the user")
+    return [session_id for _, _, session_id in found]
 
 
 def _reason(number: int, default: EndReason) -> EndReason:

@@ -277,7 +277,7 @@ async def compose(
         sign_in=sign_in,
         step_up=step_up,
         actions=actions,
-        submit_factor=SubmitFactor(logins, sign_in, step_up),
+        submit_factor=SubmitFactor(logins, sign_in, step_up, sessions),
         create_session=create_session,
         vouched_sessions=VouchedSessions(
             db, tenants, clients, users, devices, sessions, create_session, proofs, now=now

@@ -1,10 +1,12 @@
 """How sessions end in PostgreSQL: one, many, or all that a `not_before` covers."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from argus.sessions.limits import LimitEnd
 from argus.sessions.model import EndReason, Session
 from argus.sessions.store import from_row
 from argus.storage.columns import columns
@@ -49,6 +51,31 @@ class EndingStore:
                  FROM locked l WHERE s.tenant_id = l.tenant_id AND s.session_id = l.session_id
                RETURNING s.*""",
             {"tenant": tenant_id, "ids": list(session_ids), "at": at, "reason": reason.name},
+        )
+        return [from_row(row) for row in rows]
+
+    async def displace(
+        self, tx: Transaction, tenant_id: str, victims: Mapping[str, LimitEnd], *, at: datetime
+    ) -> list[Session]:
+        """Ends those that have not ended, to make room under a limit; returns them. Rows are locked as in `end`."""
+        rows = await tx.fetch_all(
+            """WITH locked AS (
+                   SELECT s.tenant_id, s.session_id, w.detail FROM sessions s
+                     JOIN unnest(%(ids)s::text[], %(details)s::text[]) AS w (session_id, detail)
+                       ON s.session_id = w.session_id
+                    WHERE s.tenant_id = %(tenant)s AND s.state <> 'ended'
+                    ORDER BY s.session_id FOR UPDATE OF s)
+               UPDATE sessions s
+                  SET state = 'ended', end_time = %(at)s, end_reason = %(reason)s, end_detail = l.detail::jsonb
+                 FROM locked l WHERE s.tenant_id = l.tenant_id AND s.session_id = l.session_id
+               RETURNING s.*""",
+            {
+                "tenant": tenant_id,
+                "ids": list(victims),
+                "details": [json.dumps(one.facts) for one in victims.values()],
+                "at": at,
+                "reason": EndReason.LIMIT.name,
+            },
         )
         return [from_row(row) for row in rows]
 

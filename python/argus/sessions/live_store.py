@@ -4,14 +4,16 @@ Every value carries the lineage of the node that wrote it; one of another lineag
 """
 
 import base64
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
-from typing import Final
+from typing import Any, Final
 
 from argus import _core
 from argus.base.clock import Now
+from argus.sessions.index_entry import index_entry
+from argus.sessions.limits import ON_LIMIT, LimitKind, Limits, ReachedLimit
 from argus.sessions.model import EndReason, Session, SessionState, epoch_seconds
 from argus.storage.redis import Redis
 from argus.storage.redis_batch import Call, call_all
@@ -37,6 +39,7 @@ class ReserveStatus(IntEnum):
     USER_STALE = 1
     LIMIT_REACHED = 2
     USER_DISABLED = 3
+    CHOICE_NEEDED = 4
 
 
 class WriteStatus(IntEnum):
@@ -45,6 +48,7 @@ class WriteStatus(IntEnum):
     WRITTEN = 0
     STALE = 1
     EXISTS = 2
+    PLACE_LOST = 3
 
 
 class StepUpStatus(IntEnum):
@@ -91,11 +95,23 @@ class Stamped:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reservation:
-    """Answer of `reserve`: whether there is a place, and whom it costs theirs."""
+    """Answer of `reserve`: whether there is a place, and whom it costs theirs.
+
+    Attributes:
+        time: When it was made, by the clock of Redis: reservations of a user come in this order.
+        victims: Ids of those that make room, each with the kind of limit by which.
+        reached: The limit that decides, where there is no place.
+        surplus: How many sessions must be ended, where the user is to choose.
+        choices: Ids of those that it may choose from.
+    """
 
     status: ReserveStatus
+    time: datetime
     lineage: bytes = b""
-    victims: Sequence[str] = ()
+    victims: Mapping[str, LimitKind] = field(default_factory=dict)
+    reached: ReachedLimit | None = None
+    surplus: int = 0
+    choices: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,8 +156,7 @@ class LiveSessions:
     async def is_indexed(self, tenant_id: str, user_id: str, session_id: str) -> bool:
         """The session is one of this user's living ones, as far as Redis knows."""
         async with self._redis.guard():
-            score = await self._redis.client.zscore(self._keys.index_key(tenant_id, user_id), session_id)
-        return score is not None
+            return bool(await self._redis.client.hexists(self._index_name(tenant_id, user_id), session_id))
 
     async def is_untouched(self, session: Session) -> bool:
         """The record is that of the session's beginning: active, and no refresh token was changed for another."""
@@ -154,14 +169,22 @@ class LiveSessions:
             return False
         return (record.family, record.generation, record.contested) == (1, 1, False)
 
-    async def reserve(self, tenant_id: str, user_id: str, session_id: str, *, limit: int, on_limit: str) -> Reservation:
-        """Takes a place among the user's sessions for half a minute."""
-        keys = [self._keys.user_key(tenant_id, user_id), self._keys.index_key(tenant_id, user_id)]
-        choice = ("deny", "end_oldest", "end_least_recent").index(on_limit)
-        answer = await self._redis.call("reserve", keys, [session_id, int(HOLD.total_seconds()), limit, choice])
-        return Reservation(
-            status=ReserveStatus(answer[0]), lineage=answer[2], victims=[_text(one) for one in answer[3:]]
+    async def reserve(self, session: Session, limits: Limits, *, ending: Collection[str] = ()) -> Reservation:
+        """Takes a place among the user's sessions for half a minute.
+
+        Args:
+            session: What is to begin.
+            limits: What the policy allows.
+            ending: Ids of those that the user has chosen to end.
+        """
+        keys = [self._keys.user_key(session.tenant_id, session.user_id)]
+        keys.append(self._keys.index_key(session.tenant_id, session.user_id))
+        hold, choice = int(HOLD.total_seconds()), ON_LIMIT.index(limits.on_limit)
+        most = [limits.most(kind) for kind in LimitKind]
+        answer = await self._redis.call(
+            "reserve", keys, [session.session_id, hold, index_entry(session), choice, *most, *ending]
         )
+        return _reservation(answer, limits)
 
     async def release(self, tenant_id: str, user_id: str, session_id: str) -> None:
         """Gives a reserved place back."""
@@ -178,7 +201,7 @@ class LiveSessions:
         tenant_id, user_id = session.tenant_id, session.user_id
         keys = [self._keys.session_key(session.session_id), self._keys.user_key(tenant_id, user_id)]
         life = record_life(session, now=self._now())
-        args: list[bytes | int | str] = [record, session.session_id, life, life, len(victims)]
+        args: list[bytes | int | str] = [record, session.session_id, life, life, index_entry(session), len(victims)]
         for victim, at in victims:
             args += [victim, int(at)]
         answer = await self._redis.call("create", [*keys, self._keys.index_key(tenant_id, user_id)], args)
@@ -189,6 +212,7 @@ class LiveSessions:
         tenant_id, user_id = session.tenant_id, session.user_id
         keys = [self._keys.session_key(session.session_id), self._keys.user_key(tenant_id, user_id)]
         args: list[bytes | int | str] = [record, session.session_id, record_life(session, now=self._now())]
+        args.append(index_entry(session))
         answer = await self._redis.call("step_up", [*keys, self._keys.index_key(tenant_id, user_id)], args)
         return StepUpStatus(answer[0]), family_in(answer[3])
 
@@ -267,10 +291,28 @@ class LiveSessions:
         answer = await self._redis.call("touch", keys, [epoch_seconds(active), *spans, 0])
         return TouchStatus(answer[0]), answer[3]
 
+    def _index_name(self, tenant_id: str, user_id: str) -> str:
+        return self._keys.index_key(tenant_id, user_id).decode()
+
     async def _stamped(self, key: bytes, place: slice) -> Stamped:
         answer = await self._redis.call_ro("stamped", [key])
         lineage, value = answer[2], answer[3]
         return Stamped(lineage=lineage, value=value, is_current=value[place] == lineage)
+
+
+def _reservation(answer: Sequence[Any], limits: Limits) -> Reservation:
+    status, time_ms, lineage, *more = answer
+    status = ReserveStatus(status)
+    made = Reservation(status=status, time=datetime.fromtimestamp(time_ms / 1000, UTC), lineage=lineage)
+    if status is ReserveStatus.RESERVED:
+        pairs = zip(more[::2], more[1::2], strict=True)
+        return replace(made, victims={_text(victim): LimitKind(kind) for victim, kind in pairs})
+    if status not in (ReserveStatus.LIMIT_REACHED, ReserveStatus.CHOICE_NEEDED):
+        return made
+    made = replace(made, reached=limits.reached(LimitKind(more[0])))
+    if status is ReserveStatus.LIMIT_REACHED:
+        return made
+    return replace(made, surplus=more[2], choices=[_text(one) for one in more[3:]])
 
 
 def record_life(session: Session, *, now: datetime) -> int:

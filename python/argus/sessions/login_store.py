@@ -13,7 +13,7 @@ from argus.v1.errors_pb2 import ErrorReason
 LOGIN_LIFE: Final = timedelta(minutes=10)
 """How long a login may take."""
 
-LoginState = Literal["FACTOR_REQUIRED", "ENROLMENT_REQUIRED", "COMPLETE"]
+LoginState = Literal["FACTOR_REQUIRED", "ENROLMENT_REQUIRED", "SESSION_LIMIT_REACHED", "COMPLETE"]
 """How far a login has come; the names are those of `argus.v1.LoginState`."""
 
 
@@ -33,6 +33,8 @@ class Login:
         challenges: What may be answered now, by its kind, each with what the client needs for it (WebAuthn: request
             options as JSON); in state ENROLMENT_REQUIRED what may be enrolled.
         enrolment_id: What is being enrolled.
+        ending_choices: Ids of the user's sessions of which some are to be ended (SESSION_LIMIT_REACHED).
+        end_at_least: How many of them, as things stood.
         action_sha256: SHA-256 (hex) of the one action that a step-up is for; empty: it is for none.
         action_resource: Resource that the action is carried out at.
         token_sha256: SHA-256 (hex) of the secret that the next submit has to show.
@@ -54,6 +56,8 @@ class Login:
     state: LoginState = "FACTOR_REQUIRED"
     challenges: Mapping[str, str] = field(default_factory=dict)
     enrolment_id: str = ""
+    ending_choices: tuple[str, ...] = ()
+    end_at_least: int = 0
     action_sha256: str = ""
     action_resource: str = ""
     token_sha256: str = ""
@@ -87,7 +91,16 @@ class Login:
     def completed(self) -> "Login":
         """The same login once its session exists; whom it was about is forgotten."""
         return replace(
-            self, state="COMPLETE", challenges={}, identifier="", device_id=None, user_id="", session_id="", proved=()
+            self,
+            state="COMPLETE",
+            challenges={},
+            identifier="",
+            device_id=None,
+            user_id="",
+            session_id="",
+            proved=(),
+            ending_choices=(),
+            end_at_least=0,
         )
 
 
@@ -164,4 +177,5 @@ def _pack(login: Login) -> str:
 
 def _unpack(content: bytes | str) -> Login:
     fields = json.loads(content)
-    return Login(**{**fields, "proved": tuple(fields["proved"])})
+    lists = {name: tuple(fields.get(name, ())) for name in ("proved", "ending_choices")}
+    return Login(**{**fields, **lists})

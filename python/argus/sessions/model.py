@@ -5,16 +5,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
-from typing import Self
+from typing import Any, Final, Self
 
 from argus.base.errors import ArgusError, Code
 from argus.base.ids import etag, session_name
 from argus.base.place import NetworkClass, Place
+from argus.sessions.limits import LimitEnd, LimitKind, ReachedLimit
 from argus.v1.errors_pb2 import ErrorReason
 from argus.v1.types_pb2 import Confirmation
 
 ACR_PREFIX = "urn:argus:acr:"
 """What the URN of an authentication level begins with; its number follows."""
+
+# An error travels in a header: as many ids as surely fit into 8 KiB.
+_MOST_CHOICES_TOLD: Final = 100
 
 
 class SessionState(StrEnum):
@@ -55,6 +59,7 @@ class Session:
         binding: Truncated SHA-256 of the key it is bound to.
         ip_address: Where it was begun.
         seen_ip_address: Where it was last seen; country, city, radius and network are that address's.
+        end_detail: What ended it, where that was a concurrent limit.
         covered_until: Sessions begun up to then are over, by the user's, client's or tenant's `not_before`.
         covered_reason: The reason that goes with it.
     """
@@ -67,6 +72,7 @@ class Session:
     state: SessionState = SessionState.ACTIVE
     end_time: datetime | None = None
     end_reason: EndReason | None = None
+    end_detail: LimitEnd | None = None
     create_time: datetime
     last_active_time: datetime
     idle_deadline: datetime
@@ -184,15 +190,45 @@ class SessionNotActiveError(ArgusError):
 
 
 class SessionLimitReachedError(ArgusError):
-    """The policy allows the user no further session."""
+    """The policy allows the user no further session (of this client, on devices of this class)."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: ReachedLimit, way_on: str = "end one of them", **more: str | int) -> None:
+        counted = {LimitKind.USER: "", LimitKind.CLIENT: " of this client"}.get(
+            limit.kind, f" on a {limit.device_class}"
+        )
+        metadata: dict[str, Any] = {
+            "limit": limit.most,
+            "policyField": limit.kind.policy_field,
+            "onLimit": limit.on_limit,
+            **({"deviceClass": limit.device_class} if limit.device_class else {}),
+            **more,
+        }
         super().__init__(
             Code.RESOURCE_EXHAUSTED,
             ErrorReason.ERROR_REASON_SESSION_LIMIT_REACHED,
-            f"the user has {limit} sessions already, which is all that the policy allows",
-            limit=limit,
+            f"the user has {limit.most} sessions{counted} already, which is all that the policy allows; {way_on}",
+            **metadata,
         )
+        self.limit = limit
+
+
+class EndingChoiceNeededError(SessionLimitReachedError):
+    """The user is to say which of its sessions make room (`on_limit = ask_user`).
+
+    Attributes:
+        surplus: How many at least.
+        choices: Ids of those that it may choose from, the oldest first.
+    """
+
+    def __init__(self, limit: ReachedLimit, *, surplus: int, choices: Sequence[str]) -> None:
+        super().__init__(
+            limit,
+            f"let the user choose {surplus} or more of endingChoices, and send them in end_sessions",
+            endAtLeast=surplus,
+            endingChoices=" ".join(choices[:_MOST_CHOICES_TOLD]),
+        )
+        self.surplus = surplus
+        self.choices = choices
 
 
 class SessionEndedError(ArgusError):

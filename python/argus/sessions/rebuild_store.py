@@ -2,14 +2,14 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Final
+from typing import Final, TypeAlias
 
 import structlog
 
 from argus import _core
 from argus.base.clock import Now
 from argus.sessions.ending_store import UserState
+from argus.sessions.index_entry import pack_entry
 from argus.sessions.live_store import Stamped, WriteStatus, record_life, record_of, tombstone_of
 from argus.sessions.model import Session, epoch_seconds
 from argus.sessions.store import from_row
@@ -36,9 +36,11 @@ _SESSIONS: Final = """
      ORDER BY s.tenant_id, s.session_id FOR SHARE OF s"""
 # The oldest, which a limit ends first.
 _INDEXES: Final = """
-    SELECT w.tenant_id, w.user_id, l.session_id, l.create_time
+    SELECT w.tenant_id, w.user_id, l.*
       FROM unnest(%s::text[], %s::text[]) AS w (tenant_id, user_id)
-     CROSS JOIN LATERAL (SELECT s.session_id, s.create_time FROM sessions s
+     CROSS JOIN LATERAL (SELECT s.session_id, s.create_time, s.last_active_time, s.idle_deadline, s.auth_time,
+                                s.client_id, s.device_type
+                           FROM sessions s
                           WHERE s.tenant_id = w.tenant_id AND s.user_id = w.user_id AND s.state <> 'ended'
                           ORDER BY s.create_time, s.session_id LIMIT %s) l"""
 _EXISTING: Final = """
@@ -69,6 +71,9 @@ class SessionKey:
 
 Key = UserKey | SessionKey
 
+Index: TypeAlias = list[tuple[str, bytes]]
+"""Ids of a user's sessions, and their entries in its index."""
+
 
 class KnownSessions:
     """Sessions and users as PostgreSQL knows them, held until the transaction ends."""
@@ -92,11 +97,12 @@ class KnownSessions:
         return {SessionKey(one.tenant_id, one.user_id, one.session_id): one for one in found}
 
     @staticmethod
-    async def indexes(tx: Transaction, users: Collection[UserKey]) -> dict[UserKey, list[tuple[str, datetime]]]:
-        """Id and creation of the sessions of each user that have not ended, the oldest `LARGEST_INDEX` of them."""
-        indexes: dict[UserKey, list[tuple[str, datetime]]] = {key: [] for key in users}
+    async def indexes(tx: Transaction, users: Collection[UserKey]) -> dict[UserKey, Index]:
+        """The sessions of each user that have not ended, the oldest `LARGEST_INDEX` of them, with their entries."""
+        indexes: dict[UserKey, Index] = {key: [] for key in users}
         for row in await tx.fetch_all(_INDEXES, (*_of_users(users), LARGEST_INDEX + 1)):
-            indexes[UserKey(row["tenant_id"], row["user_id"])].append((row["session_id"], row["create_time"]))
+            key, session_id = UserKey(row.pop("tenant_id"), row.pop("user_id")), row.pop("session_id")
+            indexes[key].append((session_id, pack_entry(**row)))
         for key, index in indexes.items():
             if len(index) > LARGEST_INDEX:
                 _log.warning("index.cut", tenant_id=key.tenant_id, user_id=key.user_id, kept=LARGEST_INDEX)
@@ -138,7 +144,7 @@ class LiveRecords:
         stamps: Mapping[Key, Stamped],
         sessions: Mapping[SessionKey, Session],
         users: Mapping[UserKey, UserState],
-        indexes: Mapping[UserKey, Sequence[tuple[str, datetime]]],
+        indexes: Mapping[UserKey, Index],
     ) -> dict[Key, WriteStatus]:
         """Writes each, unless the node is no longer that of its stamp or has a newer record of its own."""
         calls: dict[Key, Call] = {}
@@ -154,12 +160,12 @@ class LiveRecords:
         life = record_life(session, now=self._now())
         return Call(function="rebuild", keys=[self._name(key)], args=[lineage, content, life])
 
-    def _user(self, key: UserKey, user: UserState, index: Sequence[tuple[str, datetime]], lineage: bytes) -> Call:
+    def _user(self, key: UserKey, user: UserState, index: Index, lineage: bytes) -> Call:
         until = epoch_seconds(user.not_before) if user.not_before else 0
         record = bytes([1, int(user.is_disabled)]) + bytes(8) + until.to_bytes(4, "big")
         args: list[bytes | int | str] = [lineage, record, len(index)]
-        for session_id, created in index:
-            args += [session_id, epoch_seconds(created)]
+        for session_id, entry in index:
+            args += [session_id, entry]
         names = [self._name(key), self._keyspace.index_key(key.tenant_id, key.user_id)]
         return Call(function="rebuild_user", keys=names, args=args)
 

@@ -57,7 +57,7 @@ class RestoreStore:
             async with self._redis.guard():
                 pipeline = self._redis.client.pipeline(transaction=False)
                 for index in indexes:
-                    pipeline.zrange(index, 0, -1)
+                    pipeline.hkeys(index)
                 members = await pipeline.execute()
                 sessions = [
                     self._keyspace.session_key(member.decode())

@@ -5,6 +5,7 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any, Final
 
+from argus.sessions.limits import LimitEnd
 from argus.sessions.model import EndReason, Session, SessionState
 from argus.storage.columns import columns
 from argus.storage.postgres import Database, Row, Transaction
@@ -212,6 +213,7 @@ def from_row(row: Row) -> Session:
     values = {name: row[name] for name in _COLUMNS}
     values["state"] = SessionState(row["state"])
     values["end_reason"] = EndReason[row["end_reason"]] if row["end_reason"] else None
+    values["end_detail"] = LimitEnd.from_facts(row["end_detail"]) if row["end_detail"] else None
     for name in ("ip_address", "seen_ip_address"):
         values[name] = str(row[name]) if row[name] is not None else None
     values["binding"] = bytes(row["binding"]) if row["binding"] is not None else None

@@ -33,7 +33,7 @@ class _LoginStateEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._Enu
     LOGIN_STATE_FACTOR_REQUIRED: _LoginState.ValueType  # 1
     """One of `challenges` is to be answered."""
     LOGIN_STATE_SESSION_LIMIT_REACHED: _LoginState.ValueType  # 2
-    """The user has proved itself and must end one of `ending_choices` first."""
+    """The user has proved itself and must end some of `ending_choices` first."""
     LOGIN_STATE_COMPLETE: _LoginState.ValueType  # 3
     """The session exists, or has its new family."""
     LOGIN_STATE_ENROLMENT_REQUIRED: _LoginState.ValueType  # 4
@@ -49,7 +49,7 @@ LOGIN_STATE_UNSPECIFIED: LoginState.ValueType  # 0
 LOGIN_STATE_FACTOR_REQUIRED: LoginState.ValueType  # 1
 """One of `challenges` is to be answered."""
 LOGIN_STATE_SESSION_LIMIT_REACHED: LoginState.ValueType  # 2
-"""The user has proved itself and must end one of `ending_choices` first."""
+"""The user has proved itself and must end some of `ending_choices` first."""
 LOGIN_STATE_COMPLETE: LoginState.ValueType  # 3
 """The session exists, or has its new family."""
 LOGIN_STATE_ENROLMENT_REQUIRED: LoginState.ValueType  # 4
@@ -127,10 +127,15 @@ class Login(google.protobuf.message.Message):
     CHALLENGES_FIELD_NUMBER: builtins.int
     ENDING_CHOICES_FIELD_NUMBER: builtins.int
     EXPIRE_TIME_FIELD_NUMBER: builtins.int
+    END_AT_LEAST_FIELD_NUMBER: builtins.int
     name: builtins.str
     """tenants/*/logins/*."""
     state: global___LoginState.ValueType
     """How far it has come."""
+    end_at_least: builtins.int
+    """How many of `ending_choices` must be ended, as things stood; where several limits are reached, the most that one
+    asks for.
+    """
     @property
     def challenges(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Challenge]:
         """What may be answered now, or be enrolled (ENROLMENT_REQUIRED): any one of them. The first ones are the same
@@ -139,7 +144,9 @@ class Login(google.protobuf.message.Message):
 
     @property
     def ending_choices(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[argus.v1.types_pb2.Session]:
-        """Sessions of which one must be ended (SESSION_LIMIT_REACHED only)."""
+        """Living sessions of which some must be ended (SESSION_LIMIT_REACHED only): those that the reached limits count, the
+        last used first.
+        """
 
     @property
     def expire_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
@@ -153,9 +160,10 @@ class Login(google.protobuf.message.Message):
         challenges: collections.abc.Iterable[global___Challenge] | None = ...,
         ending_choices: collections.abc.Iterable[argus.v1.types_pb2.Session] | None = ...,
         expire_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        end_at_least: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["expire_time", b"expire_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["challenges", b"challenges", "ending_choices", b"ending_choices", "expire_time", b"expire_time", "name", b"name", "state", b"state"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["challenges", b"challenges", "end_at_least", b"end_at_least", "ending_choices", b"ending_choices", "expire_time", b"expire_time", "name", b"name", "state", b"state"]) -> None: ...
 
 global___Login = Login
 
@@ -359,7 +367,9 @@ class SubmitFactorRequest(google.protobuf.message.Message):
 
     @property
     def end_sessions(self) -> global___EndSessions:
-        """Sessions to end (SESSION_LIMIT_REACHED)."""
+        """Sessions to end (SESSION_LIMIT_REACHED). Those that have ended meanwhile count as ended; where a place has become
+        free meanwhile, none is.
+        """
 
     @property
     def proof(self) -> argus.v1.types_pb2.Proof:
@@ -396,7 +406,7 @@ class EndSessions(google.protobuf.message.Message):
     NAMES_FIELD_NUMBER: builtins.int
     @property
     def names(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """tenants/*/users/*/sessions/*."""
+        """tenants/*/users/*/sessions/*; 1 to 1000."""
 
     def __init__(
         self,

@@ -105,17 +105,22 @@ class AuthenticationServiceServicer(object):
 
     def SubmitFactor(self, request, context):
         """Hands in a factor. A login takes one after the other, those that its `challenges` name, until the level that is
-        wanted is reached: what `acr_values` ask for, what the policy's `required_acr` demands (by a factor of its
-        `second_factor` kind), and the second factor of
+        wanted is reached: what `acr_values` ask for, what the policy's `required_acr` demands, and the second factor of
         whoever has one. Then it is complete and carries tokens. In state ENROLMENT_REQUIRED it takes the first answer of
         what StartEnrolment made, which enrols and proves it.
+
+        Where the policy's `on_limit` is ask_user and a concurrent limit is reached, a sign-in that has proved all goes on
+        in state SESSION_LIMIT_REACHED: it takes `end_sessions`, sessions among its `ending_choices`. They end and the new
+        one begins at once; if they are not enough any more (others have signed in since), nothing ends, and the answer
+        has new choices. A login that waits holds no place.
 
         Not idempotent: an accepted factor spends the `login_token`; a refused or throttled one leaves the login as it
         was, and the same token serves the next try (errors carry no secrets, so they could not carry a new one).
         Errors: FIELD_INVALID (the factor is not among the challenges), PASSKEY_REFUSED (a passkey's answer is not the JSON
         of one, or breaks a rule of its enrolment), ENROLMENT_NOT_FOUND (a passkey's), FACTOR_REFUSED, GUESSING_THROTTLED,
-        PASSWORD_EXPIRED (sign-in), LEVEL_UNREACHABLE, LOGIN_NOT_FOUND, LOGIN_COMPLETE, SESSION_LIMIT_REACHED (sign-in), SESSION_ENDED and STEP_UP_REQUIRED (step-up: the session is over, a later step-up was faster),
-        TOKEN_PROOF_REQUIRED, UNAVAILABLE.
+        LEVEL_UNREACHABLE, LOGIN_NOT_FOUND, LOGIN_COMPLETE, SESSION_LIMIT_REACHED (sign-in, where `on_limit` is deny or all
+        that could end are sign-ins in flight), SESSION_ENDED and STEP_UP_REQUIRED (step-up: the session is over, a later
+        step-up was faster), TOKEN_PROOF_REQUIRED, UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -74,9 +74,15 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     ERROR_REASON_SESSION_NOT_FOUND: _ErrorReason.ValueType  # 30
     """NOT_FOUND. No such session, or not one the caller may see. Metadata: sessionId."""
     ERROR_REASON_SESSION_ENDED: _ErrorReason.ValueType  # 31
-    """UNAUTHENTICATED. The session has ended. Metadata: endReason."""
+    """UNAUTHENTICATED. The session has ended. Metadata: endReason (LIMIT: a newer session took its place; GetSession and
+    the user's own list say under which limit, `ended_by_limit`).
+    """
     ERROR_REASON_SESSION_LIMIT_REACHED: _ErrorReason.ValueType  # 32
-    """RESOURCE_EXHAUSTED. The policy allows no further session. Metadata: limit."""
+    """RESOURCE_EXHAUSTED. The policy allows no further session (of the client, on devices of the class), and `on_limit` ends
+    none by itself, or all that could be ended are sign-ins in flight. End one of the user's sessions. Metadata: limit,
+    policyField (session_limit, client_session_limit, device_class_limits), onLimit, deviceClass where it counts one;
+    with onLimit ask_user endAtLeast and endingChoices (ids of sessions, space-separated, at most 100, the oldest first).
+    """
     ERROR_REASON_SESSION_NOT_ACTIVE: _ErrorReason.ValueType  # 33
     """FAILED_PRECONDITION. An ended session cannot be changed. Metadata: sessionId."""
     ERROR_REASON_ASSERTED_ACR_TOO_HIGH: _ErrorReason.ValueType  # 34
@@ -251,9 +257,15 @@ of the fault is in the audit event only.
 ERROR_REASON_SESSION_NOT_FOUND: ErrorReason.ValueType  # 30
 """NOT_FOUND. No such session, or not one the caller may see. Metadata: sessionId."""
 ERROR_REASON_SESSION_ENDED: ErrorReason.ValueType  # 31
-"""UNAUTHENTICATED. The session has ended. Metadata: endReason."""
+"""UNAUTHENTICATED. The session has ended. Metadata: endReason (LIMIT: a newer session took its place; GetSession and
+the user's own list say under which limit, `ended_by_limit`).
+"""
 ERROR_REASON_SESSION_LIMIT_REACHED: ErrorReason.ValueType  # 32
-"""RESOURCE_EXHAUSTED. The policy allows no further session. Metadata: limit."""
+"""RESOURCE_EXHAUSTED. The policy allows no further session (of the client, on devices of the class), and `on_limit` ends
+none by itself, or all that could be ended are sign-ins in flight. End one of the user's sessions. Metadata: limit,
+policyField (session_limit, client_session_limit, device_class_limits), onLimit, deviceClass where it counts one;
+with onLimit ask_user endAtLeast and endingChoices (ids of sessions, space-separated, at most 100, the oldest first).
+"""
 ERROR_REASON_SESSION_NOT_ACTIVE: ErrorReason.ValueType  # 33
 """FAILED_PRECONDITION. An ended session cannot be changed. Metadata: sessionId."""
 ERROR_REASON_ASSERTED_ACR_TOO_HIGH: ErrorReason.ValueType  # 34

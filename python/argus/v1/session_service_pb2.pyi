@@ -35,6 +35,7 @@ class CreateSessionRequest(google.protobuf.message.Message):
     REQUEST_ID_FIELD_NUMBER: builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: builtins.int
     PROOF_FIELD_NUMBER: builtins.int
+    END_SESSIONS_FIELD_NUMBER: builtins.int
     parent: builtins.str
     """The user: tenants/*/users/*."""
     client_id: builtins.str
@@ -67,6 +68,12 @@ class CreateSessionRequest(google.protobuf.message.Message):
     def proof(self) -> argus.v1.types_pb2.Proof:
         """Binds the session to the key it proves: its tokens are good with a proof only. Unset: not bound."""
 
+    @property
+    def end_sessions(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Sessions of the user that make room for it, at most 1000: tenants/*/users/*/sessions/*. Heeded where the policy's
+        `on_limit` is ask_user and a limit is reached; else none of them ends.
+        """
+
     def __init__(
         self,
         *,
@@ -82,9 +89,10 @@ class CreateSessionRequest(google.protobuf.message.Message):
         request_id: builtins.str = ...,
         validate_only: builtins.bool = ...,
         proof: argus.v1.types_pb2.Proof | None = ...,
+        end_sessions: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["auth_time", b"auth_time", "client_context", b"client_context", "proof", b"proof"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["acr", b"acr", "amr", b"amr", "auth_time", b"auth_time", "client_context", b"client_context", "client_id", b"client_id", "device_token", b"device_token", "parent", b"parent", "proof", b"proof", "request_id", b"request_id", "resource", b"resource", "scope", b"scope", "validate_only", b"validate_only"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["acr", b"acr", "amr", b"amr", "auth_time", b"auth_time", "client_context", b"client_context", "client_id", b"client_id", "device_token", b"device_token", "end_sessions", b"end_sessions", "parent", b"parent", "proof", b"proof", "request_id", b"request_id", "resource", b"resource", "scope", b"scope", "validate_only", b"validate_only"]) -> None: ...
 
 global___CreateSessionRequest = CreateSessionRequest
 
@@ -245,7 +253,7 @@ class CountSessionsResponse(google.protobuf.message.Message):
     active_count: builtins.int
     """Active (or contested) sessions."""
     limit: builtins.int
-    """Limit by the user's policy; 0 with parent tenants/*."""
+    """Limit by the user's policy (`session_limit`); 0: none, or with parent tenants/*."""
     def __init__(
         self,
         *,

@@ -91,7 +91,8 @@ class SessionServiceServicer(object):
 
         Idempotent by `request_id` while the refresh token was not used; later REQUEST_ALREADY_DONE.
         Errors: USER_NOT_FOUND, USER_DISABLED, ASSERTED_ACR_TOO_HIGH, STEP_UP_REQUIRED (the policy's `required_acr` is higher
-        than `acr`: let the user sign in), SESSION_LIMIT_REACHED, TOKEN_PROOF_REQUIRED, UNAVAILABLE.
+        than `acr`: let the user sign in), SESSION_LIMIT_REACHED (with `on_limit` ask_user: let the user choose, and send
+        `end_sessions`), TOKEN_PROOF_REQUIRED, UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

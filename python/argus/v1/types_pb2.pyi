@@ -576,6 +576,7 @@ class Session(google.protobuf.message.Message):
     CURRENT_FIELD_NUMBER: builtins.int
     ETAG_FIELD_NUMBER: builtins.int
     IP_ADDRESS_FIELD_NUMBER: builtins.int
+    ENDED_BY_LIMIT_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Resource name: tenants/*/users/*/sessions/*."""
     state: global___SessionState.ValueType
@@ -630,6 +631,10 @@ class Session(google.protobuf.message.Message):
     def end_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """When it ended; unset while it has not."""
 
+    @property
+    def ended_by_limit(self) -> global___LimitEnd:
+        """What took its place; unset unless `end_reason` is LIMIT."""
+
     def __init__(
         self,
         *,
@@ -651,9 +656,44 @@ class Session(google.protobuf.message.Message):
         current: builtins.bool = ...,
         etag: builtins.str = ...,
         ip_address: builtins.str = ...,
+        ended_by_limit: global___LimitEnd | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_trust_score", b"_trust_score", "absolute_expire_time", b"absolute_expire_time", "auth_time", b"auth_time", "create_time", b"create_time", "device", b"device", "end_time", b"end_time", "idle_expire_time", b"idle_expire_time", "last_active_time", b"last_active_time", "location", b"location", "trust_score", b"trust_score"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_trust_score", b"_trust_score", "absolute_expire_time", b"absolute_expire_time", "acr", b"acr", "amr", b"amr", "auth_time", b"auth_time", "client_id", b"client_id", "create_time", b"create_time", "current", b"current", "device", b"device", "end_reason", b"end_reason", "end_time", b"end_time", "etag", b"etag", "idle_expire_time", b"idle_expire_time", "ip_address", b"ip_address", "last_active_time", b"last_active_time", "location", b"location", "name", b"name", "state", b"state", "trust_score", b"trust_score"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_trust_score", b"_trust_score", "absolute_expire_time", b"absolute_expire_time", "auth_time", b"auth_time", "create_time", b"create_time", "device", b"device", "end_time", b"end_time", "ended_by_limit", b"ended_by_limit", "idle_expire_time", b"idle_expire_time", "last_active_time", b"last_active_time", "location", b"location", "trust_score", b"trust_score"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_trust_score", b"_trust_score", "absolute_expire_time", b"absolute_expire_time", "acr", b"acr", "amr", b"amr", "auth_time", b"auth_time", "client_id", b"client_id", "create_time", b"create_time", "current", b"current", "device", b"device", "end_reason", b"end_reason", "end_time", b"end_time", "ended_by_limit", b"ended_by_limit", "etag", b"etag", "idle_expire_time", b"idle_expire_time", "ip_address", b"ip_address", "last_active_time", b"last_active_time", "location", b"location", "name", b"name", "state", b"state", "trust_score", b"trust_score"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_trust_score", b"_trust_score"]) -> typing.Literal["trust_score"] | None: ...
 
 global___Session = Session
+
+@typing.final
+class LimitEnd(google.protobuf.message.Message):
+    """The concurrent limit that a session made room under."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    POLICY_FIELD_FIELD_NUMBER: builtins.int
+    MOST_FIELD_NUMBER: builtins.int
+    ON_LIMIT_FIELD_NUMBER: builtins.int
+    DEVICE_CLASS_FIELD_NUMBER: builtins.int
+    NEW_SESSION_FIELD_NUMBER: builtins.int
+    policy_field: builtins.str
+    """The policy's field: session_limit, client_session_limit or device_class_limits."""
+    most: builtins.int
+    """How many sessions it allows."""
+    on_limit: builtins.str
+    """How it chose: the policy's `on_limit`."""
+    device_class: builtins.str
+    """Class of devices that it counts (device_class_limits only)."""
+    new_session: builtins.str
+    """Name of the session that this one made room for."""
+    def __init__(
+        self,
+        *,
+        policy_field: builtins.str = ...,
+        most: builtins.int = ...,
+        on_limit: builtins.str = ...,
+        device_class: builtins.str = ...,
+        new_session: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["device_class", b"device_class", "most", b"most", "new_session", b"new_session", "on_limit", b"on_limit", "policy_field", b"policy_field"]) -> None: ...
+
+global___LimitEnd = LimitEnd

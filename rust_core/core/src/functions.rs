@@ -8,6 +8,7 @@ use aws_lc_rs::digest;
 const PARTS: &[&str] = &[
     include_str!("lua/node.lua"),
     include_str!("lua/records.lua"),
+    include_str!("lua/index.lua"),
     include_str!("lua/ends.lua"),
     include_str!("lua/deadlines.lua"),
     include_str!("lua/rotate.lua"),

@@ -145,7 +145,7 @@ impl Keyspace {
     /// Name of the index of the subject's sessions.
     #[must_use]
     pub fn index_key(&self, tenant_id: &str, user_id: &str) -> Vec<u8> {
-        self.subject_key('i', tenant_id, user_id)
+        self.subject_key('x', tenant_id, user_id)
     }
 
     fn subject_key(&self, kind: char, tenant_id: &str, user_id: &str) -> Vec<u8> {

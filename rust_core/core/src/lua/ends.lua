@@ -1,15 +1,5 @@
 -- Ends: of one session (a tombstone), of all sessions of a user, client or tenant (a not-before).
 
--- The index of a user: ZSET of sid → when it was created; "!" sid → when the hold of a sign-in in flight runs out;
--- "~" victim "!" sid → when the claim of that sign-in on its victim does. (No sid has a "!" or "~".)
-local function hold_of(sid)
-  return '!' .. sid
-end
-
-local function leave_index(index, sid)
-  redis.call('ZREM', index, sid, hold_of(sid))
-end
-
 local function set_for(key, value, seconds)
   redis.call('SET', key, value, 'EX', math.max(1, seconds))
 end

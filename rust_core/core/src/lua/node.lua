@@ -42,7 +42,7 @@ local function envelope(time, node, status, ...)
   return { status, time, node, ... }
 end
 
--- Registers `body(keys, arguments, node, now)`, which returns a status and what follows the lineage in the answer.
+-- Registers `body(keys, arguments, node, now, time in ms)`, which returns a status and what follows the lineage in the answer.
 local function register(name, flags, body)
   redis.register_function({
     function_name = '@LIBRARY@_' .. name,
@@ -52,7 +52,7 @@ local function register(name, flags, body)
       if not node then
         return redis.error_reply('READONLY this is a replica, and Argus asks only the primary')
       end
-      return envelope(time, node, body(keys, arguments, node, math.floor(time / 1000)))
+      return envelope(time, node, body(keys, arguments, node, math.floor(time / 1000), time))
     end,
   })
 end

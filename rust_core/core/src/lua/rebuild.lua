@@ -59,19 +59,7 @@ register('rebuild', WRITES, function(keys, arguments, node)
   return 0
 end)
 
--- Sign-ins in flight are not in PostgreSQL yet: their holds and claims outlive a rebuild of the index.
-local function replace_index(index, arguments, first, count)
-  for _, member in ipairs(redis.call('ZRANGE', index, 0, -1)) do
-    if not string.find(member, '^[!~]') then
-      redis.call('ZREM', index, member)
-    end
-  end
-  for position = first, first + 2 * (count - 1), 2 do
-    redis.call('ZADD', index, arguments[position + 1], arguments[position])
-  end
-end
-
--- rebuild_user: KEYS user, index  ARGS expected lineage, user record, n, (sid, created) × n
+-- rebuild_user: KEYS user, index  ARGS expected lineage, user record, n, (sid, entry) × n
 -- status: 0 written, 1 another lineage, 2 a current one exists.
 -- A change that was set meanwhile (set_user) is newer than what was read; a not-before only rises.
 register('rebuild_user', WRITES, function(keys, arguments, node)

@@ -1,6 +1,6 @@
 -- Step-up: a new refresh family for a session whose user has proved itself anew.
 
--- step_up: KEYS session, user, index  ARGS record, sid, ttl
+-- step_up: KEYS session, user, index  ARGS record, sid, ttl, entry
 -- status: 0 written, 1 the session or its user is missing or stale, 2 it has ended (or its user is disabled, or it began
 -- up to the user's not-before), 3 the record's family is as new or newer; then the record (or tombstone) as it is now.
 -- The family is in PostgreSQL already. It begins clean: what the older one was (contested, rebuilt, by whom it was
@@ -25,7 +25,7 @@ register('step_up', WRITES, function(keys, arguments, node)
   end
   stepped.lineage = node
   value = pack_session(stepped)
-  redis.call('ZADD', keys[3], stepped.created, sid)
+  redis.call('HSET', keys[3], sid, arguments[4])
   set_for(keys[1], value, tonumber(arguments[3]))
   return 0, value
 end)

@@ -53,9 +53,13 @@ pub enum ErrorReason {
     ActionTokenInvalid = 24,
     /// NOT_FOUND. No such session, or not one the caller may see. Metadata: sessionId.
     SessionNotFound = 30,
-    /// UNAUTHENTICATED. The session has ended. Metadata: endReason.
+    /// UNAUTHENTICATED. The session has ended. Metadata: endReason (LIMIT: a newer session took its place; GetSession and
+    /// the user's own list say under which limit, `ended_by_limit`).
     SessionEnded = 31,
-    /// RESOURCE_EXHAUSTED. The policy allows no further session. Metadata: limit.
+    /// RESOURCE_EXHAUSTED. The policy allows no further session (of the client, on devices of the class), and `on_limit` ends
+    /// none by itself, or all that could be ended are sign-ins in flight. End one of the user's sessions. Metadata: limit,
+    /// policyField (session_limit, client_session_limit, device_class_limits), onLimit, deviceClass where it counts one;
+    /// with onLimit ask_user endAtLeast and endingChoices (ids of sessions, space-separated, at most 100, the oldest first).
     SessionLimitReached = 32,
     /// FAILED_PRECONDITION. An ended session cannot be changed. Metadata: sessionId.
     SessionNotActive = 33,
@@ -566,6 +570,28 @@ pub struct Session {
     /// Address it was begun from, in text form; empty = unknown.
     #[prost(string, tag = "18")]
     pub ip_address: ::prost::alloc::string::String,
+    /// What took its place; unset unless `end_reason` is LIMIT.
+    #[prost(message, optional, tag = "19")]
+    pub ended_by_limit: ::core::option::Option<LimitEnd>,
+}
+/// The concurrent limit that a session made room under.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LimitEnd {
+    /// The policy's field: session_limit, client_session_limit or device_class_limits.
+    #[prost(string, tag = "1")]
+    pub policy_field: ::prost::alloc::string::String,
+    /// How many sessions it allows.
+    #[prost(uint32, tag = "2")]
+    pub most: u32,
+    /// How it chose: the policy's `on_limit`.
+    #[prost(string, tag = "3")]
+    pub on_limit: ::prost::alloc::string::String,
+    /// Class of devices that it counts (device_class_limits only).
+    #[prost(string, tag = "4")]
+    pub device_class: ::prost::alloc::string::String,
+    /// Name of the session that this one made room for.
+    #[prost(string, tag = "5")]
+    pub new_session: ::prost::alloc::string::String,
 }
 /// How sure a read of session state must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
