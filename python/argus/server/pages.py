@@ -9,6 +9,7 @@ from argus.web.browser.visits import Visits
 from argus.web.pages.accounts import AccountPages, LinkFlows
 from argus.web.pages.activity import ActivityPages
 from argus.web.pages.assets import Assets
+from argus.web.pages.choosing import ChoosingPages
 from argus.web.pages.devices import DevicePages
 from argus.web.pages.enrolment import EnrolmentPages
 from argus.web.pages.faults import FaultPages
@@ -50,6 +51,7 @@ def make_pages(argus: Argus, actions: Actions, visits: Visits, same_origin: Same
         *LookPages(site).routes(),
         *sign_in.routes(),
         *EnrolmentPages(site, actions, argus.logins).routes(),
+        *ChoosingPages(site, actions, argus.logins).routes(),
         *members.routes(),
         *DevicePages(site, members, actions, selves, argus.networks).routes(),
         *SecurityPages(site, members, selves).routes(),

@@ -6,7 +6,8 @@ changes a cookie: answers arrive in any order, and one about a session that is o
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Final
 
 from argus.base.errors import ArgusError, Code, UnavailableError
@@ -18,11 +19,11 @@ from argus.flows.factors import Enrolment
 from argus.flows.login import Logins, Step
 from argus.flows.sign_in import LoginRequest, SignIn
 from argus.flows.step_up import StepUp, StepUpRequest
-from argus.flows.submit_factor import SubmitFactor
+from argus.flows.submit_factor import SessionIds, SubmitFactor
 from argus.flows.termination import TerminationState
 from argus.policies.service import Policies
 from argus.sessions.login_store import Login, LoginNotFoundError
-from argus.sessions.model import TokenInvalidError
+from argus.sessions.model import Session, TokenInvalidError
 from argus.v1 import token_service_pb2 as tokens
 from argus.v1.errors_pb2 import ErrorReason
 from argus.v1.types_pb2 import ACTIVITY_PASSIVE
@@ -48,10 +49,15 @@ class ForbiddenByPolicyError(ArgusError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """A sign-in or step-up after a step, and what becomes of the cookies."""
+    """A sign-in or step-up after a step, and what becomes of the cookies.
+
+    Attributes:
+        choices: Sessions of which the user is to end some first.
+    """
 
     step: Step
     changes: Sequence[Change]
+    choices: Sequence[Session] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +171,23 @@ class Actions:
         )
         return await self._submitted(visit, step)
 
+    async def end_sessions(self, visit: Visit, names: Sequence[SessionIds]) -> Progress:
+        """Takes the choice of sessions to end; raises what `SubmitFactor.end_sessions` does."""
+        await self._sessions.admit(visit.tenant_id, origin=visit.origin)
+        step = await self._submit_factor.end_sessions(
+            visit.tenant_id,
+            _login_token(visit),
+            names,
+            traits=traits_of(visit.user_agent),
+            proof=visit.proof,
+            origin=visit.origin,
+        )
+        return await self._submitted(visit, step)
+
+    async def ending_choices(self, login: Login) -> Sequence[Session]:
+        """The sessions that the user of a login may choose from to end; raises what `SubmitFactor` does."""
+        return await self._submit_factor.ending_choices(login)
+
     async def begin_enrolment(self, visit: Visit, method: Method) -> tuple[Login, Enrolment]:
         """Makes a factor where what is in progress asks for one; raises what `SubmitFactor.begin_enrolment` does."""
         await self._sessions.admit(visit.tenant_id, origin=visit.origin)
@@ -245,7 +268,7 @@ class Actions:
         created = step.created
         if created is not None:
             await self._end_replaced(visit, created)
-        return await self._progress(visit, step)
+        return replace(await self._progress(visit, step), choices=await self.ending_choices(step.login))
 
     async def _end_replaced(self, visit: Visit, created: CreatedSession) -> None:
         """Nobody holds the session any more that the browser had before, and nobody should (ASVS 5.0, 7.2.4)."""

@@ -20,6 +20,7 @@ from argus.base.clock import Now
 from argus.base.errors import ArgusError, InvalidFieldError, OverloadedError, UnavailableError
 from argus.clients.model import MAX_RESOURCE
 from argus.credentials.levels import METHODS
+from argus.flows.submit_factor import SessionIds
 from argus.flows.termination import TerminationState
 from argus.sessions.model import ACR_PREFIX
 from argus.tenants.model import TenantNotFoundError
@@ -47,6 +48,9 @@ _LONGEST: Final[dict[str, int]] = {
     "email_code": 32,
     "webauthn": bodies.MOST_BYTES,
 }
+_END_SESSIONS: Final = "end_sessions"
+_MOST_ENDS: Final = 1000
+_MAX_NAME: Final = 256
 _MAX_ATTEMPT: Final = 64
 _MAX_ACR: Final = 64
 _FINGERPRINT: Final = "fingerprint"
@@ -100,7 +104,7 @@ class SessionEndpoints:
             self._route("", self._status, method="GET"),
             self._route("/sign-in", self._sign_in, ("identifier", "acr_values")),
             self._route("/step-up", self._step_up, ("acr_values", "action", "action_resource")),
-            self._route("/factor", self._factor, (*_LONGEST, _FINGERPRINT)),
+            self._route("/factor", self._factor, (*_LONGEST, _FINGERPRINT, _END_SESSIONS)),
             self._route("/enrolment", self._enrolment, ("kind",)),
             self._route("/cancel", self._cancel),
             self._route("/refresh", self._refresh, ("attempt_id", "user_active", "access_token")),
@@ -176,10 +180,12 @@ class SessionEndpoints:
         return _progressed(visit, begun)
 
     async def _factor(self, visit: Visit, body: Body) -> Response:
-        answers = [one for one in METHODS if one in body]
+        answers = [one for one in (*METHODS, _END_SESSIONS) if one in body]
         if len(answers) != 1:
-            raise InvalidFieldError("body", f"must have exactly one of {', '.join(_LONGEST)}")
+            raise InvalidFieldError("body", f"must have exactly one of {', '.join(_LONGEST)}, {_END_SESSIONS}")
         (method,) = answers
+        if method == _END_SESSIONS:
+            return _progressed(visit, await self._actions.end_sessions(visit, _named(body)))
         if method == "webauthn" and isinstance(body[method], dict):
             answer = json.dumps(body[method], separators=(",", ":"))
         else:
@@ -220,7 +226,22 @@ class SessionEndpoints:
 
 
 def _progressed(visit: Visit, progress: Progress) -> Response:
-    return _with_cookies(visit, JSONResponse(views.step(progress.step)), progress.changes)
+    return _with_cookies(visit, JSONResponse(views.step(progress.step, progress.choices)), progress.changes)
+
+
+def _named(body: Body) -> list[SessionIds]:
+    """The sessions that a body names."""
+    names = bodies.texts(body, _END_SESSIONS, _MAX_NAME, _MOST_ENDS)
+    if not names:
+        raise InvalidFieldError(_END_SESSIONS, "is required")
+    found = []
+    for place, name in enumerate(names):
+        parsed = ids.parse_name("session", name)
+        if parsed is None:
+            raise InvalidFieldError(f"{_END_SESSIONS}[{place}]", "is not the name of a session")
+        tenant_id, user_id, session_id = parsed
+        found.append((tenant_id, user_id, session_id))
+    return found
 
 
 def _with_cookies(visit: Visit, response: Response, changes: Sequence[Change]) -> Response:

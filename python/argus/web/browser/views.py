@@ -1,6 +1,7 @@
 """What scripts are told of logins and sessions."""
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,11 +12,11 @@ from argus.sessions.model import ACR_PREFIX, Session
 from argus.v1 import token_service_pb2 as tokens
 
 
-def step(done: Step) -> dict[str, Any]:
+def step(done: Step, choices: Sequence[Session] = ()) -> dict[str, Any]:
     """A sign-in or step-up after a step: what may be answered next, or the session."""
     created = done.created
     if created is None or created.tokens is None:
-        return {"login": login(done.login)}
+        return {"login": login(done.login) | _choices(done.login, choices)}
     told: dict[str, Any] = {
         "login": {"state": "COMPLETE"},
         "expires_in": created.tokens.expires_in.seconds,
@@ -38,6 +39,25 @@ def enrolment(one: Enrolment) -> dict[str, Any]:
     told = {"secret": one.secret, "uri": one.uri, "qr_svg": one.qr_svg}
     options = {"options": json.loads(one.options_json)} if one.options_json else {}
     return {name: value for name, value in told.items() if value} | options
+
+
+def _choices(one: Login, choices: Sequence[Session]) -> dict[str, Any]:
+    """The sessions of which some are to be ended, where a limit asks for it."""
+    if one.state != "SESSION_LIMIT_REACHED":
+        return {}
+    shown = [
+        {
+            "name": session.name,
+            "client_id": session.client_id,
+            "display_name": session.display_name,
+            "device_type": session.device_type,
+            "ip_address": session.ip_address or "",
+            "create_time": _text(session.create_time),
+            "last_active_time": _text(session.last_active_time),
+        }
+        for session in choices
+    ]
+    return {"end_at_least": one.end_at_least, "ending_choices": shown}
 
 
 def _challenge(kind: str, options: str) -> dict[str, Any]:

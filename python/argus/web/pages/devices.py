@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from argus.base.errors import ArgusError
+from argus.clients.model import ACCOUNT_CLIENT
 from argus.devices.model import DeviceNotFoundError, DeviceTraits
 from argus.flows.known_devices import KnownDevice
 from argus.flows.self.service import SelfService
@@ -20,6 +21,7 @@ from argus.web.browser.actions import Actions
 from argus.web.pages.locale import Locale
 from argus.web.pages.members import Member, Members
 from argus.web.pages.paging import older_path, page_token
+from argus.web.pages.render import Reader
 from argus.web.pages.sign_in import CLEAR
 from argus.web.pages.site import Site, keep, see
 
@@ -38,6 +40,7 @@ class Device:
     Attributes:
         name: What the user calls it, else what it says of itself; "" if nothing is known.
         place: Where it was last seen, as far as that is known.
+        client: What it was begun for, where that is not the account itself.
         category: Group that the user has put it in.
         version: System and browser with what is known of their versions.
         network: Who runs the network that it is in, and what kind of network that is.
@@ -49,6 +52,7 @@ class Device:
     device_type: str
     system: str
     place: str
+    client: str
     create_time: datetime
     last_active_time: datetime
     auth_time: datetime
@@ -113,8 +117,8 @@ class DevicePages:
             member.reader,
             "devices",
             section="devices",
-            current=_device(current, member),
-            others=sorted((_device(one, member) for one in others), key=_group),
+            current=shown_device(current, member.reader, is_current=True),
+            others=sorted((shown_device(one, member.reader) for one in others), key=_group),
             absent=await self._absent(member, found.sessions) if is_all else [],
             credits=self._credits([current, *others]),
             is_all=is_all,
@@ -130,7 +134,12 @@ class DevicePages:
         known = await self._known(member, session)
         shown = {
             "section": "devices",
-            "session": _device(session, member, known),
+            "session": shown_device(
+                session,
+                member.reader,
+                is_current=session.session_id == member.oneself.session_id,
+                known=known,
+            ),
             "credits": self._credits([session]),
             **await self._history(session, member),
         }
@@ -231,9 +240,12 @@ class DevicePages:
         return await self._selves.sessions.get(member.oneself, member.own(session_id))
 
 
-def _device(session: Session, member: Member, known: KnownDevice | None = None) -> Device:
-    locale, place = member.reader.locale, session.place
-    may_name = member.reader.bought.includes("device_names")
+def shown_device(
+    session: Session, reader: Reader, *, is_current: bool = False, known: KnownDevice | None = None
+) -> Device:
+    """A session in the words of its user."""
+    locale, place = reader.locale, session.place
+    may_name = reader.bought.includes("device_names")
     is_named = may_name and not _is_unnamed(session)
     return Device(
         id=session.session_id,
@@ -241,10 +253,11 @@ def _device(session: Session, member: Member, known: KnownDevice | None = None) 
         device_type=session.device_type,
         system=_system(session, locale),
         place=place.text or session.seen_ip_address or session.ip_address or "",
+        client="" if session.client_id == ACCOUNT_CLIENT else session.client_id,
         create_time=session.create_time,
         last_active_time=session.last_active_time,
         auth_time=session.auth_time,
-        current=session.session_id == member.oneself.session_id,
+        current=is_current,
         category=session.category if may_name else "",
         versions=[
             (label, f"{name} {version}".strip())

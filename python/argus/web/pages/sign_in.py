@@ -183,6 +183,8 @@ def gone_on(reader: Reader, progress: Progress) -> Response:
             path = with_onward("/sign-in/factor", reader.onward)
         case "ENROLMENT_REQUIRED":
             path = with_onward("/sign-in/enrol", reader.onward)
+        case "SESSION_LIMIT_REACHED":
+            path = with_onward("/sign-in/sessions", reader.onward)
         case _:
             path = reader.onward or "/account"
     return see(reader, path, progress.changes)

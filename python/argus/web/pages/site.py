@@ -32,7 +32,8 @@ Handler: TypeAlias = Callable[[Reader], Awaitable[Response]]
 ScriptHandler: TypeAlias = Callable[[Reader], Awaitable[tuple[str, Sequence[Change]]]]
 """Answers a script: JSON, and what becomes of the cookies."""
 
-_MAX_FIELDS: Final = 16
+# As many as sessions may be chosen from, and more than any other form has.
+_MAX_FIELDS: Final = 1001
 # What a form says in its place, as a page that is read; all else is a page of its own.
 _CORRECTABLE: Final = frozenset(
     {
