@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from os import PathLike
-from typing import final
+from typing import Any, final
 
 __all__ = [
     "HOT_METHODS",
     "SOURCE_DIGEST",
     "Clock",
+    "Condition",
     "Door",
     "DoorCertificate",
     "DoorCounts",
@@ -174,6 +175,21 @@ class Echo:
     @property
     def port(self) -> int:
         """Port that it listens on."""
+
+@final
+class Condition:
+    """A condition of a policy, compiled."""
+
+    def __new__(cls, source: str, facts: dict[str, str]) -> Condition:
+        """Compiles a condition over facts of these names and kinds ("text", "number", "flag", "texts").
+
+        A `ValueError` has four arguments: what is wrong, the word at fault, line and column (0: all of it).
+        """
+    @property
+    def names(self) -> list[str]:
+        """Names of the facts that it speaks of."""
+    def judge(self, facts: dict[str, Any]) -> tuple[bool, list[str]]:
+        """Whether the facts meet it, and what would have to be known to say; None is not known."""
 
 @final
 class Keyspace:

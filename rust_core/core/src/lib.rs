@@ -1,5 +1,6 @@
-//! What Argus decides: tokens, session records, rotation. No I/O, no clock, no Python.
+//! What Argus decides: tokens, session records, rotation, conditions of policies. No I/O, no clock, no Python.
 
+pub mod condition;
 pub mod deadlines;
 pub mod functions;
 pub mod ids;

@@ -1,6 +1,7 @@
 //! The Python extension `argus._core`: takes bytes and scalars, frees the GIL, converts.
 
 mod clock;
+mod condition;
 mod door;
 mod engine;
 mod key_set;
@@ -50,6 +51,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
         PyFrozenSet::new(python, HOT_METHODS.iter().map(|method| method.path))?,
     )?;
     module.add_class::<clock::Clock>()?;
+    module.add_class::<condition::Condition>()?;
     module.add_class::<keyspace::Keyspace>()?;
     module.add_class::<record::SessionRecord>()?;
     module.add_class::<engine::Engine>()?;
