@@ -6,6 +6,7 @@ from typing import Final
 
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
+from google.protobuf.struct_pb2 import Struct
 
 from argus.base.clock import Clock, now
 from argus.rpc.validate import to_timestamp
@@ -16,6 +17,7 @@ from argus.v1 import client_service_pb2 as clients
 from argus.v1 import credential_service_pb2 as credentials
 from argus.v1 import device_service_pb2 as devices
 from argus.v1 import key_service_pb2 as keys
+from argus.v1 import policy_service_pb2 as policies
 from argus.v1 import revocation_service_pb2 as revocations
 from argus.v1 import self_service_pb2 as self_service
 from argus.v1 import session_service_pb2 as sessions
@@ -45,6 +47,7 @@ class World:
     session: str
     client: str
     group: str
+    policy: str
     key: str
     credential: str
     login: str
@@ -84,6 +87,8 @@ async def make_world(api: Api) -> World:
     another = await api.authentication.StartLogin(_start_login(api.parent))
     client = await api.clients.CreateClient(_create_client(api.parent, "reader"))
     group = await api.users.CreateGroup(_create_group(api.parent, "staff"))
+    for limit in (9, 8):
+        await api.policies.SetPolicy(_set_policy(f"{group.group.name}/policy", limit))
     key_list = await api.keys.ListKeys(keys.ListKeysRequest(parent=api.parent))
     credential_list = await api.credentials.ListCredentials(credentials.ListCredentialsRequest(parent=user.name))
     enrolling = (await api.users.CreateUser(_create_user(api.parent, "enrolling@example.com"))).user
@@ -106,6 +111,7 @@ async def make_world(api: Api) -> World:
         session=done.session.name,
         client=client.client.name,
         group=group.group.name,
+        policy=f"{group.group.name}/policy",
         key=key_list.keys[0].name,
         credential=credential_list.credentials[0].name,
         login=another.login.name,
@@ -159,6 +165,12 @@ def _create_client(parent: str, client_id: str) -> clients.CreateClientRequest:
 
 def _create_group(parent: str, group_id: str) -> users.CreateGroupRequest:
     return users.CreateGroupRequest(parent=parent, group_id=group_id, group=users.Group(display_name="Staff"))
+
+
+def _set_policy(name: str, limit: int) -> policies.SetPolicyRequest:
+    document = Struct()
+    document.update({"session_limit": limit})
+    return policies.SetPolicyRequest(policy=policies.Policy(name=name, document=document), reason="made up")
 
 
 def _owner(credential: str) -> str:
@@ -315,6 +327,20 @@ _REQUESTS: Final[dict[str, Callable[[World], Message]]] = {
     "TerminateSession": lambda w: sessions.TerminateSessionRequest(name=w.session),
     "TerminateSessions": lambda w: sessions.TerminateSessionsRequest(parent=w.user, keep_session=w.session),
     "ListSessionEvents": lambda w: sessions.ListSessionEventsRequest(parent=w.session),
+    "GetPolicy": lambda w: policies.GetPolicyRequest(name=w.policy),
+    "ListPolicies": lambda w: policies.ListPoliciesRequest(parent=w.tenant),
+    "SetPolicy": lambda w: _set_policy(w.policy, 7),
+    "ListPolicyRevisions": lambda w: policies.ListPolicyRevisionsRequest(parent=w.policy),
+    "ActivatePolicyRevision": lambda w: policies.ActivatePolicyRevisionRequest(name=w.policy, revision=1),
+    "RollBackPolicy": lambda w: policies.RollBackPolicyRequest(name=w.policy),
+    "GetEffectivePolicy": lambda w: policies.GetEffectivePolicyRequest(
+        parent=w.tenant, subject=policies.PolicySubject(client=w.client, user=w.user)
+    ),
+    "TestPolicy": lambda w: policies.TestPolicyRequest(
+        parent=w.tenant,
+        subject=policies.PolicySubject(client=w.client, groups=["staff"]),
+        facts=policies.PolicyFacts(acr=1),
+    ),
     "CreateTenant": lambda _: tenants.CreateTenantRequest(
         tenant_id="another", tenant=tenants.Tenant(display_name="Another")
     ),

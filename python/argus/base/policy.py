@@ -17,6 +17,7 @@ Rotation = Literal["resilient", "strict"]
 Reuse = Literal["contest", "end"]
 OnLimit = Literal["deny", "end_oldest", "end_least_recent", "end_lowest_trust", "ask_user"]
 SecondFactor = Literal["any", "replay_resistant", "phishing_resistant", "hardware"]
+"""Kind of factor without which what was proved counts as level 1 (NIST SP 800-53 IA-2(8), SP 800-63B-4 3.2.5)."""
 PasswordComposition = Literal["none", "letters_and_digits"]
 CookieSameSite = Literal["lax", "strict"]
 

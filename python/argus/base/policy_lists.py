@@ -42,7 +42,7 @@ class NamesRule(Rule):
             if self.choices and name not in self.choices:
                 reason = f"must be one of {', '.join(self.choices)}"
                 yield Fault(path=f"{path}[{place}]", reason=reason, hint=did_you_mean(name, self.choices))
-            elif not isinstance(name, str) or not re.fullmatch(self.pattern, name):
+            elif not isinstance(name, str) or not name.isprintable() or not re.fullmatch(self.pattern, name):
                 yield Fault(path=f"{path}[{place}]", reason=f"must match {self.pattern}")
 
     @property

@@ -231,8 +231,8 @@ class TextRule(Rule):
 
     def faults(self, written: object, path: str) -> Iterator[Fault]:
         """What is no text, or too long."""
-        if not isinstance(written, str) or len(written) > self.longest:
-            yield Fault(path=path, reason=f"must be a text of at most {self.longest} characters")
+        if not isinstance(written, str) or len(written) > self.longest or not written.isprintable():
+            yield Fault(path=path, reason=f"must be a text of at most {self.longest} printable characters")
 
     @property
     def range_text(self) -> str:

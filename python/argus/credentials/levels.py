@@ -3,16 +3,16 @@
 Pure: no store and no clock, so that every order of factors can be tried.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain, combinations
 from typing import Final, Literal, Self, cast
 
+from argus.base.factor_kinds import has_counting_factor
+from argus.base.policy import SecondFactor
+
 Method = Literal["password", "totp", "recovery_code", "email_code", "webauthn"]
 """A kind of factor."""
-
-SecondFactor = Literal["any", "replay_resistant", "phishing_resistant", "hardware"]
-"""Kind of factor without which what was proved counts as level 1 (NIST SP 800-53 IA-2(8), SP 800-63B-4 3.2.5)."""
 
 NextState = Literal["COMPLETE", "FACTOR_REQUIRED", "ENROLMENT_REQUIRED"]
 """How far a login has come."""
@@ -29,14 +29,6 @@ _MULTI_FACTOR_ACR: Final = 2
 _POSSESSIONS: Final = frozenset({"totp", "recovery_code", "webauthn"})
 # Whoever has one of them is asked for it; recovery codes only stand in for them.
 _SECOND_FACTORS: Final = frozenset({"totp", "webauthn"})
-
-# By what tokens say, so that a refresh goes by the same rule (`rust_core/core/src/token/levels.rs`): beside a level
-# above 1 `otp` is an app or a recovery code. `hwk` is a key that stays, `sc` a smart card that a backend has seen.
-_COUNTING: Final[Mapping[SecondFactor, frozenset[str]]] = {
-    "replay_resistant": frozenset({"otp", "hwk", "swk", "sc"}),
-    "phishing_resistant": frozenset({"hwk", "swk", "sc"}),
-    "hardware": frozenset({"hwk", "sc"}),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,11 +97,6 @@ def level_of(proved: Iterable[Proved]) -> Level:
         acr = HIGHEST_ACR
     names = {name for one in factors for name in _names(one)} | ({"mfa"} if acr >= _MULTI_FACTOR_ACR else set())
     return Level(acr=acr, amr=tuple(name for name in _AMR_ORDER if name in names))
-
-
-def has_counting_factor(amr: Collection[str], kind: SecondFactor) -> bool:
-    """Whether one of the methods is a second factor of the kind."""
-    return kind == "any" or not _COUNTING[kind].isdisjoint(amr)
 
 
 def counting_acr(proved: Sequence[Proved], kind: SecondFactor) -> int:

@@ -44,6 +44,7 @@ class NewSession:
         identity: By what the device was known.
         because: Event of what led to it, written with it.
         confirmation: Key that it is bound to, of which its tokens need a proof.
+        decided: What the policy decided of it and by which facts, for its event.
     """
 
     user: User
@@ -59,6 +60,7 @@ class NewSession:
     identity: Identity = ""
     because: Event | None = None
     confirmation: Confirmation | None = None
+    decided: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -357,7 +359,7 @@ def _record(tx: Transaction, creation: Creation, victims: Sequence[Session]) -> 
             user_id=session.user_id,
             session_id=session.session_id,
             client_id=session.client_id,
-            data={"acr": str(session.acr), "amr": " ".join(session.amr)},
+            data={"acr": str(session.acr), "amr": " ".join(session.amr), **creation.new.decided},
         ),
         *([replace(creation.new.because, session_id=session.session_id)] if creation.new.because else []),
         *(ended_event(victim) for victim in victims),

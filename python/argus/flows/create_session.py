@@ -17,19 +17,17 @@ from argus.base.errors import OverloadedError, UnavailableError
 from argus.base.origin import Origin
 from argus.base.place import NOWHERE, Place
 from argus.base.policy import Policy
-from argus.credentials.levels import has_counting_factor
 from argus.flows.commit_sessions import CoveredError, Creation, NewSession, SessionCommits
+from argus.flows.deciding import Deciding
 from argus.flows.rebuild import Rebuild
 from argus.flows.snapshot import Snapshot, issue
 from argus.internal.v1.engine_pb2 import IssueRequest
 from argus.networks.service import Networks
 from argus.policies.model import EffectivePolicy
-from argus.policies.service import Policies
 from argus.sessions.limits import Limits, ReachedLimit
 from argus.sessions.live_store import LiveSessions, Reservation, ReserveStatus, WriteStatus, record_of
 from argus.sessions.model import (
     EndingChoiceNeededError,
-    LevelTooLowError,
     Session,
     SessionLimitReachedError,
     binding_of,
@@ -75,7 +73,7 @@ class CreateSession:
         live: LiveSessions,
         outbox: OutboxStore,
         rebuild: Rebuild,
-        policies: Policies,
+        deciding: Deciding,
         signing_keys: SigningKeys,
         engine: Engine,
         snapshot: Snapshot,
@@ -87,7 +85,7 @@ class CreateSession:
         self._live = live
         self._outbox = outbox
         self._rebuild = rebuild
-        self._policies = policies
+        self._deciding = deciding
         self._signing_keys = signing_keys
         self._engine = engine
         self._snapshot = snapshot
@@ -113,13 +111,12 @@ class CreateSession:
             UnavailableError: A store is away.
         """
         user = new.user
-        policy = await self._policies.effective(user.tenant_id, new.client.client_id, user.user_id, groups=user.groups)
-        _check_level(new, policy.policy)
+        place = self._networks.look_up(new.ip_address) if new.ip_address else NOWHERE
+        policy, new = await self._deciding.decide(new, place, origin=origin)
         refresh_id_key = await self._signing_keys.active_refresh_id_key(user.tenant_id)
         # Should PostgreSQL go away before the first use of the session, Redis has all that it takes.
         await self._rebuild.not_before(user.tenant_id, new.client.client_id)
         limits = limits_of(policy.policy, new.traits.type)
-        place = self._networks.look_up(new.ip_address) if new.ip_address else NOWHERE
         for _ in range(_TRIES):
             session_id = self._live.new_session_id(user.tenant_id, user.user_id)
             session = _session(new, policy, session_id, refresh_id_key, place, self._now())
@@ -245,13 +242,6 @@ class CreateSession:
         if wait > _LONGEST_WAIT:
             raise UnavailableError("sessions", retry_after=wait)
         await asyncio.sleep(max(wait.total_seconds(), 0))
-
-
-def _check_level(new: NewSession, policy: Policy) -> None:
-    if new.acr < policy.required_acr:
-        raise LevelTooLowError(policy.required_acr)
-    if policy.required_acr > 1 and not has_counting_factor(new.amr, policy.second_factor):
-        raise LevelTooLowError(policy.required_acr, second_factor=policy.second_factor)
 
 
 def limits_of(policy: Policy, device_type: str) -> Limits:

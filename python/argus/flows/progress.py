@@ -10,6 +10,7 @@ from argus.base.errors import ArgusError, Code, InvalidFieldError
 from argus.credentials.levels import METHODS, Method, Proved, next_step
 from argus.credentials.service import Passwords
 from argus.flows.factors import Factors
+from argus.flows.policy_facts import facts_of_login
 from argus.policies.service import Policies
 from argus.sessions.login_store import Login, LoginNotFoundError
 from argus.sessions.model import ACR_PREFIX
@@ -80,7 +81,10 @@ class Progress:
             UnavailableError: A store is away.
         """
         user = await self._users.get(login.tenant_id, login.user_id)
-        in_force = await self._policies.effective(login.tenant_id, login.client_id, user.user_id, user.groups)
+        facts = facts_of_login(login, user, now=self._now())
+        in_force = await self._policies.effective(
+            login.tenant_id, login.client_id, user.user_id, user.groups, facts=facts
+        )
         wanted = max(login.asked_acr, in_force.policy.required_acr)
         enrolled = await self._factors.enrolled(login.tenant_id, user.user_id)
         await self._check_standing(login, enrolled)

@@ -11,10 +11,12 @@ from argus.base.clock import Now
 from argus.base.errors import InvalidFieldError
 from argus.base.ids import new_id
 from argus.base.origin import Origin
+from argus.base.place import NOWHERE
 from argus.clients.service import Clients
 from argus.credentials.levels import Method
 from argus.devices.model import DeviceTraits, Recognized
 from argus.devices.service import Devices
+from argus.devices.traits import traits_of
 from argus.flows.commit_sessions import NewSession
 from argus.flows.create_session import CreatedSession, CreateSession
 from argus.flows.factors import FactorRefusedError
@@ -22,6 +24,7 @@ from argus.flows.grant import granted_resource, user_scope, user_scopes
 from argus.flows.login import Logins, Step, proved_level
 from argus.flows.proofs import Proofs
 from argus.flows.tries import login_event
+from argus.networks.service import Networks
 from argus.sessions.login_store import LOGIN_LIFE, Login
 from argus.sessions.model import SessionLimitReachedError, binding_of
 from argus.storage.postgres import Database
@@ -61,6 +64,7 @@ class SignIn:
         devices: Devices,
         create_session: CreateSession,
         proofs: Proofs,
+        networks: Networks,
         *,
         now: Now,
     ) -> None:
@@ -72,6 +76,7 @@ class SignIn:
         self._devices = devices
         self._create_session = create_session
         self._proofs = proofs
+        self._networks = networks
         self._now = now
 
     async def start(self, request: LoginRequest, *, origin: Origin) -> Step:
@@ -86,6 +91,7 @@ class SignIn:
         identifier = canonical_identifier(request.identifier)
         if len(identifier) > MAX_IDENTIFIER:
             raise InvalidFieldError("identifier", f"must have at most {MAX_IDENTIFIER} characters")
+        place = self._networks.look_up(origin.ip_address) if origin.ip_address else NOWHERE
         login = Login(
             tenant_id=request.tenant_id,
             login_id=new_id(),
@@ -94,6 +100,9 @@ class SignIn:
             scope=user_scope(client, request.scopes or user_scopes(client)),
             resource=granted_resource(client, request.resource, issuer=self._tenants.issuer(request.tenant_id)),
             device_id=await self._known_device(request.tenant_id, identifier, request.device_token),
+            device_class=traits_of(origin.user_agent).type,
+            country=place.country or "",
+            network_class=place.network_class or "",
             asked_acr=request.asked_acr,
             expire_time=(self._now() + LOGIN_LIFE).timestamp(),
         )

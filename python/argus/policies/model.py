@@ -11,6 +11,7 @@ from argus.base.policy import RULES, Policy
 from argus.base.policy_lists import as_json
 from argus.base.policy_rules import Fault, did_you_mean
 from argus.base.settings import Settings, SettingsError
+from argus.policies.conditions import RULES_KEY, rule_faults
 from argus.policies.resolve import DEADLINE, GRACE, SCOPE_KINDS, Document, Layer, Resolved, ScopeKind, resolve
 
 __all__ = ["SCOPE_KINDS", "Document", "ScopeKind"]
@@ -18,10 +19,17 @@ __all__ = ["SCOPE_KINDS", "Document", "ScopeKind"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EffectivePolicy:
-    """A policy as it is in force somewhere, under the number that sessions keep."""
+    """A policy as it is in force somewhere, under the number that sessions keep.
+
+    Attributes:
+        revision: The number.
+        policy: What is in force.
+        tried: What would be in force with what is only tried (report-only); None: nothing is tried.
+    """
 
     revision: int
     policy: Policy
+    tried: Policy | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +38,23 @@ class Scope:
 
     kind: ScopeKind
     id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetDocument:
+    """What is set for a scope.
+
+    Attributes:
+        document: What is in force.
+        revision: Its number; 0: nothing is set.
+        tried: What is tried beside it; None: nothing.
+        tried_revision: Its number.
+    """
+
+    document: Document
+    revision: int
+    tried: Document | None = None
+    tried_revision: int = 0
 
 
 class InvalidPolicyError(InvalidFieldError):
@@ -60,12 +85,10 @@ def document_faults(document: Document, *, field: str = "policy") -> Iterator[Fa
         document: Some of the fields.
         field: Path of the document in the request.
     """
-    found = [fault for key, value in document.items() for fault in _value_faults(key, value, f"{field}.{key}")]
-    yield from found
-    if (GRACE in document) != (DEADLINE in document):
-        yield Fault(path=f"{field}.{GRACE}", reason=f"is set together with {DEADLINE}")
-    elif not found and GRACE in document and document[GRACE] < 2 * document[DEADLINE]:
-        yield Fault(path=f"{field}.{GRACE}", reason=f"must be at least twice {DEADLINE}")
+    said = {key: value for key, value in document.items() if key != RULES_KEY}
+    yield from _field_faults(said, field)
+    if RULES_KEY in document:
+        yield from rule_faults(document[RULES_KEY], f"{field}.{RULES_KEY}", _field_faults)
 
 
 def default_policy(settings: Settings) -> Policy:
@@ -126,7 +149,16 @@ def _from_document(document: Document) -> Policy:
     return Policy(**values)
 
 
+def _field_faults(document: Document, field: str) -> Iterator[Fault]:
+    found = [fault for key, value in document.items() for fault in _value_faults(key, value, f"{field}.{key}")]
+    yield from found
+    if (GRACE in document) != (DEADLINE in document):
+        yield Fault(path=f"{field}.{GRACE}", reason=f"is set together with {DEADLINE}")
+    elif not found and GRACE in document and document[GRACE] < 2 * document[DEADLINE]:
+        yield Fault(path=f"{field}.{GRACE}", reason=f"must be at least twice {DEADLINE}")
+
+
 def _value_faults(key: str, value: object, path: str) -> Iterator[Fault]:
     if key in RULES:
         return RULES[key].faults(value, path)
-    return iter([Fault(path=path, reason="is not a field of a policy", hint=did_you_mean(key, RULES))])
+    return iter([Fault(path=path, reason="is not a field of a policy", hint=did_you_mean(key, [*RULES, RULES_KEY]))])

@@ -102,6 +102,12 @@ def resolve(layers: Sequence[Layer], *, defaults: Document) -> dict[str, Resolve
     return resolved
 
 
+def strictest(documents: Sequence[Document]) -> dict[str, Any]:
+    """The strictest value of each field that any of some documents sets."""
+    layers = [Layer(kind="group", document=document) for document in documents]
+    return {key: one.value for key, one in _strictest(layers, lambda _: True).items()}
+
+
 def _default(key: str, value: Any) -> Source:
     rule = RULES[key]
     return Source(kind="default" if value == rule.write(rule.default) else "installation")

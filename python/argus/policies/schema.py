@@ -1,9 +1,12 @@
 """The JSON Schema of a policy document, for editors: made of the table of fields."""
 
-from typing import Any
+from typing import Any, Final
 
 from argus.base.policy import RULES
+from argus.policies.conditions import MOST_RULES, RULES_KEY, VARIABLES
 from argus.policies.resolve import DEADLINE, GRACE
+
+_TOGETHER: Final = {GRACE: [DEADLINE], DEADLINE: [GRACE]}
 
 
 def json_schema() -> dict[str, Any]:
@@ -12,9 +15,9 @@ def json_schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Policy of an Argus tenant, client, group or user",
         "type": "object",
-        "properties": fields_schema(),
+        "properties": fields_schema() | {RULES_KEY: _rules_schema()},
         "additionalProperties": False,
-        "dependentRequired": {GRACE: [DEADLINE], DEADLINE: [GRACE]},
+        "dependentRequired": _TOGETHER,
     }
 
 
@@ -24,3 +27,20 @@ def fields_schema() -> dict[str, Any]:
         key: {"description": rule.text, "default": rule.write(rule.default), **rule.schema()}
         for key, rule in RULES.items()
     }
+
+
+def _rules_schema() -> dict[str, Any]:
+    facts = "; ".join(f"{name}: {text}" for name, (_, text) in VARIABLES.items())
+    then = {"type": "object", "properties": fields_schema(), "additionalProperties": False, "minProperties": 1}
+    rule = {
+        "type": "object",
+        "properties": {
+            "name": {"type": "string", "minLength": 1, "maxLength": 63},
+            "when": {"description": f"A condition in CEL. {facts}", "type": "string", "maxLength": 1000},
+            "then": {"description": "What holds where it is met.", **then, "dependentRequired": _TOGETHER},
+        },
+        "required": ["name", "when", "then"],
+        "additionalProperties": False,
+    }
+    text = "Fields that hold where a condition is met; of several that are, the strictest value."
+    return {"description": text, "type": "array", "items": rule, "maxItems": MOST_RULES}

@@ -1,33 +1,36 @@
 """What can be done with policies."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Final
 
-from argus.base.errors import InvalidFieldError
-from argus.base.events import Event
 from argus.base.origin import Origin
 from argus.base.policy import Policy
 from argus.policies import store
+from argus.policies.conditions import Facts, RuleOutcome, apply_rules
 from argus.policies.model import (
-    SCOPE_KINDS,
-    Document,
     EffectivePolicy,
     Scope,
-    ScopeKind,
-    check_document,
+    SetDocument,
     digest,
     document_key,
     from_document,
     merge,
+    policy_of,
     to_document,
 )
+from argus.policies.resolve import Document, Layer, Resolved, ScopeKind, resolve
+from argus.policies.revisions import PolicyRevisions
 from argus.storage.postgres import Database
 
 _MOST_CACHED: Final = 10_000
 # What a document sets by other names than a field's.
 _MAY_SET_ANYTHING: Final = ("presets", "rules")
+
+POLICY_BOUND: Final = timedelta(seconds=1)
+"""How long any process may go on by what was in force before, while PostgreSQL is there: sign-ins read it each time,
+and the engine's picture, by which tokens are verified and refreshed, follows within this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,19 @@ class _Asked:
         ]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explained:
+    """A policy with where it comes from.
+
+    Attributes:
+        fields: All fields, by key.
+        rules: What became of the rules of all documents.
+    """
+
+    fields: Mapping[str, Resolved]
+    rules: tuple[RuleOutcome, ...]
+
+
 class Policies:
     """The policies of all tenants.
 
@@ -68,27 +84,92 @@ class Policies:
         self._db = db
         self._now = now
         self._defaults = defaults or Policy()
+        self._default_document = to_document(self._defaults)
         self._plain = merge((), defaults=self._defaults)
+        self.scopes = PolicyRevisions(db, now)
         self._revisions: dict[tuple[str, bytes], int] = {}
         self._policies: dict[tuple[str, int], Policy] = {}
         self._reads = db.reads("policies", self._documents)
 
     async def effective(
-        self, tenant_id: str, client_id: str, user_id: str | None = None, groups: Sequence[str] = ()
+        self,
+        tenant_id: str,
+        client_id: str,
+        user_id: str | None = None,
+        groups: Sequence[str] = (),
+        *,
+        facts: Facts | None = None,
     ) -> EffectivePolicy:
-        """The policy in force for a client's sessions, or for those of a user of it."""
+        """The policy in force for a client's sessions, or for those of a user of it.
+
+        Args:
+            tenant_id: The tenant.
+            client_id: The client; empty: none.
+            user_id: The user; None: nobody in particular.
+            groups: The user's groups.
+            facts: What else is known, for the rules of documents; None: nothing.
+        """
+        known = facts or Facts(client_id=client_id, user_id=user_id or "", groups=None if user_id is None else groups)
+        in_force, tried = await self._layers(_Asked(tenant_id, client_id, user_id or "", tuple(groups)))
+        policy = policy_of(self.explain(in_force, known).fields) if in_force else self._plain
+        effective = await self._numbered(tenant_id, policy)
+        if tried is None:
+            return effective
+        return replace(effective, tried=policy_of(self.explain(tried, known).fields))
+
+    async def layers(
+        self,
+        tenant_id: str,
+        client_id: str,
+        user_id: str | None = None,
+        groups: Sequence[str] = (),
+        *,
+        candidate: Layer | None = None,
+    ) -> list[Layer]:
+        """What is set where it counts for a client's sessions, or for those of a user of it.
+
+        Args:
+            tenant_id: The tenant.
+            client_id: The client; empty: none.
+            user_id: The user; None: nobody in particular.
+            groups: The user's groups.
+            candidate: Is to count in the place of what is set for its scope.
+        """
         asked = _Asked(tenant_id, client_id, user_id or "", tuple(groups))
-        documents = await self._reads(asked)
-        policy = merge(documents, defaults=self._defaults) if documents else self._plain
-        return await self._numbered(tenant_id, policy)
+        found, _ = await self._layers(asked)
+        if candidate is None:
+            return found
+        scopes = {(kind, scope_id) for _, kind, scope_id in asked.scopes()}
+        others = [layer for layer in found if (layer.kind, layer.id) != (candidate.kind, candidate.id)]
+        return [*others, candidate] if (candidate.kind, candidate.id) in scopes else others
+
+    def explain(self, layers: Sequence[Layer], facts: Facts) -> Explained:
+        """All fields of the policy that these make under some facts, each with where it comes from."""
+        applied, outcomes = apply_rules(layers, facts)
+        return Explained(fields=resolve(applied, defaults=self._default_document), rules=tuple(outcomes))
+
+    async def _layers(self, asked: _Asked) -> tuple[list[Layer], list[Layer] | None]:
+        """What is in force; and what would be, with what is only tried: None where nothing is."""
+        found = await self._reads(asked) or ()
+        in_force = [
+            Layer(kind=kind, id=scope_id, revision=said.revision, document=said.document)
+            for kind, scope_id, said in found
+        ]
+        if all(said.tried is None for _, _, said in found):
+            return in_force, None
+        tried = [
+            layer if said.tried is None else replace(layer, revision=said.tried_revision, document=said.tried)
+            for layer, (_, _, said) in zip(in_force, found, strict=True)
+        ]
+        return in_force, tried
 
     async def for_clients(self, tenant_id: str, client_ids: Sequence[str]) -> Mapping[str, EffectivePolicy]:
         """The policies in force for these clients, whoever the user."""
         found = await store.tenant_and_client_documents(self._db, tenant_id)
         of_tenant: list[tuple[ScopeKind, Document]] = [
-            (scope.kind, document) for scope, document in found if scope.kind == "tenant"
+            (scope.kind, said.document) for scope, said in found if scope.kind == "tenant"
         ]
-        of_client = {scope.id: document for scope, document in found if scope.kind == "client"}
+        of_client = {scope.id: said.document for scope, said in found if scope.kind == "client"}
         return {
             client_id: await self._numbered(
                 tenant_id, merge([*of_tenant, ("client", of_client.get(client_id, {}))], defaults=self._defaults)
@@ -129,7 +210,7 @@ class Policies:
 
     async def document(self, tenant_id: str, scope: Scope) -> Document:
         """What is set for a scope alone; empty where nothing is."""
-        return await store.find_document(self._db, tenant_id, scope) or {}
+        return (await self.scopes.get(tenant_id, scope)).document
 
     async def set_document(self, tenant_id: str, scope: Scope, document: Document, *, origin: Origin) -> None:
         """Sets some fields for a scope, in the place of what was set there; an empty document sets none.
@@ -137,20 +218,15 @@ class Policies:
         Raises:
             InvalidFieldError: A field is unknown or out of its range, or two don't fit together.
         """
-        _check_scope(tenant_id, scope)
-        check_document(document)
-        now = self._now()
-        async with self._db.transaction(origin, now=now) as tx:
-            if document:
-                await store.write(tx, tenant_id, scope, document, at=now)
-            else:
-                await store.delete(tx, tenant_id, scope)
-            tx.record(Event(type="policy.updated", data={"scope": f"{scope.kind}:{scope.id}"}), time=now)
+        await self.scopes.set(tenant_id, scope, document, origin=origin)
 
-    async def _documents(self, asked: Sequence[_Asked]) -> Mapping[_Asked, list[tuple[ScopeKind, Document]]]:
+    async def _documents(self, asked: Sequence[_Asked]) -> Mapping[_Asked, list[tuple[ScopeKind, str, SetDocument]]]:
         scopes = {one: one.scopes() for one in asked}
         found = await store.documents(self._db, list({scope: None for some in scopes.values() for scope in some}))
-        return {one: [(scope[1], found[scope]) for scope in some if scope in found] for one, some in scopes.items()}
+        return {
+            one: [(scope[1], scope[2], found[scope]) for scope in some if scope in found]
+            for one, some in scopes.items()
+        }
 
     async def _numbered(self, tenant_id: str, policy: Policy) -> EffectivePolicy:
         key = (tenant_id, digest(policy))
@@ -172,10 +248,3 @@ class Policies:
             self._policies.clear()
         self._revisions[(tenant_id, digest(policy))] = revision
         self._policies[(tenant_id, revision)] = policy
-
-
-def _check_scope(tenant_id: str, scope: Scope) -> None:
-    if scope.kind not in SCOPE_KINDS:
-        raise InvalidFieldError("scope", f"must be one of {', '.join(SCOPE_KINDS)}")
-    if not scope.id or (scope.kind == "tenant" and scope.id != tenant_id):
-        raise InvalidFieldError("scope", "must name the tenant, or one of its clients, groups or users")

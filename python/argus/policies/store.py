@@ -6,32 +6,32 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from argus.policies.model import Document, Scope, ScopeKind
+from argus.policies.model import Document, Scope, ScopeKind, SetDocument
 from argus.storage.columns import columns
-from argus.storage.postgres import Database, Transaction
+from argus.storage.postgres import Database, Row, Transaction
 
 
 async def documents(
     db: Database, keys: Sequence[tuple[str, ScopeKind, str]]
-) -> dict[tuple[str, ScopeKind, str], Document]:
+) -> dict[tuple[str, ScopeKind, str], SetDocument]:
     """What is set for scopes: each a tenant, the scope's kind, and its id."""
     rows = await db.fetch_all(
-        """SELECT tenant_id, scope_kind, scope_id, document FROM policies
+        """SELECT tenant_id, scope_kind, scope_id, document, active, report_only, report_only_document FROM policies
              JOIN unnest(%s::text[], %s::text[], %s::text[]) AS w (tenant_id, scope_kind, scope_id)
                   USING (tenant_id, scope_kind, scope_id)""",
         columns(keys),
     )
-    return {(row["tenant_id"], row["scope_kind"], row["scope_id"]): row["document"] for row in rows}
+    return {(row["tenant_id"], row["scope_kind"], row["scope_id"]): _set_document(row) for row in rows}
 
 
-async def tenant_and_client_documents(db: Database, tenant_id: str) -> list[tuple[Scope, Document]]:
+async def tenant_and_client_documents(db: Database, tenant_id: str) -> list[tuple[Scope, SetDocument]]:
     """What is set for a tenant and for any of its clients."""
     rows = await db.fetch_all(
-        """SELECT scope_kind, scope_id, document FROM policies
+        """SELECT scope_kind, scope_id, document, active, report_only, report_only_document FROM policies
             WHERE tenant_id = %s AND scope_kind IN ('tenant', 'client')""",
         (tenant_id,),
     )
-    return [(Scope(kind=row["scope_kind"], id=row["scope_id"]), row["document"]) for row in rows]
+    return [(Scope(kind=row["scope_kind"], id=row["scope_id"]), _set_document(row)) for row in rows]
 
 
 async def tenants_with_any(db: Database, keys: Sequence[str]) -> list[str]:
@@ -47,31 +47,13 @@ async def all_tenants(db: Database) -> list[str]:
     return [row["tenant_id"] for row in await db.fetch_all("SELECT tenant_id FROM tenants ORDER BY tenant_id")]
 
 
-async def write(tx: Transaction, tenant_id: str, scope: Scope, document: Document, *, at: datetime) -> None:
-    """Writes a document in the place of the one before."""
-    await tx.execute(
-        """INSERT INTO policies (tenant_id, scope_kind, scope_id, document, create_time) VALUES (%s, %s, %s, %s, %s)
-           ON CONFLICT (tenant_id, scope_kind, scope_id)
-           DO UPDATE SET document = excluded.document, revision = policies.revision + 1""",
-        (tenant_id, scope.kind, scope.id, Jsonb(dict(document)), at),
+def _set_document(row: Row) -> SetDocument:
+    return SetDocument(
+        document=row["document"],
+        revision=row["active"],
+        tried=row["report_only_document"],
+        tried_revision=row["report_only"],
     )
-
-
-async def delete(tx: Transaction, tenant_id: str, scope: Scope) -> None:
-    """Deletes a document, if there is one."""
-    await tx.execute(
-        "DELETE FROM policies WHERE tenant_id = %s AND scope_kind = %s AND scope_id = %s",
-        (tenant_id, scope.kind, scope.id),
-    )
-
-
-async def find_document(db: Database, tenant_id: str, scope: Scope) -> Document | None:
-    """What is set for a scope alone."""
-    row = await db.fetch_one(
-        "SELECT document FROM policies WHERE tenant_id = %s AND scope_kind = %s AND scope_id = %s",
-        (tenant_id, scope.kind, scope.id),
-    )
-    return None if row is None else row["document"]
 
 
 async def find_revision(reader: Database | Transaction, tenant_id: str, digest: bytes) -> int | None:

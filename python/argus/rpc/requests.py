@@ -1,13 +1,14 @@
 """Checks that hold for every request, found by its descriptor: new fields need no line here."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, TypeVar
 
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import DecodeError, Message
+from google.protobuf.struct_pb2 import ListValue, Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from argus.base.errors import InvalidFieldError
@@ -92,12 +93,32 @@ def _check_message(value: Message, path: str) -> None:
         validate.timestamp(value, path)
     elif isinstance(value, Duration):
         validate.duration(value, path)
+    elif isinstance(value, Struct):
+        _check_size(value.ByteSize(), path, _MAX_JSON)
+        if any(_CONTROL.search(one.replace("\n", " ")) for one in _texts(value)):
+            raise InvalidFieldError(path, "must not have control characters other than line breaks")
     elif isinstance(value, FieldMask):
         _check_count(value.paths, path)
         for one in value.paths:
             _check_size(len(one.encode()), path, MAX_TEXT)
     else:
         check(value, f"{path}.")
+
+
+def _texts(value: Struct | ListValue | Value) -> Iterator[str]:
+    """Keys and texts of JSON, at any depth."""
+    if isinstance(value, Struct):
+        yield from value.fields
+        inner: Iterable[Value] = value.fields.values()
+    elif isinstance(value, ListValue):
+        inner = value.values
+    else:
+        yield value.string_value
+        yield from _texts(value.struct_value) if value.HasField("struct_value") else ()
+        yield from _texts(value.list_value) if value.HasField("list_value") else ()
+        return
+    for one in inner:
+        yield from _texts(one)
 
 
 def _check_text(field: FieldDescriptor, value: str, path: str) -> None:

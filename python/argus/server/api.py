@@ -17,6 +17,7 @@ from argus.v1 import (
     credential_service_pb2_grpc,
     device_service_pb2_grpc,
     key_service_pb2_grpc,
+    policy_service_pb2_grpc,
     revocation_service_pb2_grpc,
     self_service_pb2_grpc,
     session_service_pb2_grpc,
@@ -37,6 +38,7 @@ class Failure:
     reason: str
     message: str = ""
     metadata: dict[str, str] = field(default_factory=dict)
+    violations: dict[str, str] = field(default_factory=dict)
     field: str = ""
     retry_after: timedelta | None = None
     request_id: str = ""
@@ -59,6 +61,7 @@ class Failure:
             message=error.details() or "",
             metadata=dict(info.metadata),
             field=bad.field_violations[0].field if bad.field_violations else "",
+            violations={one.field: one.description for one in bad.field_violations},
             retry_after=retry.retry_delay.ToTimedelta() if has_retry else None,
             request_id=str(trailing.get("x-request-id", "")),
         )
@@ -76,6 +79,7 @@ class Stubs:
     credentials: "credential_service_pb2_grpc.CredentialServiceAsyncStub"
     devices: "device_service_pb2_grpc.DeviceServiceAsyncStub"
     keys: "key_service_pb2_grpc.KeyServiceAsyncStub"
+    policies: "policy_service_pb2_grpc.PolicyServiceAsyncStub"
     revocations: "revocation_service_pb2_grpc.RevocationServiceAsyncStub"
     self_service: "self_service_pb2_grpc.SelfServiceAsyncStub"
     sessions: "session_service_pb2_grpc.SessionServiceAsyncStub"
@@ -91,6 +95,7 @@ class Stubs:
             "credentials": credential_service_pb2_grpc.CredentialServiceStub,
             "devices": device_service_pb2_grpc.DeviceServiceStub,
             "keys": key_service_pb2_grpc.KeyServiceStub,
+            "policies": policy_service_pb2_grpc.PolicyServiceStub,
             "revocations": revocation_service_pb2_grpc.RevocationServiceStub,
             "self_service": self_service_pb2_grpc.SelfServiceStub,
             "sessions": session_service_pb2_grpc.SessionServiceStub,

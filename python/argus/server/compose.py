@@ -21,6 +21,7 @@ from argus.flows.client_token import ClientTokens
 from argus.flows.commit_sessions import SessionCommits
 from argus.flows.covers import Covers
 from argus.flows.create_session import CreateSession
+from argus.flows.deciding import Deciding
 from argus.flows.delivery import Deliveries
 from argus.flows.factor_reset import FactorReset
 from argus.flows.hot import HotCalls
@@ -30,6 +31,7 @@ from argus.flows.login import Logins
 from argus.flows.new_devices import CREATED, NewDevices
 from argus.flows.offline_ends import OfflineEnds
 from argus.flows.outbox import Outbox
+from argus.flows.policy_trials import PolicyTrials
 from argus.flows.progress import Progress
 from argus.flows.proofs import Proofs
 from argus.flows.rebuild import Rebuild
@@ -165,7 +167,7 @@ async def compose(
         live,
         outbox_store,
         rebuild,
-        policies,
+        Deciding(db, policies, now=now),
         signing_keys,
         engine,
         snapshot,
@@ -196,7 +198,9 @@ async def compose(
         now=now,
     )
     proofs, refusals = Proofs(db, engine, now=now), Refusals(engine, now=now)
-    sign_in = SignIn(db, logins, tenants, clients, users, devices, create_session, proofs, now=now)
+    sign_in = SignIn(
+        db, logins, tenants, clients, users, devices, create_session, proofs, networks, now=now
+    )
     standing = Standing(db, session_store, ending, live, effects, policies, now=now)
     actions = Actions(db, ActionStore(redis), clients, standing, now=now)
     step_up = StepUp(
@@ -256,6 +260,7 @@ async def compose(
         keks=keks,
         reencryption=Reencryption(db, now, keks),
         policies=policies,
+        policy_trials=PolicyTrials(policies, users, now=now),
         audit=audit,
         sessions=sessions,
         devices=devices,

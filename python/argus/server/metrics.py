@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 
 from argus._core import Engine, Lease
 from argus.flows.refusals import Refusals
+from argus.policies.service import POLICY_BOUND
 from argus.rpc.metrics import RpcMetrics
 from argus.server.front_door import FrontDoor
 from argus.server.primary import PrimaryWatch
@@ -165,6 +166,18 @@ class EngineCollector(Collector):
         )
         yield GaugeMetricFamily(
             "argus_snapshot_version", "Configuration version that is served.", value=self._engine.snapshot_version()
+        )
+        if (age := self._snapshot.age) is not None:
+            yield GaugeMetricFamily(
+                "argus_policy_age_seconds",
+                "Oldest change of a policy that this process may not act by yet; above argus_policy_bound_seconds "
+                "PostgreSQL is away.",
+                value=age,
+            )
+        yield GaugeMetricFamily(
+            "argus_policy_bound_seconds",
+            "Longest that a process goes on by an older policy while PostgreSQL is there.",
+            value=POLICY_BOUND.total_seconds(),
         )
         yield CounterMetricFamily(
             "argus_snapshot_readings", "Times that PostgreSQL was asked for it.", value=self._snapshot.readings

@@ -22,6 +22,7 @@ from argus.flows.import_users import ImportUsers
 from argus.flows.known_devices import KnownDevices
 from argus.flows.login import Logins
 from argus.flows.outbox import Outbox
+from argus.flows.policy_trials import PolicyTrials
 from argus.flows.rebuild import Rebuild
 from argus.flows.refusals import Refusals
 from argus.flows.revoke import RevokeToken
@@ -80,6 +81,7 @@ class Argus:
     keks: KeyEncryptionKeys
     reencryption: Reencryption
     policies: Policies
+    policy_trials: PolicyTrials
     audit: Audit
     sessions: Sessions
     devices: Devices

@@ -10,6 +10,7 @@ from argus.rpc.device_service import DeviceServicer
 from argus.rpc.key_service import KeyServicer
 from argus.rpc.oneself import Recognition
 from argus.rpc.passkeys import PasskeyRpcs
+from argus.rpc.policy_service import PolicyServicer
 from argus.rpc.revocation_service import RevocationServicer
 from argus.rpc.self_service import SelfServicer
 from argus.rpc.session_service import SessionServicer
@@ -48,6 +49,7 @@ def make_servicers(argus: Argus) -> Mapping[str, object]:
         ),
         "argus.v1.DeviceService": DeviceServicer(argus.known_devices),
         "argus.v1.KeyService": KeyServicer(argus.signing_keys, argus.snapshot),
+        "argus.v1.PolicyService": PolicyServicer(argus.tenants, argus.policies.scopes, argus.policy_trials),
         "argus.v1.RevocationService": RevocationServicer(argus.revocations),
         "argus.v1.SelfService": SelfServicer(argus.self_service, Recognition(argus.hot, argus.refusals)),
         "argus.v1.SessionService": SessionServicer(

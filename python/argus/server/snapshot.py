@@ -1,6 +1,7 @@
 """Keeps the engine's view of tenants, keys, clients and policies in step with PostgreSQL."""
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -101,12 +102,18 @@ class SnapshotKeeper:
         self._loaded: _Reading | None = None
         self._fault = "not loaded"
         self.readings = 0
+        self._as_of: float | None = None
         self._can_encrypt = True
 
     @property
     def fault(self) -> str:
         """What keeps the engine from having what PostgreSQL says, now or after the next change; empty: nothing."""
         return self._fault or ("" if self._can_encrypt else _CAN_NOT_DECRYPT)
+
+    @property
+    def age(self) -> float | None:
+        """Seconds since PostgreSQL last confirmed what the engine has: a change is here, or not older than this."""
+        return None if self._as_of is None else time.monotonic() - self._as_of
 
     async def refresh(self) -> None:
         """Gives the engine the state of now: comes back after a reading that began after the call.
@@ -167,6 +174,7 @@ class SnapshotKeeper:
 
     async def _take(self) -> None:
         self.readings += 1
+        begun = time.monotonic()
         reading = await self._read()
         if reading is not self._loaded:
             # First: of a tenant that the engine knows it is known what it has bought.
@@ -183,6 +191,7 @@ class SnapshotKeeper:
                 raise
             self._note(faults)
             self._loaded = reading
+        self._as_of = begun
         if self._refused:
             self._fault = _CAN_NOT_LOAD
         else:

@@ -25,6 +25,9 @@ class Login:
         client_id: Client that the session will be for, or is for.
         identifier: What the user said it is, in its canonical form (sign-in); empty: its passkey will say.
         device_id: Known device of that very user (sign-in).
+        device_class: What the device says to be (sign-in); empty: not known.
+        country: Where it was begun (sign-in), ISO 3166-1; empty: not known.
+        network_class: The kind of network there; empty: not known.
         user_id: Whose session it is (step-up), or who has proved something (sign-in); empty: nobody has yet.
         session_id: The session (step-up).
         cause: Why it steps up, for the audit.
@@ -48,6 +51,9 @@ class Login:
     scope: str = ""
     resource: str = ""
     device_id: str | None = None
+    device_class: str = ""
+    country: str = ""
+    network_class: str = ""
     user_id: str = ""
     session_id: str = ""
     cause: str = ""

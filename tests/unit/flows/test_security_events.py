@@ -55,6 +55,8 @@ NOT_FOR_PEOPLE: Final = frozenset(
     "refresh.refused",
     "refresh.step_up_required",
     "session.discarded",
+    # A service vouched for too little: nothing that its user could do.
+    "session.level_refused",
     "step_up.started",
     "user.created",
     "user.deleted",

@@ -1,0 +1,84 @@
+"""Asks the policy in force what becomes of a session that is to begin, and keeps what was decided and of what."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+from argus.base.clock import Now
+from argus.base.events import Event
+from argus.base.origin import Origin
+from argus.base.place import Place
+from argus.base.policy_lists import as_json
+from argus.flows.commit_sessions import NewSession
+from argus.flows.policy_facts import facts_of_session
+from argus.policies.conditions import Facts
+from argus.policies.decision import Decision, decide
+from argus.policies.model import EffectivePolicy
+from argus.policies.service import Policies
+from argus.sessions.model import LevelTooLowError
+from argus.storage.postgres import Database
+
+REFUSED: Final = "session.level_refused"
+"""Event of a session that did not begin."""
+
+WOULD_DIFFER: Final = "policy.would_differ"
+"""Event of a policy that is only tried and would have decided otherwise."""
+
+
+class Deciding:
+    """Decides by policy which sessions begin."""
+
+    def __init__(self, db: Database, policies: Policies, *, now: Now) -> None:
+        self._db = db
+        self._policies = policies
+        self._now = now
+
+    async def decide(self, new: NewSession, place: Place, *, origin: Origin) -> tuple[EffectivePolicy, NewSession]:
+        """The policy of a session that may begin, and the session with what was decided, for its event.
+
+        Args:
+            new: What it is to be.
+            place: Where it is to begin, as far as that is known.
+            origin: On whose behalf.
+
+        Raises:
+            LevelTooLowError: The policy requires more than was proved, or than a backend vouches for.
+            UnavailableError: A store is away.
+        """
+        user, facts = new.user, facts_of_session(new, place, now=self._now())
+        policy = await self._policies.effective(
+            user.tenant_id, new.client.client_id, user.user_id, user.groups, facts=facts
+        )
+        decision = decide(policy.policy, facts)
+        told = {"facts": as_json(facts.to_json()), "decision": as_json(decision.to_json())}
+        await self._report(new, policy, facts, decision, origin)
+        if decision.outcome != "ALLOW":
+            await self._record(REFUSED, new, told, origin)
+            raise LevelTooLowError(decision.required_acr, second_factor=decision.second_factor)
+        return policy, replace(new, decided=told)
+
+    async def _report(
+        self, new: NewSession, policy: EffectivePolicy, facts: Facts, decision: Decision, origin: Origin
+    ) -> None:
+        if policy.tried is None or origin.validate_only:
+            return
+        tried = decide(policy.tried, facts)
+        if tried != decision:
+            told = {
+                "facts": as_json(facts.to_json()),
+                "decision": as_json(decision.to_json()),
+                "tried": as_json(tried.to_json()),
+            }
+            await self._record(WOULD_DIFFER, new, told, origin)
+
+    async def _record(self, event: str, new: NewSession, told: Mapping[str, str], origin: Origin) -> None:
+        if origin.validate_only:
+            return
+        one = Event(
+            type=event,
+            outcome="failure" if event == REFUSED else "success",
+            user_id=new.user.user_id,
+            client_id=new.client.client_id,
+            data=told,
+        )
+        await self._db.record(origin, one, self._now())

@@ -1,0 +1,45 @@
+"""What is known of a sign-in when a policy decides of it: the facts that the rules of documents speak of.
+
+Every flow that asks for a policy takes its facts from here. Whatever nobody has looked up is not known, which is never
+the same as "no".
+"""
+
+from datetime import datetime
+
+from argus.base.place import Place
+from argus.credentials.levels import Proved, level_of
+from argus.flows.commit_sessions import NewSession
+from argus.policies.conditions import Facts
+from argus.sessions.login_store import Login
+from argus.users.model import User
+
+
+def facts_of_login(login: Login, user: User, *, now: datetime) -> Facts:
+    """Of a login that has proved something."""
+    level = level_of([Proved.from_text(text) for text in login.proved])
+    return Facts(
+        time=now,
+        client_id=login.client_id,
+        user_id=user.user_id,
+        groups=tuple(user.groups),
+        acr=level.acr,
+        amr=level.amr,
+        device_class=login.device_class,
+        country=login.country,
+        network_class=login.network_class,
+    )
+
+
+def facts_of_session(new: NewSession, place: Place, *, now: datetime) -> Facts:
+    """Of a session that is to begin."""
+    return Facts(
+        time=now,
+        client_id=new.client.client_id,
+        user_id=new.user.user_id,
+        groups=tuple(new.user.groups),
+        acr=new.acr,
+        amr=tuple(new.amr),
+        device_class=new.traits.type,
+        country=place.country or "",
+        network_class=place.network_class or "",
+    )

@@ -1,0 +1,65 @@
+"""What is odd about a document that can be set: it says less, or other than its writer may think."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from argus.base.policy import RULES
+from argus.base.policy_rules import Fault
+from argus.policies.conditions import RULES_KEY
+from argus.policies.presets import demands
+from argus.policies.resolve import Document
+
+_SESSION: Final = "absolute_seconds"
+_WITHIN_SESSION: Final = ("idle_seconds", "access_seconds", "refresh_seconds")
+# NIST SP 800-63B-4, 2.1.3, 2.2.3 and 2.3.3: what a session of each level should at most live, in seconds.
+_HOUR: Final = 3600
+_RECOMMENDED: Final[dict[int, dict[str, int]]] = {
+    1: {_SESSION: 30 * 24 * _HOUR},
+    2: {"idle_seconds": _HOUR, _SESSION: 24 * _HOUR},
+    3: {"idle_seconds": _HOUR // 4, _SESSION: 12 * _HOUR},
+}
+
+
+def warnings(document: Document, *, field: str = "policy") -> Iterator[Fault]:
+    """What may not be meant. The document is one that can be set.
+
+    Args:
+        document: Some of the fields.
+        field: Path of the document.
+    """
+    yield from _without_effect(document, field)
+    yield from _beyond_recommendation(document, field)
+    for place, rule in enumerate(document.get(RULES_KEY, ())):
+        here = f"{field}.{RULES_KEY}[{place}].then"
+        within = {"presets": document.get("presets", []), **rule["then"]}
+        yield from _without_effect(within, here)
+        for key, value in rule["then"].items():
+            if document.get(key) == value:
+                yield Fault(path=f"{here}.{key}", reason="is what the document says for all", hint="leave it out")
+
+
+def _without_effect(document: Document, field: str) -> Iterator[Fault]:
+    """Values that a preset of the same document overrules, or the life of the session."""
+    for key, demanded in demands(document.get("presets", ())).items():
+        if key not in document:
+            continue
+        strictest = RULES[key].strictest([document[key], *(demand.value for _, demand in demanded)])
+        if strictest != document[key]:
+            names = ", ".join(name for name, demand in demanded if demand.value == strictest)
+            shown = RULES[key].show(strictest)
+            yield Fault(path=f"{field}.{key}", reason=f"has no effect: {names} demands {shown}", hint="leave it out")
+    for key in _WITHIN_SESSION:
+        if key in document and _SESSION in document and document[key] > document[_SESSION]:
+            yield Fault(path=f"{field}.{key}", reason=f"has no effect beyond {_SESSION}", hint="shorten it")
+
+
+def _beyond_recommendation(document: Document, field: str) -> Iterator[Fault]:
+    level: Any = document.get("required_acr", 1)
+    for key, longest in _RECOMMENDED[level].items():
+        if key in document and document[key] > longest:
+            shown = RULES[key].show(longest)
+            yield Fault(
+                path=f"{field}.{key}",
+                reason=f"is longer than NIST SP 800-63B-4 recommends at level {level}: {shown}",
+                hint="say why in the reason",
+            )

@@ -1,0 +1,196 @@
+"""Policies by RPC: revisions that come and go exactly, values that say where they come from, refusals that help."""
+
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.struct_pb2 import Struct
+
+from argus.base.ids import new_id
+from argus.server.api import Api, Failure
+from argus.v1 import policy_service_pb2 as pb
+from argus.v1 import user_service_pb2 as users
+from tests.support.stack import Stack
+
+
+def policy(name: str, document: dict[str, Any], *, etag: str = "") -> pb.Policy:
+    """A policy to be set or tried."""
+    said = Struct()
+    said.update(document)
+    return pb.Policy(name=name, document=said, etag=etag)
+
+
+async def put(api: Api, document: dict[str, Any], *, scope: str = "", **others: Any) -> pb.SetPolicyResponse:
+    """Sets the policy of a scope; of the tenant, if none is named."""
+    etag = others.pop("etag", "")
+    wanted = policy(f"{scope or api.parent}/policy", document, etag=etag)
+    return await api.policies.SetPolicy(pb.SetPolicyRequest(policy=wanted, **others))
+
+
+async def effective(api: Api, **subject: Any) -> dict[str, Any]:
+    """Values in force by key, with their sources."""
+    request = pb.GetEffectivePolicyRequest(parent=api.parent, subject=pb.PolicySubject(**subject))
+    answer = await api.policies.GetEffectivePolicy(request)
+    return {
+        one.key: (MessageToDict(one.value), [(source.kind, source.name, source.revision) for source in one.sources])
+        for one in answer.fields
+    }
+
+
+async def refusal(call: Any) -> Failure:
+    """What a call is refused with."""
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await call
+    return Failure.of(refused.value)
+
+
+async def test_revisions_are_kept_with_who_and_why(stack: Stack) -> None:
+    """Each change is a revision; the newest is in force, those before are there as they were."""
+    api = await stack.new_tenant()
+    name = f"{api.parent}/policy"
+    nothing = (await api.policies.GetPolicy(pb.GetPolicyRequest(name=name))).policy
+    assert (nothing.revision, dict(nothing.document), nothing.etag) == (0, {}, "r0")
+    first = await put(api, {"idle_seconds": 600}, reason="a start")
+    second = await put(api, {"idle_seconds": 900, "rules": []}, reason="too short", etag=first.policy.etag)
+    assert (first.revision.revision, second.revision.revision) == (1, 2)
+    assert second.policy_bound.ToTimedelta().total_seconds() == 1
+    listed = await api.policies.ListPolicyRevisions(pb.ListPolicyRevisionsRequest(parent=name))
+    assert [(one.revision, one.reason, one.mode) for one in listed.revisions] == [
+        (2, "too short", pb.POLICY_MODE_ENFORCED),
+        (1, "a start", pb.POLICY_MODE_INACTIVE),
+    ]
+    assert {one.author for one in listed.revisions} == {f"client:{api.client_id}"}
+    assert MessageToDict(listed.revisions[1].document) == {"idle_seconds": 600}
+    page = await api.policies.ListPolicyRevisions(pb.ListPolicyRevisionsRequest(parent=name, page_size=1))
+    rest = await api.policies.ListPolicyRevisions(
+        pb.ListPolicyRevisionsRequest(parent=name, page_size=1, page_token=page.next_page_token)
+    )
+    assert ([*page.revisions, *rest.revisions], rest.next_page_token) == ([*listed.revisions], "")
+    failure = await refusal(put(api, {}, etag=first.policy.etag))
+    assert (failure.reason, failure.metadata["etag"]) == ("ETAG_MISMATCH", second.policy.etag)
+
+
+async def test_a_roll_back_restores_exactly(stack: Stack) -> None:
+    """Step by step, down to nothing; what is in force is what was, and no revision is lost."""
+    api = await stack.new_tenant()
+    name = f"{api.parent}/policy"
+    states = [await effective(api)]
+    for document in ({"idle_seconds": 600}, {"presets": ["pci-dss"]}, {"session_limit": 2}):
+        await put(api, document)
+        states.append(await effective(api))
+    assert len({str(one) for one in states}) == 4
+    for number in (2, 1, 0):
+        rolled = await api.policies.RollBackPolicy(pb.RollBackPolicyRequest(name=name, reason="no"))
+        assert rolled.policy.revision == number
+        assert await effective(api) == states[number]
+    failure = await refusal(api.policies.RollBackPolicy(pb.RollBackPolicyRequest(name=name)))
+    assert failure.reason == "NO_EARLIER_POLICY"
+    again = await api.policies.ActivatePolicyRevision(pb.ActivatePolicyRevisionRequest(name=name, revision=3))
+    assert again.policy.revision == 3
+    assert await effective(api) == states[3]
+    failure = await refusal(
+        api.policies.ActivatePolicyRevision(pb.ActivatePolicyRevisionRequest(name=name, revision=4))
+    )
+    assert (failure.reason, failure.metadata["revision"]) == ("POLICY_REVISION_NOT_FOUND", "4")
+
+
+async def test_a_repeat_makes_no_second_revision(stack: Stack) -> None:
+    api, request_id = await stack.new_tenant(), new_id()
+    for _ in range(2):
+        await put(api, {"idle_seconds": 600}, request_id=request_id)
+    listed = await api.policies.ListPolicyRevisions(pb.ListPolicyRevisionsRequest(parent=f"{api.parent}/policy"))
+    assert len(listed.revisions) == 1
+
+
+async def test_everything_wrong_is_said_at_once(stack: Stack) -> None:
+    """Path, reason and hint of each fault; nothing is kept."""
+    api = await stack.new_tenant()
+    document = {
+        "idle_secnds": 600,
+        "session_limit": 0,
+        "presets": ["pci"],
+        "rules": [
+            {"name": "night", "when": "hour < 6 && contry == 'DE'", "then": {"idle_seconds": 5}},
+            {"name": "night", "when": "hour", "then": {}},
+        ],
+    }
+    said = (await refusal(put(api, document))).violations
+    assert set(said) == {
+        "policy.document.idle_secnds",
+        "policy.document.session_limit",
+        "policy.document.presets[0]",
+        "policy.document.rules[0].when",
+        "policy.document.rules[0].then.idle_seconds",
+        "policy.document.rules[1].name",
+        "policy.document.rules[1].when",
+        "policy.document.rules[1].then",
+    }
+    assert 'did you mean "idle_seconds"?' in said["policy.document.idle_secnds"]
+    assert 'did you mean "pci-dss"?' in said["policy.document.presets[0]"]
+    assert '"contry" is no fact (line 1, column 13); did you mean "country"?' in said["policy.document.rules[0].when"]
+    assert "neither true nor false" in said["policy.document.rules[1].when"]
+    assert (await api.policies.GetPolicy(pb.GetPolicyRequest(name=f"{api.parent}/policy"))).policy.revision == 0
+
+
+async def test_values_say_where_they_come_from(stack: Stack) -> None:
+    """The scope and its revision, the preset with its clause, or Argus's own default."""
+    api = await stack.new_tenant()
+    await api.users.CreateGroup(users.CreateGroupRequest(parent=api.parent, group_id="staff"))
+    await put(api, {"presets": ["pci-dss"], "absolute_seconds": 3600})
+    await put(api, {"idle_seconds": 60}, scope=f"{api.parent}/groups/staff")
+    await put(api, {"idle_seconds": 120}, scope=f"{api.parent}/groups/staff")
+    seen = await effective(api, groups=["staff"])
+    assert seen["idle_seconds"] == (120, [("group", "staff", 2)])
+    assert seen["absolute_seconds"] == (3600, [("tenant", api.tenant_id, 1)])
+    assert seen["session_limit"] == (3, [("preset", "pci-dss", 0)])
+    assert seen["rotation"] == ("resilient", [("default", "", 0)])
+    answer = await api.policies.GetEffectivePolicy(pb.GetEffectivePolicyRequest(parent=api.parent))
+    (source,) = next(one for one in answer.fields if one.key == "required_acr").sources
+    assert (source.clause, source.preset_choice) == ("8.4.2", False)
+
+
+async def test_a_trial_says_what_would_be_decided_and_why(stack: Stack) -> None:
+    """Rules that are met, that are not, and that can't be told; a candidate counts in the place of its scope's."""
+    api = await stack.new_tenant()
+    rules = [
+        {"name": "abroad", "when": "country != 'DE'", "then": {"required_acr": 2}},
+        {"name": "night", "when": "hour < 6", "then": {"idle_seconds": 300}},
+    ]
+    await put(api, {"rules": rules})
+
+    async def test(candidate: pb.Policy | None = None, **facts: Any) -> pb.TestPolicyResponse:
+        said = pb.PolicyFacts(acr=1, **facts)
+        said.time.FromJsonString("2026-03-01T03:00:00Z")
+        return await api.policies.TestPolicy(pb.TestPolicyRequest(parent=api.parent, facts=said, candidate=candidate))
+
+    home, away, nowhere = await test(country="DE"), await test(country="FR"), await test()
+    assert [one.outcome for one in (home, away, nowhere)] == ["ALLOW", "STEP_UP", "ALLOW"]
+    assert [(one.rule, one.met, [*one.unknown]) for one in nowhere.rules] == [
+        ("abroad", False, ["country"]),
+        ("night", True, []),
+    ]
+    assert any("country unknown" in line for line in nowhere.explanation)
+    assert any('rule "abroad"' in line and "level 2 is required" in line for line in away.explanation)
+    idle = next(one for one in home.fields if one.key == "idle_seconds")
+    assert (idle.value.number_value, idle.sources[0].rule) == (300, "night")
+    tried = await test(candidate=policy(f"{api.parent}/policy", {"required_acr": 3}), country="DE")
+    assert (tried.outcome, [*tried.rules]) == ("STEP_UP", [])
+    assert (await test(country="DE")).outcome == "ALLOW"
+
+
+async def test_policies_of_all_scopes_are_listed(stack: Stack) -> None:
+    """In pages; those of other tenants are not there."""
+    api, other = await stack.new_tenant(), await stack.new_tenant()
+    await put(other, {"idle_seconds": 600})
+    names = [f"{api.parent}{scope}/policy" for scope in ("/clients/app", "/groups/staff", "", "/users/alice")]
+    for name in names:
+        await put(api, {"idle_seconds": 600}, scope=name.removesuffix("/policy"))
+    seen, token = [], ""
+    while True:
+        page = await api.policies.ListPolicies(pb.ListPoliciesRequest(parent=api.parent, page_size=3, page_token=token))
+        seen += [one.name for one in page.policies]
+        token = page.next_page_token
+        if not token:
+            break
+    assert seen == names
