@@ -18,6 +18,7 @@ from argus.cli import (
     keys,
     migrate,
     passkeys,
+    policy,
     recover,
     revocations,
     serve,
@@ -68,6 +69,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(clients.app, name="clients")
 app.add_typer(passkeys.app, name="passkeys")
 app.add_typer(tenants.app, name="tenants")
+app.add_typer(policy.app, name="policy")
 app.add_typer(themes.app, name="themes")
 app.add_typer(config.app, name="config")
 app.add_typer(bench.app, name="bench")
