@@ -71,7 +71,7 @@ BROWSER: Final = (
         _FOREIGN,
     ),
     _break(
-        "web/browser/actions.py",
+        "web/browser/cookie_rules.py",
         "refresh-cookie-sent-again",
         "A late answer puts an older refresh token into the jar.",
         "if made.refresh_token != before:",

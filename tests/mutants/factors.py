@@ -145,7 +145,7 @@ FACTORS: Final = (
         "flows/self/own_credentials.py",
         "the-required-factor-goes",
         "A user takes the last factor away that reaches the required level.",
-        "if _reached(left, provable) < required <= _reached([deleted, *left], provable):",
+        "if _reached(left, provable, kind) < required <= _reached([deleted, *left], provable, kind):",
         "if required < 0:",
         _OWN + "test_what_the_policy_requires_stays",
     ),

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from argus.base import clock as clocks
 from argus.policies.model import Scope
 from argus.v1 import session_service_pb2 as sessions
 from tests.support.features import origin
+from tests.support.moments import SECOND, begin_second, move_to, now
 from tests.support.people import Person, new_person
 from tests.support.stack import Stack
+
+__all__ = ["SECOND"]
 
 if TYPE_CHECKING:
     from argus.server.api import Api
     from tests.presets.numbers import Number
 
-SECOND: Final = timedelta(seconds=1)
 HARDWARE: Final = ("pwd", "hwk", "mfa", "user")
 """What a backend has seen that vouches for level 3."""
 # As loose as can be set: what holds all the same is the preset's.
@@ -41,7 +42,7 @@ class Office:
 
     @property
     def now(self) -> datetime:
-        return clocks.now(self.stack.private.clock)
+        return now(self.stack)
 
     async def new_person(self) -> Person:
         """A user whose password meets every framework."""
@@ -54,15 +55,11 @@ class Office:
 
     async def move_to(self, moment: datetime) -> None:
         """Moves the time to a moment that is still to come."""
-        await self.stack.advance(timedelta(0))  # what takes time comes first
-        left = moment - self.now
-        assert left >= timedelta(0), f"{moment} is over by {-left}"
-        self.stack.private.clock.advance(round(left / timedelta(milliseconds=1)))
-        await self.stack.argus.redis.load_functions()
+        await move_to(self.stack, moment)
 
     async def begin_second(self) -> None:
         """Moves the time to the beginning of a second: stores count whole ones."""
-        await self.move_to(self.now.replace(microsecond=0) + 2 * SECOND)
+        await begin_second(self.stack)
 
     async def execute(self, query: str, *values: Any) -> None:
         """Writes to PostgreSQL behind the server's back: nobody waits for years."""

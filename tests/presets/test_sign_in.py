@@ -14,7 +14,7 @@ from tests.presets.numbers import Number, numbers_of
 from tests.presets.scene import GOOD, HARDWARE, SECOND, Office, new_office, office_of, set_policy, time_of
 from tests.support.factor_scene import Scene
 from tests.support.oneself import Acting
-from tests.support.passkeys import authenticator_of, enrol_passkey, sign_in_by_passkey
+from tests.support.passkeys import authenticator_of, enrol_passkey, hand_in, options_of, sign_in_by_passkey
 from tests.support.people import Person, reason_of, refresh, submit
 
 if TYPE_CHECKING:
@@ -126,6 +126,29 @@ async def test_second_factor(stack: Stack, number: Number) -> None:
     await enrol_passkey(office.api, person.name, authenticator)
     by_passkey = await failure_or_state(sign_in_by_passkey(office.api, authenticator))
     assert (by_passkey == COMPLETE) == (least <= FACTORS.index("passkey"))
+
+
+async def test_living_sessions_step_up_to_the_kind(stack: Stack) -> None:
+    """At their next refresh, and whoever has a factor of the kind does so; a session that has one goes on."""
+    office = await new_office(stack, {"required_acr": 2})
+    person = await office.new_person()
+    by_app = await office.vouch(person, acr=2, amr=ASSERTED["app"][1])
+    by_passkey = await office.vouch(person, acr=2, amr=ASSERTED["passkey"][1])
+    await set_policy(stack, office.api.tenant_id, {"required_acr": 2, "second_factor": "phishing_resistant"})
+    failure = await failure_of(refresh(office.api, by_app.tokens.refresh_token))
+    assert failure is not None
+    assert (failure.reason, failure.metadata) == (
+        "STEP_UP_REQUIRED",
+        {"cause": "SECOND_FACTOR", "acrValues": "urn:argus:acr:2", "secondFactor": "phishing_resistant"},
+    )
+    await refresh(office.api, by_passkey.tokens.refresh_token)
+    authenticator = await authenticator_of(office.api)
+    await enrol_passkey(office.api, person.name, authenticator)
+    begun = await Scene(stack, office.api, person).start_step_up(by_app.tokens.refresh_token)
+    answer = authenticator.get(options_of(begun.login))
+    done = await hand_in(office.api, begun.login_token, webauthn_json=answer)
+    assert done.session.name == by_app.session.name
+    await refresh(office.api, done.tokens.refresh_token)
 
 
 @pytest.mark.parametrize("number", numbers_of("step_up_age_seconds"))

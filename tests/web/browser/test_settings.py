@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.presets.scene import set_policy
 from tests.support.browsers import Browser, Jar
 from tests.support.people import PASSWORD, Person, new_person
 
@@ -38,6 +39,28 @@ async def test_they_are_kept_as_long_as_their_tokens_where_that_is_set(visitor: 
     found = await lives(*visitor)
     assert 24 * 3600 - 60 <= int(found["rt"] or 0) <= 24 * 3600
     assert 200 <= int(found["at"] or 0) <= 300
+
+
+@pytest.mark.parametrize(("is_kept", "same_site"), [(True, "strict"), (False, "lax"), (True, "lax"), (False, "strict")])
+async def test_a_policy_says_how_cookies_are_kept(
+    stack: Stack, http: httpx.AsyncClient, is_kept: bool, same_site: str
+) -> None:
+    """Of a sign-in and of a refresh alike; the refresh token never comes along from another site."""
+    api = await stack.new_tenant()
+    document = {"remember_me": is_kept, "cookie_same_site": same_site}
+    await set_policy(stack, api.tenant_id, document)
+    browser, person = Browser(stack, api.tenant_id, http=http), await new_person(api)
+    signed_in = await browser.sign_in(person.identifier)
+    refreshed = await browser.send("/refresh")
+    for answer in (signed_in, refreshed):
+        set_cookies = {one.name.removeprefix("__Host-argus_").partition(".")[0]: one for one in Jar().take(answer)}
+        assert set_cookies["at"].attributes["samesite"] == same_site.capitalize()
+        assert ("max-age" in set_cookies["at"].attributes) == is_kept
+    assert refreshed.status_code == 200
+    for one in Jar().take(signed_in):
+        if one.name.startswith("__Host-argus_rt"):
+            assert one.attributes["samesite"] == "Strict"
+            assert ("max-age" in one.attributes) == is_kept
 
 
 async def test_an_address_is_what_the_door_sees(browser: Browser, person: Person) -> None:
