@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from argus.audit import store
-from argus.audit.model import AuditEvent
+from argus.audit.model import AuditEvent, EventFilter
 from argus.base import pages
 from argus.base.errors import PageTokenInvalidError
 from argus.base.events import Event
@@ -13,6 +13,7 @@ from argus.storage.postgres import Database
 
 _MOST_OF_A_REQUEST = 100
 _ON_ITS_WAY = timedelta(days=1)
+_ANY = EventFilter()
 
 
 class Audit:
@@ -27,7 +28,7 @@ class Audit:
         tenant_id: str,
         session_id: str,
         *,
-        types: Sequence[str] | None = None,
+        matching: EventFilter = _ANY,
         page_size: int,
         page_token: str = "",
     ) -> tuple[Sequence[AuditEvent], str]:
@@ -36,25 +37,27 @@ class Audit:
         Args:
             tenant_id: Tenant.
             session_id: Session.
-            types: Only events of these types; None: of all.
+            matching: Only these events.
             page_size: Most events.
-            page_token: Token of the page before.
+            page_token: Token of the page before, with the same filter.
 
         Raises:
             PageTokenInvalidError: The token is of another list.
         """
         kind = f"session-events:{tenant_id}:{session_id}"
-        before = _position(kind, page_token) if page_token else None
-        found = await store.of_session(self._db, tenant_id, session_id, types=types, before=before, limit=page_size + 1)
+        after = _position(kind, page_token) if page_token else None
+        found = await store.of_session(
+            self._db, tenant_id, session_id, matching=matching, after=after, limit=page_size + 1
+        )
         return _page(kind, found, page_size)
 
     async def list_user_events(
-        self, tenant_id: str, user_id: str, *, types: Sequence[str], page_size: int, page_token: str = ""
+        self, tenant_id: str, user_id: str, *, matching: EventFilter, page_size: int, page_token: str = ""
     ) -> tuple[Sequence[AuditEvent], str]:
         """A page of what concerned a user, newest first; as `list_session_events`."""
         kind = f"user-events:{tenant_id}:{user_id}"
-        before = _position(kind, page_token) if page_token else None
-        found = await store.of_user(self._db, tenant_id, user_id, types=types, before=before, limit=page_size + 1)
+        after = _position(kind, page_token) if page_token else None
+        found = await store.of_user(self._db, tenant_id, user_id, matching=matching, after=after, limit=page_size + 1)
         return _page(kind, found, page_size)
 
     async def list_device_events(
@@ -75,6 +78,9 @@ class Audit:
             self._db, tenant_id, user_id, device_id, session_ids, types=types, before=before, limit=page_size + 1
         )
         return _page(kind, found, page_size)
+    async def find(self, tenant_id: str, event_id: str, *, time: datetime) -> AuditEvent | None:
+        """The event of that id and instant, if there is one."""
+        return await store.find(self._db, tenant_id, event_id, time=time)
 
     async def of_request(self, tenant_id: str, request_id: str) -> Sequence[AuditEvent]:
         """What one call did: how support finds out why it was refused."""

@@ -1,10 +1,9 @@
 """The audit table in PostgreSQL."""
 
-from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 
-from argus.audit.model import AuditEvent
+from argus.audit.model import AuditEvent, EventFilter
 from argus.storage.postgres import Database, Transaction
 
 # host() leaves the network mask out that inet shows.
@@ -21,19 +20,12 @@ async def of_session(
     tenant_id: str,
     session_id: str,
     *,
-    types: Sequence[str] | None = None,
-    before: tuple[datetime, str] | None,
+    matching: EventFilter,
+    after: tuple[datetime, str] | None,
     limit: int,
 ) -> list[AuditEvent]:
-    """Up to `limit` events of a session (of some types), newest first, that come after the position `before`."""
-    chosen = "" if types is None else "AND type = ANY(%s)"
-    following = "" if before is None else "AND (time, event_id) < (%s, %s)"
-    rows = await db.fetch_page(
-        f"""{_EVENT} WHERE tenant_id = %s AND session_id = %s {chosen} {following}
-             ORDER BY time DESC, event_id DESC LIMIT %s""",
-        (tenant_id, session_id, *([] if types is None else [list(types)]), *(before or ()), limit),
-    )
-    return [_event(row) for row in rows]
+    """Up to `limit` events of a session, newest first, that come after the position `after` of the list."""
+    return await _page(db, "session_id", (tenant_id, session_id), matching, after, limit)
 
 
 async def of_user(
@@ -41,18 +33,20 @@ async def of_user(
     tenant_id: str,
     user_id: str,
     *,
-    types: Sequence[str],
-    before: tuple[datetime, str] | None,
+    matching: EventFilter,
+    after: tuple[datetime, str] | None,
     limit: int,
 ) -> list[AuditEvent]:
-    """Up to `limit` events of some types that concerned a user, newest first, after the position `before`."""
-    following = "" if before is None else "AND (time, event_id) < (%s, %s)"
-    rows = await db.fetch_page(
-        f"""{_EVENT} WHERE tenant_id = %s AND user_id = %s AND type = ANY(%s) {following}
-             ORDER BY time DESC, event_id DESC LIMIT %s""",
-        (tenant_id, user_id, list(types), *(before or ()), limit),
+    """Up to `limit` events that concerned a user, newest first, after the position `after` of the list."""
+    return await _page(db, "user_id", (tenant_id, user_id), matching, after, limit)
+
+
+async def find(db: Database, tenant_id: str, event_id: str, *, time: datetime) -> AuditEvent | None:
+    """The event of that id and instant, if there is one."""
+    row = await db.fetch_one(
+        f"{_EVENT} WHERE tenant_id = %s AND time = %s AND event_id = %s", (tenant_id, time, event_id)
     )
-    return [_event(row) for row in rows]
+    return None if row is None else _event(row)
 
 
 async def of_device(
@@ -154,3 +148,32 @@ async def create_partition(tx: Transaction, *, begin: datetime, end: datetime) -
 
 def _event(row: dict[str, Any]) -> AuditEvent:
     return AuditEvent(**row)
+
+
+async def _page(
+    db: Database,
+    column: LiteralString,
+    key: tuple[str, str],
+    matching: EventFilter,
+    after: tuple[datetime, str] | None,
+    limit: int,
+) -> list[AuditEvent]:
+    sql: LiteralString = f"{_EVENT} WHERE tenant_id = %s AND {column} = %s"
+    values: list[Any] = [*key]
+    wanted: list[tuple[LiteralString, Any]] = [
+        (" AND type = ANY(%s)", None if matching.types is None else list(matching.types)),
+        (" AND outcome = %s", matching.outcome),
+        (" AND client_id = %s", matching.client_id),
+        (" AND time >= %s", matching.since),
+        (" AND time < %s", matching.before),
+        (" AND time <= %s", matching.until),
+    ]
+    for condition, value in wanted:
+        if value is not None:
+            sql += condition
+            values.append(value)
+    if after is not None:
+        sql += " AND (time, event_id) < (%s, %s)"
+        values += after
+    rows = await db.fetch_page(sql + " ORDER BY time DESC, event_id DESC LIMIT %s", (*values, limit))
+    return [_event(row) for row in rows]

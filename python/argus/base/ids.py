@@ -5,7 +5,20 @@ import re
 import secrets
 from typing import Final, Literal
 
-NameKind = Literal["tenant", "user", "session", "client", "key", "group", "identifier", "credential", "login", "device"]
+NameKind = Literal[
+    "tenant",
+    "user",
+    "session",
+    "client",
+    "key",
+    "group",
+    "identifier",
+    "credential",
+    "login",
+    "device",
+    "channel",
+    "delivery",
+]
 
 _SEGMENT: Final = r"([A-Za-z0-9_-]{1,128})"
 _PATTERNS: Final[dict[NameKind, str]] = {
@@ -19,6 +32,8 @@ _PATTERNS: Final[dict[NameKind, str]] = {
     "credential": "tenants/*/users/*/credentials/*",
     "login": "tenants/*/logins/*",
     "device": "tenants/*/users/*/devices/*",
+    "channel": "tenants/*/channels/*",
+    "delivery": "tenants/*/deliveries/*",
 }
 TENANT_ID: Final = re.compile(r"[a-z][a-z0-9-]{0,30}")
 """What ids of tenants look like."""

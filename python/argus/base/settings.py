@@ -32,13 +32,14 @@ from argus.base.settings_listeners import ListenerSettings
 from argus.base.settings_mail import MailSettings
 from argus.base.settings_policy import PolicySettings
 from argus.base.settings_sources import SettingsError, find_config, gather, variable
+from argus.base.settings_webhooks import WebhookSettings
 
 __all__ = ["PolicySettings", "Settings", "SettingsError"]
 
 _ENCRYPTED_POSTGRESQL: Final = {"require", "verify-ca", "verify-full"}
 
 
-class Settings(ListenerSettings, CacheSettings, MailSettings):
+class Settings(ListenerSettings, CacheSettings, MailSettings, WebhookSettings):
     """All settings. Made by hand it takes what it is given; `load` reads the sources."""
 
     data_dir: Path = Field(Path(".argus"), description="Folder of the embedded stores and of what `argus dev` makes.")

@@ -206,8 +206,14 @@ def _event(effect: Effect) -> Event:
         user_id=effect.user_id or None,
         session_id=effect.session_id or None,
         client_id=effect.client_id or None,
-        data={"count": str(effect.count)} if effect.count else {},
+        data=_data(effect),
     )
+
+
+def _data(effect: Effect) -> dict[str, str]:
+    counted = {"count": str(effect.count)} if effect.count else {}
+    # Whoever looks back must tell a token of the family that stood then from one of an older one.
+    return counted | ({"family": str(effect.family)} if effect.event == CONTESTED and effect.family else {})
 
 
 def _origin(effect: Effect) -> Origin:

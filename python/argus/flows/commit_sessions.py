@@ -6,7 +6,7 @@ a reason of its own; who would have to wait for somebody else's change is left o
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
 from argus.base.errors import ArgusError
@@ -359,7 +359,12 @@ def _record(tx: Transaction, creation: Creation, victims: Sequence[Session]) -> 
             user_id=session.user_id,
             session_id=session.session_id,
             client_id=session.client_id,
-            data={"acr": str(session.acr), "amr": " ".join(session.amr), **creation.new.decided},
+            data={
+                "acr": str(session.acr),
+                "amr": " ".join(session.amr),
+                "auth_time": session.auth_time.astimezone(UTC).isoformat(),
+                **creation.new.decided,
+            },
         ),
         *([replace(creation.new.because, session_id=session.session_id)] if creation.new.because else []),
         *(ended_event(victim) for victim in victims),

@@ -2,8 +2,10 @@
 
 import asyncio
 import re
+import socket
 import ssl
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.utils import parsedate_to_datetime
@@ -24,6 +26,10 @@ _FIRST_PERMANENT: Final = 500
 _AUTHENTICATION: Final = frozenset({530, 534, 535, 538})
 
 
+Dial = Callable[[str, int], Awaitable[socket.socket]]
+"""Connects to a host and port."""
+
+
 class Carrier(Protocol):
     """Takes mails away."""
 
@@ -39,16 +45,38 @@ class Carrier(Protocol):
 class Smtp:
     """A mail server."""
 
-    def __init__(self, server: MailServer, *, ca_file: Path | None, timeout: timedelta) -> None:
+    def __init__(
+        self, server: MailServer, *, ca_file: Path | None, timeout: timedelta, dial: Dial | None = None
+    ) -> None:
+        """Hands mails over to a server.
+
+        Args:
+            server: The server.
+            ca_file: Certificates to trust in place of the system's.
+            timeout: Longest time that one mail may take.
+            dial: Connects to it; None: whatever its name leads to is good.
+        """
         self._server = server
+        self._dial = dial
         self._ca_file = ca_file
         self._timeout = timeout.total_seconds()
 
     async def carry(self, message: EmailMessage, *, sender: str, recipient: str) -> None:
         """Hands a mail to the server, on a connection of its own; raises as `Carrier.carry` does."""
-        try:
+        with self._failures():
             async with asyncio.timeout(self._timeout):
                 await self._hand_over(message, wire_address(sender), wire_address(recipient))
+
+    async def greet(self) -> None:
+        """Connects and signs in, and hands nothing over; raises as `carry` does."""
+        with self._failures():
+            async with asyncio.timeout(self._timeout), self._client():
+                return
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        try:
+            yield
         except aiosmtplib.SMTPRecipientsRefused as error:
             raise _refusal(error.recipients[0].code) from None
         except aiosmtplib.SMTPDataError as error:
@@ -63,10 +91,16 @@ class Smtp:
             raise MailDelayedError(type(error).__name__) from None
 
     async def _hand_over(self, message: EmailMessage, sender: str, recipient: str) -> None:
+        async with self._client() as client:
+            await client.send_message(message, sender=sender, recipients=[recipient])
+
+    @asynccontextmanager
+    async def _client(self) -> AsyncIterator[aiosmtplib.SMTP]:
         server = self._server
         client = aiosmtplib.SMTP(
             hostname=server.host,
-            port=server.port,
+            port=None if self._dial else server.port,
+            sock=await self._dial(server.host, server.port) if self._dial else None,
             username=server.username or None,
             password=server.password or None,
             use_tls=server.is_tls,
@@ -76,7 +110,7 @@ class Smtp:
         )
         try:
             await client.connect()
-            await client.send_message(message, sender=sender, recipients=[recipient])
+            yield client
             # It has the mail: whatever goes wrong from here on, it must not get it again.
             with suppress(aiosmtplib.SMTPException, OSError, TimeoutError):
                 await client.quit()

@@ -1,6 +1,7 @@
 """Writes mails from their templates: the same words as text and as HTML."""
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -14,7 +15,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from argus.mail.model import LOCALES, MailRefusedError, QueuedMail, language
 
-_LAYOUTS: Final = ("text", "html")
+Words = Callable[[Mapping[str, str]], tuple[str, str, str]]
+"""Writes subject, text and HTML for some variables."""
+
+_LAYOUTS: Final = ("subject", "text", "html")
 _GAPS: Final = re.compile(r"\n{3,}")
 _UNREADABLE: Final = "MALFORMED_ADDRESS"
 
@@ -31,6 +35,7 @@ class Letter:
         link: The link that stands in it.
         code: The code that stands in it.
         locale: Language where the mail says none.
+        words: Writes it in words of the tenant's own: subject, text and HTML ("" where it has none) for its variables.
     """
 
     mail: QueuedMail
@@ -40,6 +45,7 @@ class Letter:
     link: str = field(default="", repr=False)
     code: str = field(default="", repr=False)
     locale: str = LOCALES[0]
+    words: Words | None = field(default=None, repr=False)
 
 
 def compose(letter: Letter) -> EmailMessage:
@@ -57,14 +63,16 @@ def compose(letter: Letter) -> EmailMessage:
         message["To"] = Address(addr_spec=wire_address(mail.recipient)) if mail.recipient else ""
     except (ValueError, IndexError):
         raise MailRefusedError(_UNREADABLE) from None
-    message["Subject"] = _written(letter, locale, "subject")
+    subject, text, html = _written(letter, locale)
+    message["Subject"] = subject
     message["Date"] = format_datetime(mail.create_time)
     message["Message-ID"] = f"<{mail.mail_id}@{wire_address(letter.sender).rpartition('@')[2]}>"
     # No machine answers it, and none that does is answered (RFC 3834).
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "All"
-    message.set_content(_written(letter, locale, "text"))
-    message.add_alternative(_written(letter, locale, "html"), subtype="html")
+    message.set_content(text)
+    if html:
+        message.add_alternative(html, subtype="html")
     message["Content-Language"] = locale
     return message
 
@@ -82,21 +90,21 @@ def wire_address(address: str) -> str:
         raise MailRefusedError(_UNREADABLE) from None
 
 
-def _written(letter: Letter, locale: str, layout: str) -> str:
+def _written(letter: Letter, locale: str) -> tuple[str, str, str]:
+    """Subject, text and HTML."""
+    names = {"tenant": letter.tenant, "home": letter.home, "link": letter.link, "code": letter.code, "locale": locale}
+    # Mails that waited while Argus was renewed have no such facts.
+    names |= {"where": "", "credit": ""} | dict(letter.mail.variables)
+    if letter.words is not None:
+        return letter.words(names)
+    subject, *texts = (_layout(letter, names, locale, layout) for layout in _LAYOUTS)
+    text, html = (_GAPS.sub("\n\n", one.strip()) + "\n" for one in texts)
+    return " ".join(subject.split()), text, html
+
+
+def _layout(letter: Letter, names: Mapping[str, str], locale: str, layout: str) -> str:
     template = _environment(layout == "html").get_template(f"{letter.mail.template}.{locale}.j2")
-    names = {
-        "tenant": letter.tenant,
-        "home": letter.home,
-        "link": letter.link,
-        "code": letter.code,
-        "locale": locale,
-        "layout": layout,
-        # Mails that waited while Argus was renewed have no such facts.
-        "where": "",
-        "credit": "",
-    }
-    text = template.render(names | dict(letter.mail.variables))
-    return " ".join(text.split()) if layout == "subject" else _GAPS.sub("\n\n", text.strip()) + "\n"
+    return template.render({**names, "layout": layout})
 
 
 @cache

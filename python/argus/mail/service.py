@@ -6,8 +6,8 @@ from argus.base.clock import Now
 from argus.base.ids import new_id
 from argus.mail import store
 from argus.mail.carriers import Carrier
-from argus.mail.letters import Letter, compose
-from argus.mail.model import LEASE, LONGEST_TRIED, MailMessage, MailOffError, QueuedMail
+from argus.mail.letters import Letter, Words, compose
+from argus.mail.model import LEASE, LONGEST_TRIED, MailMessage, MailOffError, QueuedMail, language
 from argus.storage.postgres import Database, Transaction
 
 
@@ -57,7 +57,22 @@ class Mails:
         now = self._now()
         return await store.take(self._db, now=now, until=now + LEASE, size=size)
 
-    async def send(self, mail: QueuedMail, *, tenant: str, home: str, link: str = "", code: str = "") -> None:
+    def language(self, mail: QueuedMail) -> str:
+        """The language that a mail is written in."""
+        return language(mail.locale, default=self._locale)
+
+    async def send(
+        self,
+        mail: QueuedMail,
+        *,
+        tenant: str,
+        home: str,
+        link: str = "",
+        code: str = "",
+        words: Words | None = None,
+        carrier: Carrier | None = None,
+        sender: str = "",
+    ) -> None:
         """Writes a mail and hands it over; one to nobody is only written.
 
         Args:
@@ -66,17 +81,33 @@ class Mails:
             home: Where the tenant's pages are.
             link: The link that stands in it.
             code: The code that stands in it.
+            words: Writes it in words of the tenant's own.
+            carrier: Takes it away in the place of the installation's.
+            sender: Address that it then comes from.
 
         Raises:
             MailRefusedError: It is not taken, now or later.
             MailDelayedError: It could not be handed over now.
         """
         letter = Letter(
-            mail=mail, sender=self._sender, tenant=tenant, home=home, link=link, code=code, locale=self._locale
+            mail=mail,
+            sender=sender or self._sender,
+            tenant=tenant,
+            home=home,
+            link=link,
+            code=code,
+            locale=self._locale,
+            words=words,
         )
         message = compose(letter)
-        if mail.recipient and self._carrier is not None:
-            await self._carrier.carry(message, sender=self._sender, recipient=mail.recipient)
+        chosen = carrier or self._carrier
+        if mail.recipient and chosen is not None:
+            await chosen.carry(message, sender=letter.sender, recipient=mail.recipient)
+
+    async def revive(self, tx: Transaction, tenant_id: str, mail_id: str, message: MailMessage) -> None:
+        """Leaves a mail that was given up to be sent again under its old id, once `tx` is committed."""
+        now = self._now()
+        await store.insert(tx, tenant_id, mail_id, message, at=now, expire_time=now + LONGEST_TRIED)
 
     async def postpone(self, mail: QueuedMail) -> None:
         """Leaves a mail that could not be handed over for later."""

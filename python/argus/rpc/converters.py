@@ -3,7 +3,6 @@
 import json
 from typing import Final
 
-from argus.audit.model import AuditEvent
 from argus.base import ids
 from argus.base.errors import InvalidFieldError
 from argus.clients.model import Client
@@ -18,7 +17,6 @@ from argus.users.model import Identifier, IdentifierKind, User
 from argus.v1 import (
     client_service_pb2,
     credential_service_pb2,
-    events_pb2,
     key_service_pb2,
     tenant_service_pb2,
     types_pb2,
@@ -171,24 +169,6 @@ def key_use(number: int, field: str) -> KeyUse:
     if number not in _USES_BY_NUMBER:
         raise InvalidFieldError(field, "is required")
     return _USES_BY_NUMBER[number]
-
-
-def event_message(event: AuditEvent) -> events_pb2.Event:
-    """A row of the audit table."""
-    return events_pb2.Event(
-        name=event.event_id,
-        type=event.type,
-        time=to_timestamp(event.time),
-        actor=event.actor,
-        user_id=event.user_id or "",
-        session_id=event.session_id or "",
-        client_id=event.client_id or "",
-        outcome=event.outcome,
-        reason=event.reason or "",
-        request_id=event.request_id or "",
-        ip_address=event.ip_address or "",
-        data=event.data,
-    )
 
 
 def termination_state(state: TerminationState) -> types_pb2.TerminationState.ValueType:

@@ -8,9 +8,11 @@ from argus.base.errors import RequestAlreadyDoneError
 from argus.flows.known_devices import KnownDevice
 from argus.flows.self.security_events import SecurityEvent, SecurityEventPage
 from argus.flows.self.service import SelfService
+from argus.notifications.preferences.service import Preferences
 from argus.rpc import validate
 from argus.rpc.converters import CREDENTIAL_KINDS, termination_state, user_message
 from argus.rpc.device_messages import described, known_device_message, traits_message
+from argus.rpc.notification_messages import preference_messages, said_preferences
 from argus.rpc.oneself import Recognition
 from argus.rpc.own_credentials import OwnCredentialRpcs
 from argus.rpc.session_messages import device_message, ended_message, location_message, session_message
@@ -27,8 +29,9 @@ _CATEGORY: Final = "device.category"
 class SelfServicer(self_service_pb2_grpc.SelfServiceServicer):
     """Serves `argus.v1.SelfService`."""
 
-    def __init__(self, service: SelfService, recognize: Recognition) -> None:
+    def __init__(self, service: SelfService, preferences: Preferences, recognize: Recognition) -> None:
         self._service = service
+        self._preferences = preferences
         self._recognize = recognize
         self._credentials = OwnCredentialRpcs(service.credentials, recognize)
 
@@ -134,6 +137,26 @@ class SelfServicer(self_service_pb2_grpc.SelfServiceServicer):
             oneself, size=validate.page_size(request.page_size), page_token=request.page_token
         )
         return pb.ListOwnSecurityEventsResponse(events=_events(page), next_page_token=page.next_page_token)
+
+    async def GetOwnPreferences(
+        self, request: pb.GetOwnPreferencesRequest, context: Context
+    ) -> pb.GetOwnPreferencesResponse:
+        """Says which notices the user gets."""
+        oneself, _ = await self._recognize(request)
+        found = await self._preferences.of(oneself.tenant_id, oneself.user_id)
+        return pb.GetOwnPreferencesResponse(preferences=preference_messages(found))
+
+    async def UpdateOwnPreferences(
+        self, request: pb.UpdateOwnPreferencesRequest, context: Context
+    ) -> pb.UpdateOwnPreferencesResponse:
+        """Changes which notices the user gets."""
+        said = said_preferences(request.preferences)
+        oneself, origin = await self._recognize(request)
+        try:
+            found = await self._preferences.update(oneself.tenant_id, oneself.user_id, said, origin=origin)
+        except RequestAlreadyDoneError:
+            found = await self._preferences.of(oneself.tenant_id, oneself.user_id)
+        return pb.UpdateOwnPreferencesResponse(preferences=preference_messages(found))
 
     async def ListOwnDevices(self, request: pb.ListOwnDevicesRequest, context: Context) -> pb.ListOwnDevicesResponse:
         """Lists the user's devices."""

@@ -18,7 +18,7 @@ from argus.rpc.validate import text, to_timestamp
 from argus.sessions.model import ACR_PREFIX, EndReason, Session, SessionState
 from argus.v1 import types_pb2
 
-_STATES: Final = {
+STATES: Final = {
     SessionState.ACTIVE: types_pb2.SESSION_STATE_ACTIVE,
     SessionState.CONTESTED: types_pb2.SESSION_STATE_CONTESTED,
     SessionState.ENDED: types_pb2.SESSION_STATE_ENDED,
@@ -47,7 +47,7 @@ def session_message(session: Session, *, current: str = "") -> types_pb2.Session
     """
     return types_pb2.Session(
         name=session.name,
-        state=_STATES[session.state],
+        state=STATES[session.state],
         client_id=session.client_id,
         device=device_message(session),
         location=location_message(session.place),

@@ -10,13 +10,16 @@ from argus.audit.service import Audit
 from argus.base.errors import InvalidFieldError, RequestAlreadyDoneError
 from argus.base.ids import session_name, user_name
 from argus.base.limits import CLOCK_LEEWAY, LONGEST_ACCESS_LIFE, NEWS_BOUND
+from argus.flows.history import SessionHistory
+from argus.flows.notifying.payloads import event_message
 from argus.flows.terminate import Terminate
 from argus.flows.touch import Touch, TouchSessions
 from argus.flows.vouch import Vouched, VouchedSessions
 from argus.policies.service import Policies
 from argus.rpc import validate
 from argus.rpc.context import current_caller, origin_of
-from argus.rpc.converters import event_message, termination_state
+from argus.rpc.converters import termination_state
+from argus.rpc.history_messages import event_filter, session_at_message
 from argus.rpc.session_messages import (
     acr_level,
     amr_values,
@@ -59,6 +62,7 @@ class SessionServicer(session_service_pb2_grpc.SessionServiceServicer):
         vouched: VouchedSessions,
         touch: TouchSessions,
         terminate: Terminate,
+        history: SessionHistory,
     ) -> None:
         self._sessions = sessions
         self._users = users
@@ -67,6 +71,7 @@ class SessionServicer(session_service_pb2_grpc.SessionServiceServicer):
         self._vouched = vouched
         self._touch = touch
         self._terminate = terminate
+        self._history = history
 
     async def CreateSession(self, request: pb.CreateSessionRequest, context: Context) -> pb.CreateSessionResponse:
         """Begins a session on the caller's word."""
@@ -219,6 +224,29 @@ class SessionServicer(session_service_pb2_grpc.SessionServiceServicer):
             page_token=request.page_token,
         )
         return pb.ListSessionEventsResponse(events=[event_message(one) for one in events], next_page_token=following)
+
+    async def ListSecurityEvents(
+        self, request: pb.ListSecurityEventsRequest, context: Context
+    ) -> pb.ListSecurityEventsResponse:
+        """Lists what concerns the safety of a user."""
+        tenant_id, user_id = validate.user(request.parent, "parent")
+        matching = event_filter(request)
+        await self._users.get(tenant_id, user_id)
+        events, following = await self._audit.list_user_events(
+            tenant_id,
+            user_id,
+            matching=matching,
+            page_size=validate.page_size(request.page_size),
+            page_token=request.page_token,
+        )
+        return pb.ListSecurityEventsResponse(events=[event_message(one) for one in events], next_page_token=following)
+
+    async def GetSessionAt(self, request: pb.GetSessionAtRequest, context: Context) -> pb.GetSessionAtResponse:
+        """Says how a session stood at an instant."""
+        name = validate.session(request.name, "name")
+        if not request.HasField("time"):
+            raise InvalidFieldError("time", "is required")
+        return session_at_message(await self._history.at(*name, validate.timestamp(request.time, "time")))
 
     @staticmethod
     def _one_touch(touch: pb.SessionTouch, path: str) -> Touch:

@@ -130,6 +130,18 @@ def login(text: str, field: str, *, allow_system: bool = False) -> tuple[str, st
     return found[0], found[1]
 
 
+def channel(text: str, field: str, *, allow_system: bool = False) -> tuple[str, str]:
+    """Tenant and channel of "tenants/*/channels/*"; raises as `tenant` does."""
+    found = _parse("channel", text, field, allow_system=allow_system)
+    return found[0], found[1]
+
+
+def delivery(text: str, field: str, *, allow_system: bool = False) -> tuple[str, str]:
+    """Tenant and delivery of "tenants/*/deliveries/*"; raises as `tenant` does."""
+    found = _parse("delivery", text, field, allow_system=allow_system)
+    return found[0], found[1]
+
+
 def text(value: str, field: str, max_len: int, *, required: bool = False, min_len: int = 0) -> str:
     """`value`, if it is neither too long nor too short (in characters).
 

@@ -24,8 +24,10 @@ from argus.flows.user_lifecycle import UserLifecycle
 from argus.mail.carriers import Carrier, Folder, Smtp
 from argus.mail.service import Mails
 from argus.networks.service import Networks
+from argus.notifications.preferences.service import Preferences
 from argus.plans.service import Plans
 from argus.policies.service import Policies
+from argus.server.notifications import Notifications
 from argus.storage.postgres import Database
 from argus.tenants.service import Tenants
 from argus.threats.guessing.service import Guessing
@@ -60,7 +62,15 @@ class Accounts:
 
 
 def post_office(
-    settings: Settings, db: Database, key: bytes, users: Users, plans: Plans, networks: Networks, *, now: Now
+    settings: Settings,
+    db: Database,
+    key: bytes,
+    users: Users,
+    plans: Plans,
+    preferences: Preferences,
+    networks: Networks,
+    *,
+    now: Now,
 ) -> PostOffice:
     """Mail as the settings say; what happens in `db` is told from here on.
 
@@ -70,6 +80,7 @@ def post_office(
         key: What the secrets of links and codes are computed with.
         users: Whose addresses notices go to.
         plans: Say whose users are told of new devices.
+        preferences: Say who does not want to be told.
         networks: Say where things happened.
         now: The time.
     """
@@ -77,7 +88,7 @@ def post_office(
     mails = Mails(db, _carrier(settings), sender=sender, locale=settings.mail_locale, now=now)
     links = Links(db, key, now=now)
     if mails.is_on:
-        db.witness(TOLD, Notices(users, plans, mails, links, networks).post)
+        db.witness(TOLD, Notices(users, plans, preferences, mails, links, networks).post)
     return PostOffice(
         mails=mails,
         links=links,
@@ -108,6 +119,7 @@ def account_flows(
     lifecycle: UserLifecycle,
     devices: Devices,
     terminate: Terminate,
+    notifications: Notifications,
     now: Now,
 ) -> Accounts:
     """The flows and the workers behind them."""
@@ -116,7 +128,17 @@ def account_flows(
     return Accounts(
         asking=Asking(db, requests, post.codes, mails, policies, guessing, now=now),
         answering=Answering(db, requests, links, users, mails, guessing, now=now),
-        posting=Posting(db, mails, links, post.codes, tenants, now=now),
+        posting=Posting(
+            db,
+            mails,
+            links,
+            post.codes,
+            tenants,
+            notifications.outlets,
+            notifications.wordings,
+            notifications.deliveries,
+            now=now,
+        ),
         recovery=Recovery(links, users, lifecycle, policies, guessing, now=now),
         registration=Registration(links, users, lifecycle, policies, now=now),
         verification=Verification(db, links, users, now=now),

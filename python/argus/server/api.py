@@ -17,6 +17,7 @@ from argus.v1 import (
     credential_service_pb2_grpc,
     device_service_pb2_grpc,
     key_service_pb2_grpc,
+    notification_service_pb2_grpc,
     policy_service_pb2_grpc,
     revocation_service_pb2_grpc,
     self_service_pb2_grpc,
@@ -79,6 +80,7 @@ class Stubs:
     credentials: "credential_service_pb2_grpc.CredentialServiceAsyncStub"
     devices: "device_service_pb2_grpc.DeviceServiceAsyncStub"
     keys: "key_service_pb2_grpc.KeyServiceAsyncStub"
+    notifications: "notification_service_pb2_grpc.NotificationServiceAsyncStub"
     policies: "policy_service_pb2_grpc.PolicyServiceAsyncStub"
     revocations: "revocation_service_pb2_grpc.RevocationServiceAsyncStub"
     self_service: "self_service_pb2_grpc.SelfServiceAsyncStub"
@@ -95,6 +97,7 @@ class Stubs:
             "credentials": credential_service_pb2_grpc.CredentialServiceStub,
             "devices": device_service_pb2_grpc.DeviceServiceStub,
             "keys": key_service_pb2_grpc.KeyServiceStub,
+            "notifications": notification_service_pb2_grpc.NotificationServiceStub,
             "policies": policy_service_pb2_grpc.PolicyServiceStub,
             "revocations": revocation_service_pb2_grpc.RevocationServiceStub,
             "self_service": self_service_pb2_grpc.SelfServiceStub,

@@ -24,6 +24,7 @@ from argus.flows.create_session import CreateSession
 from argus.flows.deciding import Deciding
 from argus.flows.delivery import Deliveries
 from argus.flows.factor_reset import FactorReset
+from argus.flows.history import SessionHistory
 from argus.flows.hot import HotCalls
 from argus.flows.import_users import ImportUsers
 from argus.flows.known_devices import KnownDevices
@@ -58,6 +59,7 @@ from argus.policies.service import Policies
 from argus.revocations.service import Revocations
 from argus.server.accounts import account_flows, mail_factors, post_office
 from argus.server.factors import derived_key, make_factors
+from argus.server.notifications import make_courier, make_desk, make_notifications
 from argus.server.parts import Argus
 from argus.server.primary import PrimaryWatch
 from argus.server.self_service import make_self_service
@@ -175,7 +177,8 @@ async def compose(
         now=now,
     )
     db.witness([CREATED], NewDevices(devices, session_store).note)  # before whoever tells of what it records
-    post = post_office(settings, db, mail_key, users, plans, networks, now=now)
+    notifications = make_notifications(settings, db, keks, plans, now=now)
+    post = post_office(settings, db, mail_key, users, plans, notifications.preferences, networks, now=now)
     kinds = make_factors(
         db,
         redis,
@@ -239,8 +242,10 @@ async def compose(
         lifecycle=lifecycle,
         devices=devices,
         terminate=terminate,
+        notifications=notifications,
         now=now,
     )
+    courier = make_courier(settings, db, notifications, audit, now=now)
     return Argus(
         settings=settings,
         clock=clock,
@@ -251,6 +256,9 @@ async def compose(
         tenants=tenants,
         themes=Themes(db, now),
         plans=plans,
+        notifications=notifications,
+        courier=courier,
+        desk=make_desk(db, notifications, post.mails, courier, now=now),
         users=users,
         groups=groups,
         clients=clients,
@@ -289,6 +297,7 @@ async def compose(
         ),
         terminate=terminate,
         touch_sessions=TouchSessions(session_store, live, rebuild, policies, effects, now=now),
+        history=SessionHistory(sessions, audit, policies, now=now),
         client_tokens=client_tokens,
         browser_sessions=BrowserSessions(
             engine, hot, client_tokens, terminate, refusals, snapshot, deadline=settings.request_deadline, now=now

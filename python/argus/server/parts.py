@@ -17,10 +17,13 @@ from argus.flows.client_token import ClientTokens
 from argus.flows.covers import Covers
 from argus.flows.create_session import CreateSession
 from argus.flows.factor_reset import FactorReset
+from argus.flows.history import SessionHistory
 from argus.flows.hot import HotCalls
 from argus.flows.import_users import ImportUsers
 from argus.flows.known_devices import KnownDevices
 from argus.flows.login import Logins
+from argus.flows.notifying.courier import Courier
+from argus.flows.notifying.desk import NotificationDesk
 from argus.flows.outbox import Outbox
 from argus.flows.policy_trials import PolicyTrials
 from argus.flows.rebuild import Rebuild
@@ -45,6 +48,7 @@ from argus.policies.service import Policies
 from argus.revocations.service import Revocations
 from argus.server.accounts import Accounts, PostOffice
 from argus.server.factors import FactorKinds
+from argus.server.notifications import Notifications
 from argus.server.primary import PrimaryWatch
 from argus.server.snapshot import SnapshotKeeper
 from argus.sessions.service import Sessions
@@ -72,6 +76,9 @@ class Argus:
     tenants: Tenants
     themes: Themes
     plans: Plans
+    notifications: Notifications
+    courier: Courier
+    desk: NotificationDesk
     users: Users
     groups: Groups
     clients: Clients
@@ -108,6 +115,7 @@ class Argus:
     vouched_sessions: VouchedSessions
     terminate: Terminate
     touch_sessions: TouchSessions
+    history: SessionHistory
     client_tokens: ClientTokens
     browser_sessions: BrowserSessions
     self_service: SelfService

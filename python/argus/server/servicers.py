@@ -8,6 +8,7 @@ from argus.rpc.client_service import ClientServicer
 from argus.rpc.credential_service import CredentialServicer
 from argus.rpc.device_service import DeviceServicer
 from argus.rpc.key_service import KeyServicer
+from argus.rpc.notification_service import NotificationServicer
 from argus.rpc.oneself import Recognition
 from argus.rpc.passkeys import PasskeyRpcs
 from argus.rpc.policy_service import PolicyServicer
@@ -49,9 +50,19 @@ def make_servicers(argus: Argus) -> Mapping[str, object]:
         ),
         "argus.v1.DeviceService": DeviceServicer(argus.known_devices),
         "argus.v1.KeyService": KeyServicer(argus.signing_keys, argus.snapshot),
+        "argus.v1.NotificationService": NotificationServicer(
+            argus.notifications.channels,
+            argus.notifications.deliveries,
+            argus.notifications.wordings,
+            argus.notifications.preferences,
+            argus.desk,
+            argus.users,
+        ),
         "argus.v1.PolicyService": PolicyServicer(argus.tenants, argus.policies.scopes, argus.policy_trials),
         "argus.v1.RevocationService": RevocationServicer(argus.revocations),
-        "argus.v1.SelfService": SelfServicer(argus.self_service, Recognition(argus.hot, argus.refusals)),
+        "argus.v1.SelfService": SelfServicer(
+            argus.self_service, argus.notifications.preferences, Recognition(argus.hot, argus.refusals)
+        ),
         "argus.v1.SessionService": SessionServicer(
             argus.sessions,
             argus.users,
@@ -60,6 +71,7 @@ def make_servicers(argus: Argus) -> Mapping[str, object]:
             argus.vouched_sessions,
             argus.touch_sessions,
             argus.terminate,
+            argus.history,
         ),
         "argus.v1.TenantService": TenantServicer(
             argus.tenants, argus.themes, argus.plans, argus.create_tenant, argus.tenant_lifecycle

@@ -20,11 +20,11 @@ AUDIT_INSERT: Final = """
 """Takes the columns of `audit_row`s."""
 
 
-def audit_row(origin: Origin, event: Event, time: datetime) -> tuple[Any, ...]:
-    """What happened, at whose wish, and when, under a new id."""
+def audit_row(origin: Origin, event: Event, time: datetime, *, event_id: str = "") -> tuple[Any, ...]:
+    """What happened, at whose wish, and when; under a new id if none is given."""
     return (
         origin.tenant_id,
-        new_id(),
+        event_id or new_id(),
         time,
         event.type,
         origin.actor,

@@ -9,6 +9,7 @@ from typing import Any, Final, LiteralString
 from psycopg.types.json import Jsonb
 
 from argus.base.events import Event
+from argus.base.ids import new_id
 from argus.base.origin import Origin
 from argus.storage.audit_rows import AUDIT_INSERT, audit_row
 from argus.storage.columns import columns
@@ -27,11 +28,13 @@ class Recorded:
     """An event of a transaction.
 
     Attributes:
+        event_id: Its id in the audit.
         event: What happened.
         origin: On whose behalf.
         time: When.
     """
 
+    event_id: str
     event: Event
     origin: Origin
     time: datetime
@@ -69,8 +72,8 @@ class Transaction:
             time: When; the transaction's `now` if not given.
             origin: On whose behalf; the transaction's origin if not given.
         """
-        one = Recorded(event=event, origin=origin or self._origin(), time=self._time(time))
-        self._audit.append(audit_row(one.origin, one.event, one.time))
+        one = Recorded(event_id=new_id(), event=event, origin=origin or self._origin(), time=self._time(time))
+        self._audit.append(audit_row(one.origin, one.event, one.time, event_id=one.event_id))
         self._recorded.append(one)
 
     def post(self, kind: str, subject: str, payload: Mapping[str, Any], *, time: datetime | None = None) -> None:

@@ -40,7 +40,7 @@ class Reencrypted:
         kek_id: The key-encryption key that everything is under.
         is_new: It was chosen by this run.
         keys: Signing keys that were encrypted anew.
-        secrets: Installation secrets, and secrets of authenticator apps, that were encrypted anew.
+        secrets: Installation secrets, secrets of authenticator apps and of channels, that were encrypted anew.
         forgotten: Wrapped key-encryption keys that nothing is under any more, and that were deleted.
     """
 
@@ -93,6 +93,13 @@ class Reencryption:
         while batch := await store.old_totp_secrets(self._db, after=position, limit=_BATCH):
             position = batch[-1].key
             secrets += await self._each(batch, lambda key: f"totp_secrets/{key[0]}/{key[1]}", store.replace_totp_secret)
+            on_progress(secrets + keys, max(left, secrets + keys))
+        position = ("", "", "")
+        while batch := await store.old_channel_secrets(self._db, after=position, limit=_BATCH):
+            position = batch[-1].key
+            secrets += await self._each(
+                batch, lambda key: f"channel_secrets/{'/'.join(key)}", store.replace_channel_secret
+            )
             on_progress(secrets + keys, max(left, secrets + keys))
         forgotten = await self._keks.forget_unused()
         if is_new or keys or secrets:

@@ -16,7 +16,7 @@ class Encrypted:
 
     Attributes:
         key: Tenant, use and kid of a signing key; the name of an installation secret; tenant and credential of the
-            secret of an authenticator app.
+            secret of an authenticator app; tenant, channel and secret of the secret of a channel.
     """
 
     key: tuple[str, ...]
@@ -29,7 +29,7 @@ async def count_by_kek(db: Database) -> dict[str, int]:
     rows = await db.fetch_all(
         """SELECT kek_id, count(*) AS n
              FROM (SELECT kek_id FROM signing_keys UNION ALL SELECT kek_id FROM installation_secrets
-                    UNION ALL SELECT kek_id FROM totp_secrets) all_tables
+                    UNION ALL SELECT kek_id FROM totp_secrets UNION ALL SELECT kek_id FROM channel_secrets) all_tables
             WHERE kek_id <> '' GROUP BY kek_id ORDER BY kek_id"""
     )
     return {row["kek_id"]: row["n"] for row in rows}
@@ -46,7 +46,8 @@ async def is_anything_left(db: Database) -> bool:
     row = await db.fetch_one(
         f"""SELECT EXISTS (SELECT 1 FROM signing_keys WHERE {_OLD})
                 OR EXISTS (SELECT 1 FROM installation_secrets WHERE {_OLD})
-                OR EXISTS (SELECT 1 FROM totp_secrets WHERE {_OLD}) AS is_left"""
+                OR EXISTS (SELECT 1 FROM totp_secrets WHERE {_OLD})
+                OR EXISTS (SELECT 1 FROM channel_secrets WHERE {_OLD}) AS is_left"""
     )
     return row is not None and bool(row["is_left"])
 
@@ -95,6 +96,24 @@ async def old_totp_secrets(db: Database, *, after: tuple[str, ...], limit: int) 
     ]
 
 
+async def old_channel_secrets(db: Database, *, after: tuple[str, ...], limit: int) -> list[Encrypted]:
+    """Secrets of channels under another key than the one that encrypts now, following a position."""
+    rows = await db.fetch_all(
+        f"""SELECT tenant_id, channel_id, secret_id, ciphertext, kek_id FROM channel_secrets
+             WHERE {_OLD} AND (tenant_id, channel_id, secret_id) > (%s, %s, %s)
+             ORDER BY tenant_id, channel_id, secret_id LIMIT %s""",
+        (*after, limit),
+    )
+    return [
+        Encrypted(
+            key=(row["tenant_id"], row["channel_id"], row["secret_id"]),
+            ciphertext=bytes(row["ciphertext"]),
+            kek_id=row["kek_id"],
+        )
+        for row in rows
+    ]
+
+
 async def replace_key(tx: Transaction, old: Encrypted, *, ciphertext: bytes, kek_id: str) -> int:
     """Writes a signing key that was encrypted anew, unless somebody else did meanwhile; how many were written."""
     return await tx.execute(
@@ -117,5 +136,14 @@ async def replace_totp_secret(tx: Transaction, old: Encrypted, *, ciphertext: by
     return await tx.execute(
         """UPDATE totp_secrets SET ciphertext = %s, kek_id = %s
             WHERE tenant_id = %s AND credential_id = %s AND kek_id = %s""",
+        (ciphertext, kek_id, *old.key, old.kek_id),
+    )
+
+
+async def replace_channel_secret(tx: Transaction, old: Encrypted, *, ciphertext: bytes, kek_id: str) -> int:
+    """Writes the secret of a channel that was encrypted anew, unless somebody else did; how many were written."""
+    return await tx.execute(
+        """UPDATE channel_secrets SET ciphertext = %s, kek_id = %s
+            WHERE tenant_id = %s AND channel_id = %s AND secret_id = %s AND kek_id = %s""",
         (ciphertext, kek_id, *old.key, old.kek_id),
     )

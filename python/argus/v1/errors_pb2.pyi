@@ -173,10 +173,31 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """FAILED_PRECONDITION. The tenant's policy lets nobody register."""
     ERROR_REASON_MAIL_OFF: _ErrorReason.ValueType  # 102
     """FAILED_PRECONDITION. The installation sends no mail, and this can't be done without."""
-    ERROR_REASON_POLICY_REVISION_NOT_FOUND: _ErrorReason.ValueType  # 112
-    """NOT_FOUND. The scope's policy has no such revision. Metadata: revision."""
-    ERROR_REASON_NO_EARLIER_POLICY: _ErrorReason.ValueType  # 113
-    """FAILED_PRECONDITION. No revision was in force before the one that is now: there is nothing to go back to."""
+    ERROR_REASON_FEATURE_NOT_IN_PLAN: _ErrorReason.ValueType  # 160
+    """FAILED_PRECONDITION. The tenant's plan does not have what the call needs; nothing is lost, and the same call is
+    answered once the operator has changed the plan (TenantService.SetPlan). Metadata: feature, plan, addOn (what would
+    bring it).
+    """
+    ERROR_REASON_CHANNEL_NOT_FOUND: _ErrorReason.ValueType  # 161
+    """NOT_FOUND. No such channel. Metadata: channelId."""
+    ERROR_REASON_TOO_MANY_CHANNELS: _ErrorReason.ValueType  # 162
+    """RESOURCE_EXHAUSTED. The tenant has as many channels as it may have: delete one. Metadata: limit."""
+    ERROR_REASON_ENDPOINT_REFUSED: _ErrorReason.ValueType  # 163
+    """INVALID_ARGUMENT. Nothing is sent to such an address. Details: BadRequest. Metadata: field, rule (SCHEME, HOST, PORT,
+    CREDENTIALS, FRAGMENT, PRIVATE_NETWORK: the operator may allow it by ARGUS_WEBHOOK_ALLOWED_NETWORKS; UNRESOLVED).
+    """
+    ERROR_REASON_DELIVERY_NOT_FOUND: _ErrorReason.ValueType  # 164
+    """NOT_FOUND. No such delivery, or it is older than the log. Metadata: deliveryId."""
+    ERROR_REASON_DELIVERY_NOT_DEAD: _ErrorReason.ValueType  # 165
+    """FAILED_PRECONDITION. Only a dead letter can be sent again. Metadata: deliveryId, state (WAITING, SENT)."""
+    ERROR_REASON_TEMPLATE_INVALID: _ErrorReason.ValueType  # 166
+    """INVALID_ARGUMENT. The template can't be used. Details: BadRequest. Metadata: field, line, cause (SYNTAX, NOT_ALLOWED,
+    UNKNOWN_VARIABLE, NOT_JSON, TOO_LONG), known (names of the variables that there are).
+    """
+    ERROR_REASON_TEMPLATE_NOT_FOUND: _ErrorReason.ValueType  # 167
+    """NOT_FOUND. The tenant has no such template of its own. Metadata: notice, medium, locale."""
+    ERROR_REASON_NOTICE_REQUIRED: _ErrorReason.ValueType  # 168
+    """FAILED_PRECONDITION. The notice protects the account: nobody can switch it off. Metadata: notice."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Every `google.rpc.ErrorInfo.reason` that Argus sends (the name without `ERROR_REASON_`), domain "argus".
@@ -336,8 +357,29 @@ ERROR_REASON_REGISTRATION_CLOSED: ErrorReason.ValueType  # 101
 """FAILED_PRECONDITION. The tenant's policy lets nobody register."""
 ERROR_REASON_MAIL_OFF: ErrorReason.ValueType  # 102
 """FAILED_PRECONDITION. The installation sends no mail, and this can't be done without."""
-ERROR_REASON_POLICY_REVISION_NOT_FOUND: ErrorReason.ValueType  # 112
-"""NOT_FOUND. The scope's policy has no such revision. Metadata: revision."""
-ERROR_REASON_NO_EARLIER_POLICY: ErrorReason.ValueType  # 113
-"""FAILED_PRECONDITION. No revision was in force before the one that is now: there is nothing to go back to."""
+ERROR_REASON_FEATURE_NOT_IN_PLAN: ErrorReason.ValueType  # 160
+"""FAILED_PRECONDITION. The tenant's plan does not have what the call needs; nothing is lost, and the same call is
+answered once the operator has changed the plan (TenantService.SetPlan). Metadata: feature, plan, addOn (what would
+bring it).
+"""
+ERROR_REASON_CHANNEL_NOT_FOUND: ErrorReason.ValueType  # 161
+"""NOT_FOUND. No such channel. Metadata: channelId."""
+ERROR_REASON_TOO_MANY_CHANNELS: ErrorReason.ValueType  # 162
+"""RESOURCE_EXHAUSTED. The tenant has as many channels as it may have: delete one. Metadata: limit."""
+ERROR_REASON_ENDPOINT_REFUSED: ErrorReason.ValueType  # 163
+"""INVALID_ARGUMENT. Nothing is sent to such an address. Details: BadRequest. Metadata: field, rule (SCHEME, HOST, PORT,
+CREDENTIALS, FRAGMENT, PRIVATE_NETWORK: the operator may allow it by ARGUS_WEBHOOK_ALLOWED_NETWORKS; UNRESOLVED).
+"""
+ERROR_REASON_DELIVERY_NOT_FOUND: ErrorReason.ValueType  # 164
+"""NOT_FOUND. No such delivery, or it is older than the log. Metadata: deliveryId."""
+ERROR_REASON_DELIVERY_NOT_DEAD: ErrorReason.ValueType  # 165
+"""FAILED_PRECONDITION. Only a dead letter can be sent again. Metadata: deliveryId, state (WAITING, SENT)."""
+ERROR_REASON_TEMPLATE_INVALID: ErrorReason.ValueType  # 166
+"""INVALID_ARGUMENT. The template can't be used. Details: BadRequest. Metadata: field, line, cause (SYNTAX, NOT_ALLOWED,
+UNKNOWN_VARIABLE, NOT_JSON, TOO_LONG), known (names of the variables that there are).
+"""
+ERROR_REASON_TEMPLATE_NOT_FOUND: ErrorReason.ValueType  # 167
+"""NOT_FOUND. The tenant has no such template of its own. Metadata: notice, medium, locale."""
+ERROR_REASON_NOTICE_REQUIRED: ErrorReason.ValueType  # 168
+"""FAILED_PRECONDITION. The notice protects the account: nobody can switch it off. Metadata: notice."""
 global___ErrorReason = ErrorReason

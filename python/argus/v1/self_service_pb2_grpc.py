@@ -82,6 +82,16 @@ class SelfServiceStub(object):
                 request_serializer=argus_dot_v1_dot_self__service__pb2.ListOwnSecurityEventsRequest.SerializeToString,
                 response_deserializer=argus_dot_v1_dot_self__service__pb2.ListOwnSecurityEventsResponse.FromString,
                 _registered_method=True)
+        self.GetOwnPreferences = channel.unary_unary(
+                '/argus.v1.SelfService/GetOwnPreferences',
+                request_serializer=argus_dot_v1_dot_self__service__pb2.GetOwnPreferencesRequest.SerializeToString,
+                response_deserializer=argus_dot_v1_dot_self__service__pb2.GetOwnPreferencesResponse.FromString,
+                _registered_method=True)
+        self.UpdateOwnPreferences = channel.unary_unary(
+                '/argus.v1.SelfService/UpdateOwnPreferences',
+                request_serializer=argus_dot_v1_dot_self__service__pb2.UpdateOwnPreferencesRequest.SerializeToString,
+                response_deserializer=argus_dot_v1_dot_self__service__pb2.UpdateOwnPreferencesResponse.FromString,
+                _registered_method=True)
         self.ListOwnDevices = channel.unary_unary(
                 '/argus.v1.SelfService/ListOwnDevices',
                 request_serializer=argus_dot_v1_dot_self__service__pb2.ListOwnDevicesRequest.SerializeToString,
@@ -221,6 +231,20 @@ class SelfServiceServicer(object):
     def ListOwnSecurityEvents(self, request, context):
         """Lists what concerns the user's safety, newest first: sign-ins and refused ones, new devices, changed factors, ends.
         Errors: PAGE_TOKEN_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetOwnPreferences(self, request, context):
+        """Says which notices the user gets by mail.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateOwnPreferences(self, request, context):
+        """Changes which notices the user gets. Errors: NOTICE_REQUIRED, FIELD_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -395,6 +419,16 @@ def add_SelfServiceServicer_to_server(servicer, server):
                     servicer.ListOwnSecurityEvents,
                     request_deserializer=argus_dot_v1_dot_self__service__pb2.ListOwnSecurityEventsRequest.FromString,
                     response_serializer=argus_dot_v1_dot_self__service__pb2.ListOwnSecurityEventsResponse.SerializeToString,
+            ),
+            'GetOwnPreferences': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetOwnPreferences,
+                    request_deserializer=argus_dot_v1_dot_self__service__pb2.GetOwnPreferencesRequest.FromString,
+                    response_serializer=argus_dot_v1_dot_self__service__pb2.GetOwnPreferencesResponse.SerializeToString,
+            ),
+            'UpdateOwnPreferences': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateOwnPreferences,
+                    request_deserializer=argus_dot_v1_dot_self__service__pb2.UpdateOwnPreferencesRequest.FromString,
+                    response_serializer=argus_dot_v1_dot_self__service__pb2.UpdateOwnPreferencesResponse.SerializeToString,
             ),
             'ListOwnDevices': grpc.unary_unary_rpc_method_handler(
                     servicer.ListOwnDevices,
@@ -691,6 +725,60 @@ class SelfService(object):
             '/argus.v1.SelfService/ListOwnSecurityEvents',
             argus_dot_v1_dot_self__service__pb2.ListOwnSecurityEventsRequest.SerializeToString,
             argus_dot_v1_dot_self__service__pb2.ListOwnSecurityEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetOwnPreferences(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/argus.v1.SelfService/GetOwnPreferences',
+            argus_dot_v1_dot_self__service__pb2.GetOwnPreferencesRequest.SerializeToString,
+            argus_dot_v1_dot_self__service__pb2.GetOwnPreferencesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateOwnPreferences(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/argus.v1.SelfService/UpdateOwnPreferences',
+            argus_dot_v1_dot_self__service__pb2.UpdateOwnPreferencesRequest.SerializeToString,
+            argus_dot_v1_dot_self__service__pb2.UpdateOwnPreferencesResponse.FromString,
             options,
             channel_credentials,
             insecure,

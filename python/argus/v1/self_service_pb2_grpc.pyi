@@ -86,6 +86,18 @@ class SelfServiceStub:
     Errors: PAGE_TOKEN_INVALID.
     """
 
+    GetOwnPreferences: grpc.UnaryUnaryMultiCallable[
+        argus.v1.self_service_pb2.GetOwnPreferencesRequest,
+        argus.v1.self_service_pb2.GetOwnPreferencesResponse,
+    ]
+    """Says which notices the user gets by mail."""
+
+    UpdateOwnPreferences: grpc.UnaryUnaryMultiCallable[
+        argus.v1.self_service_pb2.UpdateOwnPreferencesRequest,
+        argus.v1.self_service_pb2.UpdateOwnPreferencesResponse,
+    ]
+    """Changes which notices the user gets. Errors: NOTICE_REQUIRED, FIELD_INVALID."""
+
     ListOwnDevices: grpc.UnaryUnaryMultiCallable[
         argus.v1.self_service_pb2.ListOwnDevicesRequest,
         argus.v1.self_service_pb2.ListOwnDevicesResponse,
@@ -277,6 +289,18 @@ class SelfServiceAsyncStub:
     """Lists what concerns the user's safety, newest first: sign-ins and refused ones, new devices, changed factors, ends.
     Errors: PAGE_TOKEN_INVALID.
     """
+
+    GetOwnPreferences: grpc.aio.UnaryUnaryMultiCallable[
+        argus.v1.self_service_pb2.GetOwnPreferencesRequest,
+        argus.v1.self_service_pb2.GetOwnPreferencesResponse,
+    ]
+    """Says which notices the user gets by mail."""
+
+    UpdateOwnPreferences: grpc.aio.UnaryUnaryMultiCallable[
+        argus.v1.self_service_pb2.UpdateOwnPreferencesRequest,
+        argus.v1.self_service_pb2.UpdateOwnPreferencesResponse,
+    ]
+    """Changes which notices the user gets. Errors: NOTICE_REQUIRED, FIELD_INVALID."""
 
     ListOwnDevices: grpc.aio.UnaryUnaryMultiCallable[
         argus.v1.self_service_pb2.ListOwnDevicesRequest,
@@ -485,6 +509,22 @@ class SelfServiceServicer(metaclass=abc.ABCMeta):
         """Lists what concerns the user's safety, newest first: sign-ins and refused ones, new devices, changed factors, ends.
         Errors: PAGE_TOKEN_INVALID.
         """
+
+    @abc.abstractmethod
+    def GetOwnPreferences(
+        self,
+        request: argus.v1.self_service_pb2.GetOwnPreferencesRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[argus.v1.self_service_pb2.GetOwnPreferencesResponse, collections.abc.Awaitable[argus.v1.self_service_pb2.GetOwnPreferencesResponse]]:
+        """Says which notices the user gets by mail."""
+
+    @abc.abstractmethod
+    def UpdateOwnPreferences(
+        self,
+        request: argus.v1.self_service_pb2.UpdateOwnPreferencesRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[argus.v1.self_service_pb2.UpdateOwnPreferencesResponse, collections.abc.Awaitable[argus.v1.self_service_pb2.UpdateOwnPreferencesResponse]]:
+        """Changes which notices the user gets. Errors: NOTICE_REQUIRED, FIELD_INVALID."""
 
     @abc.abstractmethod
     def ListOwnDevices(

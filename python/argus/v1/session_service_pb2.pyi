@@ -11,11 +11,46 @@ import google.protobuf.descriptor
 import google.protobuf.duration_pb2
 import google.protobuf.field_mask_pb2
 import google.protobuf.internal.containers
+import google.protobuf.internal.enum_type_wrapper
 import google.protobuf.message
 import google.protobuf.timestamp_pb2
+import sys
 import typing
 
+if sys.version_info >= (3, 10):
+    import typing as typing_extensions
+else:
+    import typing_extensions
+
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
+
+class _SessionDecision:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _SessionDecisionEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_SessionDecision.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    SESSION_DECISION_UNSPECIFIED: _SessionDecision.ValueType  # 0
+    """Not said."""
+    SESSION_DECISION_ALLOWED: _SessionDecision.ValueType  # 1
+    """Yes."""
+    SESSION_DECISION_STEP_UP_REQUIRED: _SessionDecision.ValueType  # 2
+    """STEP_UP_REQUIRED: the session was contested."""
+    SESSION_DECISION_SESSION_ENDED: _SessionDecision.ValueType  # 3
+    """SESSION_ENDED."""
+
+class SessionDecision(_SessionDecision, metaclass=_SessionDecisionEnumTypeWrapper):
+    """What a call with a good token of a session was to be told."""
+
+SESSION_DECISION_UNSPECIFIED: SessionDecision.ValueType  # 0
+"""Not said."""
+SESSION_DECISION_ALLOWED: SessionDecision.ValueType  # 1
+"""Yes."""
+SESSION_DECISION_STEP_UP_REQUIRED: SessionDecision.ValueType  # 2
+"""STEP_UP_REQUIRED: the session was contested."""
+SESSION_DECISION_SESSION_ENDED: SessionDecision.ValueType  # 3
+"""SESSION_ENDED."""
+global___SessionDecision = SessionDecision
 
 @typing.final
 class CreateSessionRequest(google.protobuf.message.Message):
@@ -595,3 +630,168 @@ class ListSessionEventsResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["events", b"events", "next_page_token", b"next_page_token"]) -> None: ...
 
 global___ListSessionEventsResponse = ListSessionEventsResponse
+
+@typing.final
+class ListSecurityEventsRequest(google.protobuf.message.Message):
+    """Request of ListSecurityEvents."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: builtins.int
+    TYPES_FIELD_NUMBER: builtins.int
+    OUTCOME_FIELD_NUMBER: builtins.int
+    CLIENT_ID_FIELD_NUMBER: builtins.int
+    START_TIME_FIELD_NUMBER: builtins.int
+    END_TIME_FIELD_NUMBER: builtins.int
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    parent: builtins.str
+    """tenants/*/users/*."""
+    outcome: builtins.str
+    """Only "success" or "failure"."""
+    client_id: builtins.str
+    """Only events of this client."""
+    page_size: builtins.int
+    """At most 100; 0: 25."""
+    page_token: builtins.str
+    """`next_page_token` of the page before, with the same filters."""
+    @property
+    def types(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Only events of these types ("session.created"); none: all that concern safety (docs/reference/events.md)."""
+
+    @property
+    def start_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """Only events from then on."""
+
+    @property
+    def end_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """Only events before then."""
+
+    def __init__(
+        self,
+        *,
+        parent: builtins.str = ...,
+        types: collections.abc.Iterable[builtins.str] | None = ...,
+        outcome: builtins.str = ...,
+        client_id: builtins.str = ...,
+        start_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        end_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        page_size: builtins.int = ...,
+        page_token: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["end_time", b"end_time", "start_time", b"start_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["client_id", b"client_id", "end_time", b"end_time", "outcome", b"outcome", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent", "start_time", b"start_time", "types", b"types"]) -> None: ...
+
+global___ListSecurityEventsRequest = ListSecurityEventsRequest
+
+@typing.final
+class ListSecurityEventsResponse(google.protobuf.message.Message):
+    """Response of ListSecurityEvents."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    EVENTS_FIELD_NUMBER: builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    next_page_token: builtins.str
+    """Token of the next page; empty: this is the last."""
+    @property
+    def events(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[argus.v1.events_pb2.Event]:
+        """The page."""
+
+    def __init__(
+        self,
+        *,
+        events: collections.abc.Iterable[argus.v1.events_pb2.Event] | None = ...,
+        next_page_token: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["events", b"events", "next_page_token", b"next_page_token"]) -> None: ...
+
+global___ListSecurityEventsResponse = ListSecurityEventsResponse
+
+@typing.final
+class GetSessionAtRequest(google.protobuf.message.Message):
+    """Request of GetSessionAt."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    TIME_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """tenants/*/users/*/sessions/*."""
+    @property
+    def time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """The instant; not in the future."""
+
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["time", b"time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["name", b"name", "time", b"time"]) -> None: ...
+
+global___GetSessionAtRequest = GetSessionAtRequest
+
+@typing.final
+class GetSessionAtResponse(google.protobuf.message.Message):
+    """Response of GetSessionAt."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    STATE_FIELD_NUMBER: builtins.int
+    DECISION_FIELD_NUMBER: builtins.int
+    END_TIME_FIELD_NUMBER: builtins.int
+    END_REASON_FIELD_NUMBER: builtins.int
+    POLICY_REVISION_FIELD_NUMBER: builtins.int
+    POLICY_DOCUMENT_FIELD_NUMBER: builtins.int
+    ACR_FIELD_NUMBER: builtins.int
+    AMR_FIELD_NUMBER: builtins.int
+    AUTH_TIME_FIELD_NUMBER: builtins.int
+    EVENTS_FIELD_NUMBER: builtins.int
+    state: argus.v1.types_pb2.SessionState.ValueType
+    """State at the instant."""
+    decision: global___SessionDecision.ValueType
+    """What a call was to be told."""
+    end_reason: argus.v1.types_pb2.EndReason.ValueType
+    """Why."""
+    policy_revision: builtins.int
+    """The policy that the session lives by: its number, and its document as JSON."""
+    policy_document: builtins.str
+    """The document of that number."""
+    acr: builtins.str
+    """Level that had been proved by then."""
+    @property
+    def end_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When it had ended by then; unset: it had not."""
+
+    @property
+    def amr(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """By which methods (RFC 8176)."""
+
+    @property
+    def auth_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When."""
+
+    @property
+    def events(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[argus.v1.events_pb2.Event]:
+        """The events that this follows from, oldest first."""
+
+    def __init__(
+        self,
+        *,
+        state: argus.v1.types_pb2.SessionState.ValueType = ...,
+        decision: global___SessionDecision.ValueType = ...,
+        end_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        end_reason: argus.v1.types_pb2.EndReason.ValueType = ...,
+        policy_revision: builtins.int = ...,
+        policy_document: builtins.str = ...,
+        acr: builtins.str = ...,
+        amr: collections.abc.Iterable[builtins.str] | None = ...,
+        auth_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        events: collections.abc.Iterable[argus.v1.events_pb2.Event] | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["auth_time", b"auth_time", "end_time", b"end_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["acr", b"acr", "amr", b"amr", "auth_time", b"auth_time", "decision", b"decision", "end_reason", b"end_reason", "end_time", b"end_time", "events", b"events", "policy_document", b"policy_document", "policy_revision", b"policy_revision", "state", b"state"]) -> None: ...
+
+global___GetSessionAtResponse = GetSessionAtResponse

@@ -80,6 +80,16 @@ class SessionServiceStub(object):
                 request_serializer=argus_dot_v1_dot_session__service__pb2.ListSessionEventsRequest.SerializeToString,
                 response_deserializer=argus_dot_v1_dot_session__service__pb2.ListSessionEventsResponse.FromString,
                 _registered_method=True)
+        self.ListSecurityEvents = channel.unary_unary(
+                '/argus.v1.SessionService/ListSecurityEvents',
+                request_serializer=argus_dot_v1_dot_session__service__pb2.ListSecurityEventsRequest.SerializeToString,
+                response_deserializer=argus_dot_v1_dot_session__service__pb2.ListSecurityEventsResponse.FromString,
+                _registered_method=True)
+        self.GetSessionAt = channel.unary_unary(
+                '/argus.v1.SessionService/GetSessionAt',
+                request_serializer=argus_dot_v1_dot_session__service__pb2.GetSessionAtRequest.SerializeToString,
+                response_deserializer=argus_dot_v1_dot_session__service__pb2.GetSessionAtResponse.FromString,
+                _registered_method=True)
 
 
 class SessionServiceServicer(object):
@@ -159,6 +169,24 @@ class SessionServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListSecurityEvents(self, request, context):
+        """Lists what concerns the safety of a user, whatever the session, newest first. Errors: PAGE_TOKEN_INVALID,
+        FIELD_INVALID, USER_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSessionAt(self, request, context):
+        """Says how a session stood at an instant that has passed: what GetSession would have answered then, and what a call
+        with its token was to be told. Made of the session and its audit rows.
+
+        Errors: SESSION_NOT_FOUND (it had not begun, too), FIELD_INVALID (an instant to come).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SessionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -206,6 +234,16 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     servicer.ListSessionEvents,
                     request_deserializer=argus_dot_v1_dot_session__service__pb2.ListSessionEventsRequest.FromString,
                     response_serializer=argus_dot_v1_dot_session__service__pb2.ListSessionEventsResponse.SerializeToString,
+            ),
+            'ListSecurityEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSecurityEvents,
+                    request_deserializer=argus_dot_v1_dot_session__service__pb2.ListSecurityEventsRequest.FromString,
+                    response_serializer=argus_dot_v1_dot_session__service__pb2.ListSecurityEventsResponse.SerializeToString,
+            ),
+            'GetSessionAt': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSessionAt,
+                    request_deserializer=argus_dot_v1_dot_session__service__pb2.GetSessionAtRequest.FromString,
+                    response_serializer=argus_dot_v1_dot_session__service__pb2.GetSessionAtResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -452,6 +490,60 @@ class SessionService(object):
             '/argus.v1.SessionService/ListSessionEvents',
             argus_dot_v1_dot_session__service__pb2.ListSessionEventsRequest.SerializeToString,
             argus_dot_v1_dot_session__service__pb2.ListSessionEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSecurityEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/argus.v1.SessionService/ListSecurityEvents',
+            argus_dot_v1_dot_session__service__pb2.ListSecurityEventsRequest.SerializeToString,
+            argus_dot_v1_dot_session__service__pb2.ListSecurityEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSessionAt(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/argus.v1.SessionService/GetSessionAt',
+            argus_dot_v1_dot_session__service__pb2.GetSessionAtRequest.SerializeToString,
+            argus_dot_v1_dot_session__service__pb2.GetSessionAtResponse.FromString,
             options,
             channel_credentials,
             insecure,

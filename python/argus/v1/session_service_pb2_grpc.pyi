@@ -87,6 +87,24 @@ class SessionServiceStub:
     ]
     """Lists what happened to a session, newest first. Errors: SESSION_NOT_FOUND, PAGE_TOKEN_INVALID."""
 
+    ListSecurityEvents: grpc.UnaryUnaryMultiCallable[
+        argus.v1.session_service_pb2.ListSecurityEventsRequest,
+        argus.v1.session_service_pb2.ListSecurityEventsResponse,
+    ]
+    """Lists what concerns the safety of a user, whatever the session, newest first. Errors: PAGE_TOKEN_INVALID,
+    FIELD_INVALID, USER_NOT_FOUND.
+    """
+
+    GetSessionAt: grpc.UnaryUnaryMultiCallable[
+        argus.v1.session_service_pb2.GetSessionAtRequest,
+        argus.v1.session_service_pb2.GetSessionAtResponse,
+    ]
+    """Says how a session stood at an instant that has passed: what GetSession would have answered then, and what a call
+    with its token was to be told. Made of the session and its audit rows.
+
+    Errors: SESSION_NOT_FOUND (it had not begun, too), FIELD_INVALID (an instant to come).
+    """
+
 class SessionServiceAsyncStub:
     """Creates, lists, changes and ends the sessions of users."""
 
@@ -155,6 +173,24 @@ class SessionServiceAsyncStub:
         argus.v1.session_service_pb2.ListSessionEventsResponse,
     ]
     """Lists what happened to a session, newest first. Errors: SESSION_NOT_FOUND, PAGE_TOKEN_INVALID."""
+
+    ListSecurityEvents: grpc.aio.UnaryUnaryMultiCallable[
+        argus.v1.session_service_pb2.ListSecurityEventsRequest,
+        argus.v1.session_service_pb2.ListSecurityEventsResponse,
+    ]
+    """Lists what concerns the safety of a user, whatever the session, newest first. Errors: PAGE_TOKEN_INVALID,
+    FIELD_INVALID, USER_NOT_FOUND.
+    """
+
+    GetSessionAt: grpc.aio.UnaryUnaryMultiCallable[
+        argus.v1.session_service_pb2.GetSessionAtRequest,
+        argus.v1.session_service_pb2.GetSessionAtResponse,
+    ]
+    """Says how a session stood at an instant that has passed: what GetSession would have answered then, and what a call
+    with its token was to be told. Made of the session and its audit rows.
+
+    Errors: SESSION_NOT_FOUND (it had not begun, too), FIELD_INVALID (an instant to come).
+    """
 
 class SessionServiceServicer(metaclass=abc.ABCMeta):
     """Creates, lists, changes and ends the sessions of users."""
@@ -242,5 +278,27 @@ class SessionServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[argus.v1.session_service_pb2.ListSessionEventsResponse, collections.abc.Awaitable[argus.v1.session_service_pb2.ListSessionEventsResponse]]:
         """Lists what happened to a session, newest first. Errors: SESSION_NOT_FOUND, PAGE_TOKEN_INVALID."""
+
+    @abc.abstractmethod
+    def ListSecurityEvents(
+        self,
+        request: argus.v1.session_service_pb2.ListSecurityEventsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[argus.v1.session_service_pb2.ListSecurityEventsResponse, collections.abc.Awaitable[argus.v1.session_service_pb2.ListSecurityEventsResponse]]:
+        """Lists what concerns the safety of a user, whatever the session, newest first. Errors: PAGE_TOKEN_INVALID,
+        FIELD_INVALID, USER_NOT_FOUND.
+        """
+
+    @abc.abstractmethod
+    def GetSessionAt(
+        self,
+        request: argus.v1.session_service_pb2.GetSessionAtRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[argus.v1.session_service_pb2.GetSessionAtResponse, collections.abc.Awaitable[argus.v1.session_service_pb2.GetSessionAtResponse]]:
+        """Says how a session stood at an instant that has passed: what GetSession would have answered then, and what a call
+        with its token was to be told. Made of the session and its audit rows.
+
+        Errors: SESSION_NOT_FOUND (it had not begun, too), FIELD_INVALID (an instant to come).
+        """
 
 def add_SessionServiceServicer_to_server(servicer: SessionServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

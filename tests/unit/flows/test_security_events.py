@@ -16,7 +16,9 @@ NOT_FOR_PEOPLE: Final = frozenset(
         "action",
         "audit",
         "caller",
+        "channel",
         "client",
+        "delivery",
         "group",
         "invitation",
         "key",
@@ -24,7 +26,10 @@ NOT_FOR_PEOPLE: Final = frozenset(
         "login",
         "mail",
         "policy",
+        # Seen where they are changed.
+        "preferences",
         "proof",
+        "template",
     }
     | {"tenant", "theme", "token"}
 ) | {

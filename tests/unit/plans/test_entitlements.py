@@ -22,7 +22,7 @@ from argus.plans.model import (
 from argus.rpc.services import all_services
 
 FEATURES = sorted(entitlements().features)
-CORE = {"sign_in", "sessions", "rotation", "verification", "limits", "lockout", "administration"}
+CORE = {"sign_in", "sessions", "rotation", "verification", "limits", "lockout", "notifications", "administration"}
 
 
 def rpcs() -> Iterator[str]:

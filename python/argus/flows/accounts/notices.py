@@ -15,6 +15,7 @@ from argus.mail.model import MailMessage, Template
 from argus.mail.service import Mails
 from argus.networks.model import Credit
 from argus.networks.service import Networks
+from argus.notifications.preferences.service import Preferences
 from argus.plans.service import Plans
 from argus.storage.postgres import Transaction
 from argus.storage.transaction import Recorded
@@ -44,9 +45,18 @@ _User: TypeAlias = tuple[str, str]
 class Notices:
     """Mails that need no answer: a new password, a new factor, a new device."""
 
-    def __init__(self, users: Users, plans: Plans, mails: Mails, links: Links, networks: Networks) -> None:
+    def __init__(
+        self,
+        users: Users,
+        plans: Plans,
+        preferences: Preferences,
+        mails: Mails,
+        links: Links,
+        networks: Networks,
+    ) -> None:
         self._users = users
         self._plans = plans
+        self._preferences = preferences
         self._mails = mails
         self._links = links
         self._networks = networks
@@ -62,10 +72,11 @@ class Notices:
         if not found:
             return
         readers = await self._users.readers(tx, list({_user(one): None for one in found}))
+        unwanted = await self._preferences.unwanted(tx, [(*_user(one), _template(one) or "") for one in found])
         async with tx.pipelined():  # sessions begin by the hundred in one transaction
             for one in found:
                 reader = readers.get(_user(one))
-                if reader is not None:
+                if reader is not None and (*_user(one), _template(one) or "") not in unwanted:
                     await self._tell(tx, one, reader)
 
     async def _is_sold(self, one: Recorded) -> bool:

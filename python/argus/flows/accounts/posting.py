@@ -1,7 +1,8 @@
 """Sends the mails that wait: the link or code is made only now, and goes nowhere but into the mail."""
 
 import asyncio
-from typing import Final, Literal
+from collections.abc import Mapping
+from typing import Any, Final, Literal
 
 import structlog
 
@@ -11,8 +12,13 @@ from argus.base.clock import Now
 from argus.base.events import Event
 from argus.base.ids import new_id
 from argus.base.origin import Origin
+from argus.flows.notifying.outlets import Outlets
+from argus.mail.letters import Words
 from argus.mail.model import MailDelayedError, MailRefusedError, QueuedMail
 from argus.mail.service import Mails
+from argus.notifications.deliveries.service import Deliveries
+from argus.notifications.wordings.model import render
+from argus.notifications.wordings.service import Wordings
 from argus.storage.postgres import Database
 from argus.tenants.service import Tenants
 
@@ -30,13 +36,26 @@ class Posting:
     """
 
     def __init__(
-        self, db: Database, mails: Mails, links: Links, codes: EmailCodes, tenants: Tenants, *, now: Now
+        self,
+        db: Database,
+        mails: Mails,
+        links: Links,
+        codes: EmailCodes,
+        tenants: Tenants,
+        outlets: Outlets,
+        wordings: Wordings,
+        deliveries: Deliveries,
+        *,
+        now: Now,
     ) -> None:
         self._db = db
         self._mails = mails
         self._links = links
         self._codes = codes
         self._tenants = tenants
+        self._outlets = outlets
+        self._wordings = wordings
+        self._deliveries = deliveries
         self._now = now
 
     async def run_due(self) -> int:
@@ -64,6 +83,8 @@ class Posting:
         if mail.link_id and (link is None or link.use_time is not None):
             await self._close(mail, "mail.given_up", "LINK_CLOSED")
             return
+        outlet = await self._outlets.of(mail.tenant_id)
+        channel_id = outlet.channel_id if outlet else ""
         try:
             await self._mails.send(
                 mail,
@@ -71,9 +92,12 @@ class Posting:
                 home=self._tenants.issuer(mail.tenant_id),
                 link=link_url(self._tenants, self._links, link) if link else "",
                 code=self._code(mail),
+                words=await self._words(mail),
+                carrier=outlet.carrier if outlet else None,
+                sender=outlet.sender if outlet else "",
             )
         except MailRefusedError as error:
-            await self._close(mail, "mail.refused", error.reason)
+            await self._close(mail, "mail.refused", error.reason, channel_id=channel_id)
         except MailDelayedError as error:
             _log.warning("mail.delayed", mail=mail.mail_id, attempts=mail.attempts, reason=error.reason)
             await self._mails.postpone(mail)
@@ -82,9 +106,23 @@ class Posting:
             _log.exception("mail.failed", mail=mail.mail_id, template=mail.template)
             await self._mails.postpone(mail)
         else:
-            await self._close(mail, "mail.sent")
+            await self._close(mail, "mail.sent", channel_id=channel_id)
 
-    async def _close(self, mail: QueuedMail, outcome: _Outcome, reason: str | None = None) -> None:
+    async def _words(self, mail: QueuedMail) -> Words | None:
+        """The tenant's own words; None: Argus's."""
+        wording = await self._wordings.find(mail.tenant_id, "mail", mail.template, self._mails.language(mail))
+        if wording is None:
+            return None
+
+        def written(names: Mapping[str, str]) -> tuple[str, str, str]:
+            rendered = render(wording, names)
+            return rendered.subject, rendered.text, rendered.html
+
+        return written
+
+    async def _close(
+        self, mail: QueuedMail, outcome: _Outcome, reason: str | None = None, *, channel_id: str = ""
+    ) -> None:
         origin = Origin(tenant_id=mail.tenant_id, actor="system:mail", request_id=new_id())
         async with self._db.transaction(origin, now=self._now()) as tx:
             await self._mails.remove(tx, mail)
@@ -98,12 +136,38 @@ class Posting:
                 data={"mail": mail.mail_id, "template": mail.template},
             )
             tx.record(event)
+            is_dead = outcome != "mail.sent"
+            await self._deliveries.log_mail(
+                tx,
+                tenant_id=mail.tenant_id,
+                mail_id=mail.mail_id,
+                template=mail.template,
+                channel_id=channel_id,
+                user_id=mail.user_id,
+                create_time=mail.create_time,
+                attempts=mail.attempts,
+                failure=(reason or outcome) if is_dead else "",
+                kept=kept_mail(mail) if is_dead else None,
+            )
 
     async def _name(self, tenant_id: str) -> str:
         return (await self._tenants.get(tenant_id)).display_name or tenant_id
 
     def _code(self, mail: QueuedMail) -> str:
         return self._codes.digits(mail.tenant_id, mail.code_id, mail.user_id or "") if mail.code_id else ""
+
+
+def kept_mail(mail: QueuedMail) -> dict[str, Any]:
+    """What is kept of a mail that was given up: all that is needed to write it again, and no secret."""
+    return {
+        "template": mail.template,
+        "to": mail.recipient,
+        "locale": mail.locale,
+        "user_id": mail.user_id,
+        "variables": dict(mail.variables),
+        "link_id": mail.link_id,
+        "code_id": mail.code_id,
+    }
 
 
 def link_url(tenants: Tenants, links: Links, link: Link) -> str:

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, Literal, cast
 
-from argus.audit.model import AuditEvent
+from argus.audit.model import AuditEvent, EventFilter
 from argus.audit.service import Audit
 from argus.base.ids import session_name
 from argus.credentials.model import CredentialKind
@@ -79,6 +79,9 @@ KINDS: Final[Mapping[str, SecurityEventKind]] = {
 }
 """The kinds of audit events that are shown to their users."""
 
+SAFETY: Final = EventFilter(types=sorted(KINDS))
+"""All of them."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecurityEvent:
@@ -130,7 +133,7 @@ class SecurityEvents:
             PageTokenInvalidError: The token is of another list.
         """
         found, following = await self._audit.list_user_events(
-            oneself.tenant_id, oneself.user_id, types=sorted(KINDS), page_size=size, page_token=page_token
+            oneself.tenant_id, oneself.user_id, matching=SAFETY, page_size=size, page_token=page_token
         )
         return await self._shown(oneself, found, following)
 
@@ -145,7 +148,7 @@ class SecurityEvents:
         """
         session = await self._sessions.get(oneself, name)
         found, following = await self._audit.list_session_events(
-            oneself.tenant_id, session.session_id, types=sorted(KINDS), page_size=size, page_token=page_token
+            oneself.tenant_id, session.session_id, matching=SAFETY, page_size=size, page_token=page_token
         )
         return await self._shown(oneself, found, following)
 

@@ -53,5 +53,6 @@ async def delete_unused(tx: Transaction) -> int:
             WHERE NOT EXISTS (SELECT 1 FROM current_key_encryption_key c WHERE c.kek_id = k.kek_id)
               AND NOT EXISTS (SELECT 1 FROM signing_keys s WHERE s.kek_id = k.kek_id)
               AND NOT EXISTS (SELECT 1 FROM installation_secrets i WHERE i.kek_id = k.kek_id)
-              AND NOT EXISTS (SELECT 1 FROM totp_secrets t WHERE t.kek_id = k.kek_id)"""
+              AND NOT EXISTS (SELECT 1 FROM totp_secrets t WHERE t.kek_id = k.kek_id)
+              AND NOT EXISTS (SELECT 1 FROM channel_secrets h WHERE h.kek_id = k.kek_id)"""
     )

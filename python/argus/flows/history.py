@@ -1,0 +1,147 @@
+"""How a session stood at an earlier moment: out of the session as it is known now, and its audit rows.
+
+A session is never alive again once it is over, so its end says of every moment whether it was alive. What changes back
+and forth (contested or not, the level that was proved) stands in the audit.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Final
+
+from argus.audit.model import AuditEvent, EventFilter
+from argus.audit.service import Audit
+from argus.base.clock import Now
+from argus.base.errors import InvalidFieldError
+from argus.policies.model import Policy
+from argus.policies.service import Policies
+from argus.sessions.model import EndReason, Session, SessionNotFoundError, SessionState
+from argus.sessions.service import Sessions
+
+_CREATED: Final = "session.created"
+_STEPPED_UP: Final = "session.stepped_up"
+_CONTESTED: Final = "refresh.contested"
+_TOLD: Final = (_CREATED, _STEPPED_UP, _CONTESTED, "session.ended")
+_MOST: Final = 1000
+
+
+class Decision(StrEnum):
+    """What a call with a good token of the session was to be told."""
+
+    ALLOWED = "ALLOWED"
+    STEP_UP_REQUIRED = "STEP_UP_REQUIRED"
+    SESSION_ENDED = "SESSION_ENDED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionAt:
+    """A session at an instant.
+
+    Attributes:
+        end_time: When it was over by then; None: it was not.
+        acr: Level that had been proved by then; None: rows of that time do not say.
+        auth_time: When it had been proved; None: rows of that time do not say.
+        policy: What the session lives by.
+        events: What this follows from, oldest first.
+    """
+
+    state: SessionState
+    end_time: datetime | None
+    end_reason: EndReason | None
+    acr: int | None
+    amr: Sequence[str]
+    auth_time: datetime | None
+    policy_revision: int
+    policy: Policy
+    events: Sequence[AuditEvent]
+
+    @property
+    def decision(self) -> Decision:
+        """What a call was to be told."""
+        match self.state:
+            case SessionState.ENDED:
+                return Decision.SESSION_ENDED
+            case SessionState.CONTESTED:
+                return Decision.STEP_UP_REQUIRED
+            case SessionState.ACTIVE:
+                return Decision.ALLOWED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Level:
+    """What had been proved."""
+
+    family: int = 1
+    acr: int | None
+    amr: Sequence[str]
+    auth_time: datetime | None
+
+
+class SessionHistory:
+    """Looks back."""
+
+    def __init__(self, sessions: Sessions, audit: Audit, policies: Policies, *, now: Now) -> None:
+        self._sessions = sessions
+        self._audit = audit
+        self._policies = policies
+        self._now = now
+
+    async def at(self, tenant_id: str, user_id: str, session_id: str, time: datetime) -> SessionAt:
+        """How a session stood at an instant.
+
+        Raises:
+            SessionNotFoundError: The user has no such session, or it had not begun by then.
+            InvalidFieldError: The instant is yet to come.
+        """
+        if time > self._now():
+            raise InvalidFieldError("time", "is yet to come")
+        session = await self._sessions.get(tenant_id, user_id, session_id)
+        if time < session.create_time:
+            raise SessionNotFoundError(session_id)
+        found, _ = await self._audit.list_session_events(
+            tenant_id, session_id, matching=EventFilter(types=_TOLD, until=time), page_size=_MOST
+        )
+        events = list(reversed(found))
+        level = _level(session, events)
+        is_over = session.end_time is not None and session.end_time <= time
+        state = SessionState.ENDED if is_over else _state(events, level)
+        return SessionAt(
+            state=state,
+            end_time=session.end_time if is_over else None,
+            end_reason=session.end_reason if is_over else None,
+            acr=level.acr,
+            amr=level.amr,
+            auth_time=level.auth_time,
+            policy_revision=session.policy_revision,
+            policy=await self._policies.by_revision(tenant_id, session.policy_revision),
+            events=events,
+        )
+
+
+def _level(session: Session, events: Sequence[AuditEvent]) -> _Level:
+    """What had been proved by the last of the events; where nothing has changed since, the session says it."""
+    proofs = [one for one in events if one.type == _STEPPED_UP]
+    last = proofs[-1] if proofs else next((one for one in events if one.type == _CREATED), None)
+    family = int(proofs[-1].data.get("family", 1)) if proofs else 1
+    if family == session.family:
+        return _Level(family=family, acr=session.acr, amr=session.amr, auth_time=session.auth_time)
+    if last is None or "acr" not in last.data:
+        return _Level(family=family, acr=None, amr=(), auth_time=None)
+    return _Level(
+        family=family,
+        acr=int(last.data["acr"]),
+        amr=last.data.get("amr", "").split(),
+        auth_time=last.time if proofs else _instant(last.data.get("auth_time", "")),
+    )
+
+
+def _state(events: Sequence[AuditEvent], level: _Level) -> SessionState:
+    """Contested by a token of the family that stood then: of an older one nothing follows."""
+    contested = [one for one in events if one.type == _CONTESTED]
+    is_contested = any(int(one.data.get("family", level.family)) == level.family for one in contested)
+    return SessionState.CONTESTED if is_contested else SessionState.ACTIVE
+
+
+def _instant(text: str) -> datetime | None:
+    return datetime.fromisoformat(text).astimezone(UTC) if text else None

@@ -1,0 +1,1 @@
+"""Notifications: channels, what goes over them, in which words, and who wants to be told."""

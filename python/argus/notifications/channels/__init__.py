@@ -1,0 +1,1 @@
+"""Channels: webhooks and mail servers of tenants, with their secrets."""

@@ -1,0 +1,1 @@
+"""Deliveries: what is sent, was sent, or was given up."""

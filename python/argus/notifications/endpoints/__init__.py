@@ -1,0 +1,1 @@
+"""Endpoints: where something may be sent, and what sends it there."""

@@ -1,0 +1,1 @@
+"""Preferences: which notices users want."""

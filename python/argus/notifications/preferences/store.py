@@ -1,0 +1,36 @@
+"""What users want, in PostgreSQL."""
+
+from collections.abc import Mapping, Sequence
+
+from argus.storage.columns import columns
+from argus.storage.postgres import Database, Transaction
+
+
+async def of_user(db: Database | Transaction, tenant_id: str, user_id: str) -> Mapping[str, bool]:
+    """What a user has said of notices by mail."""
+    rows = await db.fetch_all(
+        "SELECT notice, mail FROM notification_preferences WHERE tenant_id = %s AND user_id = %s", (tenant_id, user_id)
+    )
+    return {row["notice"]: row["mail"] for row in rows}
+
+
+async def write(tx: Transaction, tenant_id: str, user_id: str, said: Mapping[str, bool]) -> None:
+    """Writes what a user says."""
+    await tx.execute(
+        """INSERT INTO notification_preferences (tenant_id, user_id, notice, mail)
+           SELECT %s, %s, notice, mail FROM unnest(%s::text[], %s::boolean[]) AS w (notice, mail)
+           ON CONFLICT (tenant_id, user_id, notice) DO UPDATE SET mail = excluded.mail""",
+        (tenant_id, user_id, *columns(list(said.items()))),
+    )
+
+
+async def unwanted(tx: Transaction, asked: Sequence[tuple[str, str, str]]) -> set[tuple[str, str, str]]:
+    """Which of these (tenant, user, notice) are not wanted by mail."""
+    rows = await tx.fetch_all(
+        """SELECT p.tenant_id, p.user_id, p.notice FROM notification_preferences p
+             JOIN unnest(%s::text[], %s::text[], %s::text[]) AS w (tenant_id, user_id, notice)
+                  USING (tenant_id, user_id, notice)
+            WHERE NOT p.mail""",
+        columns(asked),
+    )
+    return {(row["tenant_id"], row["user_id"], row["notice"]) for row in rows}

@@ -1,0 +1,1 @@
+"""Wordings: the words of notices that tenants say themselves."""
