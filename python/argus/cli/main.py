@@ -17,6 +17,7 @@ from argus.cli import (
     doctor,
     keys,
     migrate,
+    notifications,
     passkeys,
     policy,
     recover,
@@ -71,6 +72,7 @@ app.add_typer(passkeys.app, name="passkeys")
 app.add_typer(tenants.app, name="tenants")
 app.add_typer(policy.app, name="policy")
 app.add_typer(themes.app, name="themes")
+app.add_typer(notifications.app, name="notifications")
 app.add_typer(config.app, name="config")
 app.add_typer(bench.app, name="bench")
 

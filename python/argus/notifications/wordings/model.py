@@ -25,6 +25,8 @@ MAX_SUBJECT: Final = 200
 MAX_TEXT: Final = 20_000
 _DEEPEST: Final = 20
 _FILTERS: Final = frozenset({"default", "lower", "title", "trim", "upper"})
+# Texts are compared with texts or numbers: what is in order or not in order depends on the value.
+_OPERATORS: Final = frozenset({"eq", "ne"})
 _NODES: Final = (
     nodes.Template,
     nodes.Output,
@@ -171,11 +173,13 @@ def check(wording: Wording) -> None:
             raise TemplateInvalidError("subject", "a webhook has a text alone", cause="NOT_ALLOWED")
         for source in _texts(_document(wording.text)):
             _check_source("text", source, known)
+        _check_rendering(wording, known)
         return
     if not wording.subject.strip() or not wording.text.strip():
         raise TemplateInvalidError("text", "a mail has a subject and a text", cause="NOT_ALLOWED")
     for field in ("subject", "text", "html"):
         _check_source(field, getattr(wording, field), known)
+    _check_rendering(wording, known)
 
 
 def render(wording: Wording, variables: Mapping[str, str]) -> Rendered:
@@ -218,6 +222,8 @@ def _check_source(field: str, source: str, known: Mapping[str, str]) -> None:
             raise TemplateInvalidError(
                 field, f"{what} is not allowed; there are {allowed}", cause="NOT_ALLOWED", line=node.lineno
             )
+        if isinstance(node, nodes.Operand) and node.op not in _OPERATORS:
+            raise TemplateInvalidError(field, "only == and != compare", cause="NOT_ALLOWED", line=node.lineno)
         if isinstance(node, nodes.Name) and node.name not in known:
             names = ", ".join(sorted(known))
             raise TemplateInvalidError(
@@ -227,6 +233,15 @@ def _check_source(field: str, source: str, known: Mapping[str, str]) -> None:
                 line=node.lineno,
                 known=names,
             )
+
+
+def _check_rendering(wording: Wording, known: Mapping[str, str]) -> None:
+    """Renders it with all variables, and with none: what fails for a value of some kind fails now."""
+    for variables in (known, {}):
+        try:
+            render(wording, variables)
+        except Exception as error:  # noqa: BLE001  # whatever a filter says against its arguments
+            raise TemplateInvalidError("text", f"can't be rendered: {error}", cause="SYNTAX") from None
 
 
 def _all_nodes(tree: nodes.Node) -> Iterator[nodes.Node]:
