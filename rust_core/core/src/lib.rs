@@ -1,4 +1,4 @@
-//! What Argus decides: tokens, session records, rotation, conditions of policies. No I/O, no clock, no Python.
+//! What Argus decides: tokens, session records, rotation, trust, conditions of policies. No I/O, no clock, no Python.
 
 pub mod condition;
 pub mod deadlines;
@@ -8,3 +8,4 @@ pub mod rebuild;
 pub mod record;
 pub mod rotation;
 pub mod token;
+pub mod trust;
