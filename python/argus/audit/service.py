@@ -78,6 +78,7 @@ class Audit:
             self._db, tenant_id, user_id, device_id, session_ids, types=types, before=before, limit=page_size + 1
         )
         return _page(kind, found, page_size)
+
     async def find(self, tenant_id: str, event_id: str, *, time: datetime) -> AuditEvent | None:
         """The event of that id and instant, if there is one."""
         return await store.find(self._db, tenant_id, event_id, time=time)

@@ -1,5 +1,6 @@
 """The audit table in PostgreSQL."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, LiteralString
 

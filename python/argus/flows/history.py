@@ -14,7 +14,7 @@ from argus.audit.model import AuditEvent, EventFilter
 from argus.audit.service import Audit
 from argus.base.clock import Now
 from argus.base.errors import InvalidFieldError
-from argus.policies.model import Policy
+from argus.base.policy import Policy
 from argus.policies.service import Policies
 from argus.sessions.model import EndReason, Session, SessionNotFoundError, SessionState
 from argus.sessions.service import Sessions

@@ -6,9 +6,10 @@ import grpc
 
 from argus.base.errors import RequestAlreadyDoneError
 from argus.flows.known_devices import KnownDevices
+from argus.flows.notifying.payloads import event_message
 from argus.rpc import validate
 from argus.rpc.context import current_caller, origin_of
-from argus.rpc.converters import event_message, termination_state
+from argus.rpc.converters import termination_state
 from argus.rpc.device_messages import described, known_device_message, statement_of
 from argus.v1 import device_service_pb2 as pb
 from argus.v1 import device_service_pb2_grpc

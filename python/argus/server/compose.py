@@ -201,9 +201,7 @@ async def compose(
         now=now,
     )
     proofs, refusals = Proofs(db, engine, now=now), Refusals(engine, now=now)
-    sign_in = SignIn(
-        db, logins, tenants, clients, users, devices, create_session, proofs, networks, now=now
-    )
+    sign_in = SignIn(db, logins, tenants, clients, users, devices, create_session, proofs, networks, now=now)
     standing = Standing(db, session_store, ending, live, effects, policies, now=now)
     actions = Actions(db, ActionStore(redis), clients, standing, now=now)
     step_up = StepUp(

@@ -105,7 +105,8 @@ class AuthenticationServiceServicer(object):
 
     def SubmitFactor(self, request, context):
         """Hands in a factor. A login takes one after the other, those that its `challenges` name, until the level that is
-        wanted is reached: what `acr_values` ask for, what the policy's `required_acr` demands, and the second factor of
+        wanted is reached: what `acr_values` ask for, what the policy's `required_acr` demands (by a factor of its
+        `second_factor` kind), and the second factor of
         whoever has one. Then it is complete and carries tokens. In state ENROLMENT_REQUIRED it takes the first answer of
         what StartEnrolment made, which enrols and proves it.
 
@@ -118,9 +119,9 @@ class AuthenticationServiceServicer(object):
         was, and the same token serves the next try (errors carry no secrets, so they could not carry a new one).
         Errors: FIELD_INVALID (the factor is not among the challenges), PASSKEY_REFUSED (a passkey's answer is not the JSON
         of one, or breaks a rule of its enrolment), ENROLMENT_NOT_FOUND (a passkey's), FACTOR_REFUSED, GUESSING_THROTTLED,
-        LEVEL_UNREACHABLE, LOGIN_NOT_FOUND, LOGIN_COMPLETE, SESSION_LIMIT_REACHED (sign-in, where `on_limit` is deny or all
-        that could end are sign-ins in flight), SESSION_ENDED and STEP_UP_REQUIRED (step-up: the session is over, a later
-        step-up was faster), TOKEN_PROOF_REQUIRED, UNAVAILABLE.
+        PASSWORD_EXPIRED (sign-in), LEVEL_UNREACHABLE, LOGIN_NOT_FOUND, LOGIN_COMPLETE, SESSION_LIMIT_REACHED (sign-in,
+        where `on_limit` is deny or all that could end are sign-ins in flight), SESSION_ENDED and STEP_UP_REQUIRED (step-up:
+        the session is over, a later step-up was faster), TOKEN_PROOF_REQUIRED, UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -53,7 +53,8 @@ class AuthenticationServiceStub:
         argus.v1.authentication_service_pb2.SubmitFactorResponse,
     ]
     """Hands in a factor. A login takes one after the other, those that its `challenges` name, until the level that is
-    wanted is reached: what `acr_values` ask for, what the policy's `required_acr` demands, and the second factor of
+    wanted is reached: what `acr_values` ask for, what the policy's `required_acr` demands (by a factor of its
+    `second_factor` kind), and the second factor of
     whoever has one. Then it is complete and carries tokens. In state ENROLMENT_REQUIRED it takes the first answer of
     what StartEnrolment made, which enrols and proves it.
 
@@ -66,9 +67,9 @@ class AuthenticationServiceStub:
     was, and the same token serves the next try (errors carry no secrets, so they could not carry a new one).
     Errors: FIELD_INVALID (the factor is not among the challenges), PASSKEY_REFUSED (a passkey's answer is not the JSON
     of one, or breaks a rule of its enrolment), ENROLMENT_NOT_FOUND (a passkey's), FACTOR_REFUSED, GUESSING_THROTTLED,
-    LEVEL_UNREACHABLE, LOGIN_NOT_FOUND, LOGIN_COMPLETE, SESSION_LIMIT_REACHED (sign-in, where `on_limit` is deny or all
-    that could end are sign-ins in flight), SESSION_ENDED and STEP_UP_REQUIRED (step-up: the session is over, a later
-    step-up was faster), TOKEN_PROOF_REQUIRED, UNAVAILABLE.
+    PASSWORD_EXPIRED (sign-in), LEVEL_UNREACHABLE, LOGIN_NOT_FOUND, LOGIN_COMPLETE, SESSION_LIMIT_REACHED (sign-in,
+    where `on_limit` is deny or all that could end are sign-ins in flight), SESSION_ENDED and STEP_UP_REQUIRED (step-up:
+    the session is over, a later step-up was faster), TOKEN_PROOF_REQUIRED, UNAVAILABLE.
     """
 
     StartEnrolment: grpc.UnaryUnaryMultiCallable[
@@ -141,7 +142,8 @@ class AuthenticationServiceAsyncStub:
         argus.v1.authentication_service_pb2.SubmitFactorResponse,
     ]
     """Hands in a factor. A login takes one after the other, those that its `challenges` name, until the level that is
-    wanted is reached: what `acr_values` ask for, what the policy's `required_acr` demands, and the second factor of
+    wanted is reached: what `acr_values` ask for, what the policy's `required_acr` demands (by a factor of its
+    `second_factor` kind), and the second factor of
     whoever has one. Then it is complete and carries tokens. In state ENROLMENT_REQUIRED it takes the first answer of
     what StartEnrolment made, which enrols and proves it.
 
@@ -154,9 +156,9 @@ class AuthenticationServiceAsyncStub:
     was, and the same token serves the next try (errors carry no secrets, so they could not carry a new one).
     Errors: FIELD_INVALID (the factor is not among the challenges), PASSKEY_REFUSED (a passkey's answer is not the JSON
     of one, or breaks a rule of its enrolment), ENROLMENT_NOT_FOUND (a passkey's), FACTOR_REFUSED, GUESSING_THROTTLED,
-    LEVEL_UNREACHABLE, LOGIN_NOT_FOUND, LOGIN_COMPLETE, SESSION_LIMIT_REACHED (sign-in, where `on_limit` is deny or all
-    that could end are sign-ins in flight), SESSION_ENDED and STEP_UP_REQUIRED (step-up: the session is over, a later
-    step-up was faster), TOKEN_PROOF_REQUIRED, UNAVAILABLE.
+    PASSWORD_EXPIRED (sign-in), LEVEL_UNREACHABLE, LOGIN_NOT_FOUND, LOGIN_COMPLETE, SESSION_LIMIT_REACHED (sign-in,
+    where `on_limit` is deny or all that could end are sign-ins in flight), SESSION_ENDED and STEP_UP_REQUIRED (step-up:
+    the session is over, a later step-up was faster), TOKEN_PROOF_REQUIRED, UNAVAILABLE.
     """
 
     StartEnrolment: grpc.aio.UnaryUnaryMultiCallable[
@@ -235,7 +237,8 @@ class AuthenticationServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[argus.v1.authentication_service_pb2.SubmitFactorResponse, collections.abc.Awaitable[argus.v1.authentication_service_pb2.SubmitFactorResponse]]:
         """Hands in a factor. A login takes one after the other, those that its `challenges` name, until the level that is
-        wanted is reached: what `acr_values` ask for, what the policy's `required_acr` demands, and the second factor of
+        wanted is reached: what `acr_values` ask for, what the policy's `required_acr` demands (by a factor of its
+        `second_factor` kind), and the second factor of
         whoever has one. Then it is complete and carries tokens. In state ENROLMENT_REQUIRED it takes the first answer of
         what StartEnrolment made, which enrols and proves it.
 
@@ -248,9 +251,9 @@ class AuthenticationServiceServicer(metaclass=abc.ABCMeta):
         was, and the same token serves the next try (errors carry no secrets, so they could not carry a new one).
         Errors: FIELD_INVALID (the factor is not among the challenges), PASSKEY_REFUSED (a passkey's answer is not the JSON
         of one, or breaks a rule of its enrolment), ENROLMENT_NOT_FOUND (a passkey's), FACTOR_REFUSED, GUESSING_THROTTLED,
-        LEVEL_UNREACHABLE, LOGIN_NOT_FOUND, LOGIN_COMPLETE, SESSION_LIMIT_REACHED (sign-in, where `on_limit` is deny or all
-        that could end are sign-ins in flight), SESSION_ENDED and STEP_UP_REQUIRED (step-up: the session is over, a later
-        step-up was faster), TOKEN_PROOF_REQUIRED, UNAVAILABLE.
+        PASSWORD_EXPIRED (sign-in), LEVEL_UNREACHABLE, LOGIN_NOT_FOUND, LOGIN_COMPLETE, SESSION_LIMIT_REACHED (sign-in,
+        where `on_limit` is deny or all that could end are sign-ins in flight), SESSION_ENDED and STEP_UP_REQUIRED (step-up:
+        the session is over, a later step-up was faster), TOKEN_PROOF_REQUIRED, UNAVAILABLE.
         """
 
     @abc.abstractmethod

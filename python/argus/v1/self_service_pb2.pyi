@@ -4,12 +4,14 @@ isort:skip_file
 The API of the Argus session authority."""
 
 import argus.v1.credential_service_pb2
+import argus.v1.device_service_pb2
 import argus.v1.notification_service_pb2
 import argus.v1.types_pb2
 import argus.v1.user_service_pb2
 import builtins
 import collections.abc
 import google.protobuf.descriptor
+import google.protobuf.duration_pb2
 import google.protobuf.field_mask_pb2
 import google.protobuf.internal.containers
 import google.protobuf.internal.enum_type_wrapper
@@ -79,6 +81,14 @@ class _SecurityEventKindEnumTypeWrapper(google.protobuf.internal.enum_type_wrapp
     """An address was verified by a link in a mail."""
     SECURITY_EVENT_KIND_ACCOUNT_RECOVERED: _SecurityEventKind.ValueType  # 23
     """A new password was set by a link in a mail."""
+    SECURITY_EVENT_KIND_DEVICE_REPORTED: _SecurityEventKind.ValueType  # 24
+    """By the link of a mail a device was said to be somebody else's: it was signed out, and the password closed."""
+    SECURITY_EVENT_KIND_DEVICE_UPDATED: _SecurityEventKind.ValueType  # 25
+    """A device was renamed or regrouped."""
+    SECURITY_EVENT_KIND_DEVICE_TRUSTED: _SecurityEventKind.ValueType  # 26
+    """A device was trusted for a time."""
+    SECURITY_EVENT_KIND_DEVICE_DISTRUSTED: _SecurityEventKind.ValueType  # 27
+    """A device is trusted no longer."""
 
 class SecurityEventKind(_SecurityEventKind, metaclass=_SecurityEventKindEnumTypeWrapper):
     """What a security event is about: a stable code, for whoever shows it to people in their language."""
@@ -131,6 +141,14 @@ SECURITY_EVENT_KIND_IDENTIFIER_VERIFIED: SecurityEventKind.ValueType  # 22
 """An address was verified by a link in a mail."""
 SECURITY_EVENT_KIND_ACCOUNT_RECOVERED: SecurityEventKind.ValueType  # 23
 """A new password was set by a link in a mail."""
+SECURITY_EVENT_KIND_DEVICE_REPORTED: SecurityEventKind.ValueType  # 24
+"""By the link of a mail a device was said to be somebody else's: it was signed out, and the password closed."""
+SECURITY_EVENT_KIND_DEVICE_UPDATED: SecurityEventKind.ValueType  # 25
+"""A device was renamed or regrouped."""
+SECURITY_EVENT_KIND_DEVICE_TRUSTED: SecurityEventKind.ValueType  # 26
+"""A device was trusted for a time."""
+SECURITY_EVENT_KIND_DEVICE_DISTRUSTED: SecurityEventKind.ValueType  # 27
+"""A device is trusted no longer."""
 global___SecurityEventKind = SecurityEventKind
 
 @typing.final
@@ -212,6 +230,7 @@ class OwnDevice(google.protobuf.message.Message):
     CREATE_TIME_FIELD_NUMBER: builtins.int
     LAST_SEEN_TIME_FIELD_NUMBER: builtins.int
     CURRENT_FIELD_NUMBER: builtins.int
+    DETAILS_FIELD_NUMBER: builtins.int
     current: builtins.bool
     """The user acts from it now."""
     @property
@@ -226,6 +245,10 @@ class OwnDevice(google.protobuf.message.Message):
     def last_seen_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """When somebody last signed in from it."""
 
+    @property
+    def details(self) -> argus.v1.device_service_pb2.KnownDevice:
+        """All that is known of it."""
+
     def __init__(
         self,
         *,
@@ -233,9 +256,10 @@ class OwnDevice(google.protobuf.message.Message):
         create_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         last_seen_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         current: builtins.bool = ...,
+        details: argus.v1.device_service_pb2.KnownDevice | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["create_time", b"create_time", "device", b"device", "last_seen_time", b"last_seen_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["create_time", b"create_time", "current", b"current", "device", b"device", "last_seen_time", b"last_seen_time"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["create_time", b"create_time", "details", b"details", "device", b"device", "last_seen_time", b"last_seen_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["create_time", b"create_time", "current", b"current", "details", b"details", "device", b"device", "last_seen_time", b"last_seen_time"]) -> None: ...
 
 global___OwnDevice = OwnDevice
 
@@ -841,6 +865,215 @@ class ListOwnDevicesResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["devices", b"devices", "next_page_token", b"next_page_token"]) -> None: ...
 
 global___ListOwnDevicesResponse = ListOwnDevicesResponse
+
+@typing.final
+class UpdateOwnDeviceRequest(google.protobuf.message.Message):
+    """Request of UpdateOwnDevice."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ACCESS_TOKEN_FIELD_NUMBER: builtins.int
+    PROOF_FIELD_NUMBER: builtins.int
+    CLIENT_CONTEXT_FIELD_NUMBER: builtins.int
+    DEVICE_FIELD_NUMBER: builtins.int
+    UPDATE_MASK_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: builtins.int
+    access_token: builtins.str
+    """The user's access token."""
+    request_id: builtins.str
+    """Chosen by the caller for safe retries, at most 64 of [A-Za-z0-9_-]."""
+    validate_only: builtins.bool
+    """Check everything, change nothing."""
+    @property
+    def proof(self) -> argus.v1.types_pb2.Proof:
+        """Proof of possession, for a bound token."""
+
+    @property
+    def client_context(self) -> argus.v1.types_pb2.ClientContext:
+        """What is known about the user's device."""
+
+    @property
+    def device(self) -> argus.v1.device_service_pb2.KnownDevice:
+        """The device; `name` says which (its id, or the whole name), `etag` may be set."""
+
+    @property
+    def update_mask(self) -> google.protobuf.field_mask_pb2.FieldMask:
+        """device.display_name and device.category can be changed."""
+
+    def __init__(
+        self,
+        *,
+        access_token: builtins.str = ...,
+        proof: argus.v1.types_pb2.Proof | None = ...,
+        client_context: argus.v1.types_pb2.ClientContext | None = ...,
+        device: argus.v1.device_service_pb2.KnownDevice | None = ...,
+        update_mask: google.protobuf.field_mask_pb2.FieldMask | None = ...,
+        request_id: builtins.str = ...,
+        validate_only: builtins.bool = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["client_context", b"client_context", "device", b"device", "proof", b"proof", "update_mask", b"update_mask"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["access_token", b"access_token", "client_context", b"client_context", "device", b"device", "proof", b"proof", "request_id", b"request_id", "update_mask", b"update_mask", "validate_only", b"validate_only"]) -> None: ...
+
+global___UpdateOwnDeviceRequest = UpdateOwnDeviceRequest
+
+@typing.final
+class UpdateOwnDeviceResponse(google.protobuf.message.Message):
+    """Response of UpdateOwnDevice."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    DEVICE_FIELD_NUMBER: builtins.int
+    @property
+    def device(self) -> argus.v1.device_service_pb2.KnownDevice:
+        """The device after the change."""
+
+    def __init__(
+        self,
+        *,
+        device: argus.v1.device_service_pb2.KnownDevice | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["device", b"device"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["device", b"device"]) -> None: ...
+
+global___UpdateOwnDeviceResponse = UpdateOwnDeviceResponse
+
+@typing.final
+class TrustOwnDeviceRequest(google.protobuf.message.Message):
+    """Request of TrustOwnDevice."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ACCESS_TOKEN_FIELD_NUMBER: builtins.int
+    PROOF_FIELD_NUMBER: builtins.int
+    CLIENT_CONTEXT_FIELD_NUMBER: builtins.int
+    DEVICE_ID_FIELD_NUMBER: builtins.int
+    TRUSTED_FOR_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: builtins.int
+    access_token: builtins.str
+    """The user's access token."""
+    device_id: builtins.str
+    """Id of the device."""
+    request_id: builtins.str
+    """Chosen by the caller for safe retries, at most 64 of [A-Za-z0-9_-]."""
+    validate_only: builtins.bool
+    """Check everything, change nothing."""
+    @property
+    def proof(self) -> argus.v1.types_pb2.Proof:
+        """Proof of possession, for a bound token."""
+
+    @property
+    def client_context(self) -> argus.v1.types_pb2.ClientContext:
+        """What is known about the user's device."""
+
+    @property
+    def trusted_for(self) -> google.protobuf.duration_pb2.Duration:
+        """For how long from now on; unset: as long as the policy allows. 0: no longer."""
+
+    def __init__(
+        self,
+        *,
+        access_token: builtins.str = ...,
+        proof: argus.v1.types_pb2.Proof | None = ...,
+        client_context: argus.v1.types_pb2.ClientContext | None = ...,
+        device_id: builtins.str = ...,
+        trusted_for: google.protobuf.duration_pb2.Duration | None = ...,
+        request_id: builtins.str = ...,
+        validate_only: builtins.bool = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["client_context", b"client_context", "proof", b"proof", "trusted_for", b"trusted_for"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["access_token", b"access_token", "client_context", b"client_context", "device_id", b"device_id", "proof", b"proof", "request_id", b"request_id", "trusted_for", b"trusted_for", "validate_only", b"validate_only"]) -> None: ...
+
+global___TrustOwnDeviceRequest = TrustOwnDeviceRequest
+
+@typing.final
+class TrustOwnDeviceResponse(google.protobuf.message.Message):
+    """Response of TrustOwnDevice."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    DEVICE_FIELD_NUMBER: builtins.int
+    @property
+    def device(self) -> argus.v1.device_service_pb2.KnownDevice:
+        """The device after the change."""
+
+    def __init__(
+        self,
+        *,
+        device: argus.v1.device_service_pb2.KnownDevice | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["device", b"device"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["device", b"device"]) -> None: ...
+
+global___TrustOwnDeviceResponse = TrustOwnDeviceResponse
+
+@typing.final
+class ListOwnDeviceEventsRequest(google.protobuf.message.Message):
+    """Request of ListOwnDeviceEvents."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ACCESS_TOKEN_FIELD_NUMBER: builtins.int
+    PROOF_FIELD_NUMBER: builtins.int
+    CLIENT_CONTEXT_FIELD_NUMBER: builtins.int
+    DEVICE_ID_FIELD_NUMBER: builtins.int
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    access_token: builtins.str
+    """The user's access token."""
+    device_id: builtins.str
+    """Id of the device."""
+    page_size: builtins.int
+    """At most 100; 0: 25."""
+    page_token: builtins.str
+    """`next_page_token` of the page before."""
+    @property
+    def proof(self) -> argus.v1.types_pb2.Proof:
+        """Proof of possession, for a bound token."""
+
+    @property
+    def client_context(self) -> argus.v1.types_pb2.ClientContext:
+        """What is known about the user's device."""
+
+    def __init__(
+        self,
+        *,
+        access_token: builtins.str = ...,
+        proof: argus.v1.types_pb2.Proof | None = ...,
+        client_context: argus.v1.types_pb2.ClientContext | None = ...,
+        device_id: builtins.str = ...,
+        page_size: builtins.int = ...,
+        page_token: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["client_context", b"client_context", "proof", b"proof"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["access_token", b"access_token", "client_context", b"client_context", "device_id", b"device_id", "page_size", b"page_size", "page_token", b"page_token", "proof", b"proof"]) -> None: ...
+
+global___ListOwnDeviceEventsRequest = ListOwnDeviceEventsRequest
+
+@typing.final
+class ListOwnDeviceEventsResponse(google.protobuf.message.Message):
+    """Response of ListOwnDeviceEvents."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    EVENTS_FIELD_NUMBER: builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: builtins.int
+    next_page_token: builtins.str
+    """Token of the next page; empty: this is the last."""
+    @property
+    def events(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___SecurityEvent]:
+        """The page."""
+
+    def __init__(
+        self,
+        *,
+        events: collections.abc.Iterable[global___SecurityEvent] | None = ...,
+        next_page_token: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["events", b"events", "next_page_token", b"next_page_token"]) -> None: ...
+
+global___ListOwnDeviceEventsResponse = ListOwnDeviceEventsResponse
 
 @typing.final
 class ForgetOwnDeviceRequest(google.protobuf.message.Message):

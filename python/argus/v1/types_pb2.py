@@ -26,13 +26,15 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14\x61rgus/v1/types.proto\x12\x08\x61rgus.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"|\n\rClientContext\x12\x12\n\nip_address\x18\x01 \x01(\t\x12\x12\n\nuser_agent\x18\x02 \x01(\t\x12\x11\n\ttls_print\x18\x03 \x01(\t\x12\x17\n\x0finstallation_id\x18\x04 \x01(\t\x12\x17\n\x0f\x61\x63\x63\x65pt_language\x18\x05 \x01(\t\"W\n\x05Proof\x12#\n\x04\x64pop\x18\x01 \x01(\x0b\x32\x13.argus.v1.DpopProofH\x00\x12!\n\x17mtls_certificate_sha256\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04kind\"D\n\tDpopProof\x12\x10\n\x03jwt\x18\x01 \x01(\tB\x03\x80\x01\x01\x12\x13\n\x0bhttp_method\x18\x02 \x01(\t\x12\x10\n\x08http_uri\x18\x03 \x01(\t\"9\n\x0c\x43onfirmation\x12\r\n\x03jkt\x18\x01 \x01(\tH\x00\x12\x12\n\x08x5t_s256\x18\x02 \x01(\tH\x00\x42\x06\n\x04kind\"\xe1\x01\n\x08TokenSet\x12\x19\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\tB\x03\x80\x01\x01\x12\x12\n\ntoken_type\x18\x02 \x01(\t\x12-\n\nexpires_in\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1a\n\rrefresh_token\x18\x04 \x01(\tB\x03\x80\x01\x01\x12\x35\n\x12refresh_expires_in\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\r\n\x05scope\x18\x06 \x01(\t\x12\x15\n\x08id_token\x18\x07 \x01(\tB\x03\x80\x01\x01\"i\n\x06\x44\x65vice\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x0c\n\x04type\x18\x03 \x01(\t\x12\n\n\x02os\x18\x04 \x01(\t\x12\x0f\n\x07\x62rowser\x18\x05 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x06 \x01(\t\"<\n\x08Location\x12\x0f\n\x07\x63ountry\x18\x01 \x01(\t\x12\x0c\n\x04\x63ity\x18\x02 \x01(\t\x12\x11\n\tradius_km\x18\x03 \x01(\r\"\x99\x05\n\x07Session\x12\x0c\n\x04name\x18\x01 \x01(\t\x12%\n\x05state\x18\x02 \x01(\x0e\x32\x16.argus.v1.SessionState\x12\x11\n\tclient_id\x18\x03 \x01(\t\x12 \n\x06\x64\x65vice\x18\x04 \x01(\x0b\x32\x10.argus.v1.Device\x12$\n\x08location\x18\x05 \x01(\x0b\x32\x12.argus.v1.Location\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x10last_active_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x10idle_expire_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x38\n\x14\x61\x62solute_expire_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tauth_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0b\n\x03\x61\x63r\x18\x0b \x01(\t\x12\x0b\n\x03\x61mr\x18\x0c \x03(\t\x12,\n\x08\x65nd_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\nend_reason\x18\x0e \x01(\x0e\x32\x13.argus.v1.EndReason\x12\x18\n\x0btrust_score\x18\x0f \x01(\rH\x00\x88\x01\x01\x12\x0f\n\x07\x63urrent\x18\x10 \x01(\x08\x12\x0c\n\x04\x65tag\x18\x11 \x01(\t\x12\x12\n\nip_address\x18\x12 \x01(\t\x12*\n\x0e\x65nded_by_limit\x18\x13 \x01(\x0b\x32\x12.argus.v1.LimitEndB\x0e\n\x0c_trust_score\"k\n\x08LimitEnd\x12\x14\n\x0cpolicy_field\x18\x01 \x01(\t\x12\x0c\n\x04most\x18\x02 \x01(\r\x12\x10\n\x08on_limit\x18\x03 \x01(\t\x12\x14\n\x0c\x64\x65vice_class\x18\x04 \x01(\t\x12\x13\n\x0bnew_session\x18\x05 \x01(\t*[\n\x0b\x43onsistency\x12\x1b\n\x17\x43ONSISTENCY_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43ONSISTENCY_BOUNDED\x10\x01\x12\x16\n\x12\x43ONSISTENCY_STRONG\x10\x02*M\n\x08\x41\x63tivity\x12\x18\n\x14\x41\x43TIVITY_UNSPECIFIED\x10\x00\x12\x11\n\rACTIVITY_USER\x10\x01\x12\x14\n\x10\x41\x43TIVITY_PASSIVE\x10\x02*}\n\x0cSessionState\x12\x1d\n\x19SESSION_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14SESSION_STATE_ACTIVE\x10\x01\x12\x1b\n\x17SESSION_STATE_CONTESTED\x10\x02\x12\x17\n\x13SESSION_STATE_ENDED\x10\x03*\xaa\x03\n\tEndReason\x12\x1a\n\x16\x45ND_REASON_UNSPECIFIED\x10\x00\x12\x19\n\x15\x45ND_REASON_SIGNED_OUT\x10\x01\x12\x1c\n\x18\x45ND_REASON_ENDED_BY_USER\x10\x02\x12\x1d\n\x19\x45ND_REASON_ENDED_BY_ADMIN\x10\x03\x12\x1b\n\x17\x45ND_REASON_IDLE_TIMEOUT\x10\x04\x12\x1f\n\x1b\x45ND_REASON_ABSOLUTE_TIMEOUT\x10\x05\x12\x14\n\x10\x45ND_REASON_LIMIT\x10\x06\x12\x1c\n\x18\x45ND_REASON_USER_DISABLED\x10\x07\x12\x1b\n\x17\x45ND_REASON_USER_DELETED\x10\x08\x12\x1a\n\x16\x45ND_REASON_CLIENT_WIDE\x10\t\x12\x1a\n\x16\x45ND_REASON_TENANT_WIDE\x10\n\x12\x1c\n\x18\x45ND_REASON_TOKEN_REVOKED\x10\x0b\x12\x15\n\x11\x45ND_REASON_REPLAY\x10\x0c\x12\x13\n\x0f\x45ND_REASON_RISK\x10\r\x12\x18\n\x14\x45ND_REASON_USER_WIDE\x10\x0e*q\n\x10TerminationState\x12!\n\x1dTERMINATION_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17TERMINATION_STATE_ENDED\x10\x01\x12\x1d\n\x19TERMINATION_STATE_PENDING\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14\x61rgus/v1/types.proto\x12\x08\x61rgus.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa9\x02\n\rClientContext\x12\x12\n\nip_address\x18\x01 \x01(\t\x12\x12\n\nuser_agent\x18\x02 \x01(\t\x12\x11\n\ttls_print\x18\x03 \x01(\t\x12\x17\n\x0finstallation_id\x18\x04 \x01(\t\x12\x17\n\x0f\x61\x63\x63\x65pt_language\x18\x05 \x01(\t\x12+\n\x0c\x63lient_hints\x18\x06 \x01(\x0b\x32\x15.argus.v1.ClientHints\x12=\n\x0b\x66ingerprint\x18\x07 \x03(\x0b\x32(.argus.v1.ClientContext.FingerprintEntry\x12\x0b\n\x03\x61pp\x18\x08 \x01(\t\x1a\x32\n\x10\x46ingerprintEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x7f\n\x0b\x43lientHints\x12\n\n\x02ua\x18\x01 \x01(\t\x12\x19\n\x11\x66ull_version_list\x18\x02 \x01(\t\x12\x10\n\x08platform\x18\x03 \x01(\t\x12\x18\n\x10platform_version\x18\x04 \x01(\t\x12\x0e\n\x06mobile\x18\x05 \x01(\t\x12\r\n\x05model\x18\x06 \x01(\t\"W\n\x05Proof\x12#\n\x04\x64pop\x18\x01 \x01(\x0b\x32\x13.argus.v1.DpopProofH\x00\x12!\n\x17mtls_certificate_sha256\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04kind\"D\n\tDpopProof\x12\x10\n\x03jwt\x18\x01 \x01(\tB\x03\x80\x01\x01\x12\x13\n\x0bhttp_method\x18\x02 \x01(\t\x12\x10\n\x08http_uri\x18\x03 \x01(\t\"9\n\x0c\x43onfirmation\x12\r\n\x03jkt\x18\x01 \x01(\tH\x00\x12\x12\n\x08x5t_s256\x18\x02 \x01(\tH\x00\x42\x06\n\x04kind\"\xe1\x01\n\x08TokenSet\x12\x19\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\tB\x03\x80\x01\x01\x12\x12\n\ntoken_type\x18\x02 \x01(\t\x12-\n\nexpires_in\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1a\n\rrefresh_token\x18\x04 \x01(\tB\x03\x80\x01\x01\x12\x35\n\x12refresh_expires_in\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\r\n\x05scope\x18\x06 \x01(\t\x12\x15\n\x08id_token\x18\x07 \x01(\tB\x03\x80\x01\x01\"\xa3\x01\n\x06\x44\x65vice\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x0c\n\x04type\x18\x03 \x01(\t\x12\n\n\x02os\x18\x04 \x01(\t\x12\x0f\n\x07\x62rowser\x18\x05 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x06 \x01(\t\x12\x12\n\nos_version\x18\x07 \x01(\t\x12\x17\n\x0f\x62rowser_version\x18\x08 \x01(\t\x12\x0b\n\x03\x61pp\x18\t \x01(\t\"\x8a\x01\n\x08Location\x12\x0f\n\x07\x63ountry\x18\x01 \x01(\t\x12\x0c\n\x04\x63ity\x18\x02 \x01(\t\x12\x11\n\tradius_km\x18\x03 \x01(\r\x12\x0b\n\x03\x61sn\x18\x04 \x01(\r\x12\x10\n\x08\x61sn_name\x18\x05 \x01(\t\x12-\n\rnetwork_class\x18\x06 \x01(\x0e\x32\x16.argus.v1.NetworkClass\"\x99\x05\n\x07Session\x12\x0c\n\x04name\x18\x01 \x01(\t\x12%\n\x05state\x18\x02 \x01(\x0e\x32\x16.argus.v1.SessionState\x12\x11\n\tclient_id\x18\x03 \x01(\t\x12 \n\x06\x64\x65vice\x18\x04 \x01(\x0b\x32\x10.argus.v1.Device\x12$\n\x08location\x18\x05 \x01(\x0b\x32\x12.argus.v1.Location\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x10last_active_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x10idle_expire_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x38\n\x14\x61\x62solute_expire_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tauth_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0b\n\x03\x61\x63r\x18\x0b \x01(\t\x12\x0b\n\x03\x61mr\x18\x0c \x03(\t\x12,\n\x08\x65nd_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\nend_reason\x18\x0e \x01(\x0e\x32\x13.argus.v1.EndReason\x12\x18\n\x0btrust_score\x18\x0f \x01(\rH\x00\x88\x01\x01\x12\x0f\n\x07\x63urrent\x18\x10 \x01(\x08\x12\x0c\n\x04\x65tag\x18\x11 \x01(\t\x12\x12\n\nip_address\x18\x12 \x01(\t\x12*\n\x0e\x65nded_by_limit\x18\x13 \x01(\x0b\x32\x12.argus.v1.LimitEndB\x0e\n\x0c_trust_score\"k\n\x08LimitEnd\x12\x14\n\x0cpolicy_field\x18\x01 \x01(\t\x12\x0c\n\x04most\x18\x02 \x01(\r\x12\x10\n\x08on_limit\x18\x03 \x01(\t\x12\x14\n\x0c\x64\x65vice_class\x18\x04 \x01(\t\x12\x13\n\x0bnew_session\x18\x05 \x01(\t*[\n\x0b\x43onsistency\x12\x1b\n\x17\x43ONSISTENCY_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43ONSISTENCY_BOUNDED\x10\x01\x12\x16\n\x12\x43ONSISTENCY_STRONG\x10\x02*M\n\x08\x41\x63tivity\x12\x18\n\x14\x41\x43TIVITY_UNSPECIFIED\x10\x00\x12\x11\n\rACTIVITY_USER\x10\x01\x12\x14\n\x10\x41\x43TIVITY_PASSIVE\x10\x02*}\n\x0cSessionState\x12\x1d\n\x19SESSION_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14SESSION_STATE_ACTIVE\x10\x01\x12\x1b\n\x17SESSION_STATE_CONTESTED\x10\x02\x12\x17\n\x13SESSION_STATE_ENDED\x10\x03*\xaa\x03\n\tEndReason\x12\x1a\n\x16\x45ND_REASON_UNSPECIFIED\x10\x00\x12\x19\n\x15\x45ND_REASON_SIGNED_OUT\x10\x01\x12\x1c\n\x18\x45ND_REASON_ENDED_BY_USER\x10\x02\x12\x1d\n\x19\x45ND_REASON_ENDED_BY_ADMIN\x10\x03\x12\x1b\n\x17\x45ND_REASON_IDLE_TIMEOUT\x10\x04\x12\x1f\n\x1b\x45ND_REASON_ABSOLUTE_TIMEOUT\x10\x05\x12\x14\n\x10\x45ND_REASON_LIMIT\x10\x06\x12\x1c\n\x18\x45ND_REASON_USER_DISABLED\x10\x07\x12\x1b\n\x17\x45ND_REASON_USER_DELETED\x10\x08\x12\x1a\n\x16\x45ND_REASON_CLIENT_WIDE\x10\t\x12\x1a\n\x16\x45ND_REASON_TENANT_WIDE\x10\n\x12\x1c\n\x18\x45ND_REASON_TOKEN_REVOKED\x10\x0b\x12\x15\n\x11\x45ND_REASON_REPLAY\x10\x0c\x12\x13\n\x0f\x45ND_REASON_RISK\x10\r\x12\x18\n\x14\x45ND_REASON_USER_WIDE\x10\x0e*q\n\x10TerminationState\x12!\n\x1dTERMINATION_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17TERMINATION_STATE_ENDED\x10\x01\x12\x1d\n\x19TERMINATION_STATE_PENDING\x10\x02*\x80\x01\n\x0cNetworkClass\x12\x1d\n\x19NETWORK_CLASS_UNSPECIFIED\x10\x00\x12\x18\n\x14NETWORK_CLASS_ACCESS\x10\x01\x12\x19\n\x15NETWORK_CLASS_HOSTING\x10\x02\x12\x1c\n\x18NETWORK_CLASS_ANONYMISER\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'argus.v1.types_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_CLIENTCONTEXT_FINGERPRINTENTRY']._loaded_options = None
+  _globals['_CLIENTCONTEXT_FINGERPRINTENTRY']._serialized_options = b'8\001'
   _globals['_DPOPPROOF'].fields_by_name['jwt']._loaded_options = None
   _globals['_DPOPPROOF'].fields_by_name['jwt']._serialized_options = b'\200\001\001'
   _globals['_TOKENSET'].fields_by_name['access_token']._loaded_options = None
@@ -41,32 +43,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TOKENSET'].fields_by_name['refresh_token']._serialized_options = b'\200\001\001'
   _globals['_TOKENSET'].fields_by_name['id_token']._loaded_options = None
   _globals['_TOKENSET'].fields_by_name['id_token']._serialized_options = b'\200\001\001'
-  _globals['_CONSISTENCY']._serialized_start=1617
-  _globals['_CONSISTENCY']._serialized_end=1708
-  _globals['_ACTIVITY']._serialized_start=1710
-  _globals['_ACTIVITY']._serialized_end=1787
-  _globals['_SESSIONSTATE']._serialized_start=1789
-  _globals['_SESSIONSTATE']._serialized_end=1914
-  _globals['_ENDREASON']._serialized_start=1917
-  _globals['_ENDREASON']._serialized_end=2343
-  _globals['_TERMINATIONSTATE']._serialized_start=2345
-  _globals['_TERMINATIONSTATE']._serialized_end=2458
-  _globals['_CLIENTCONTEXT']._serialized_start=99
-  _globals['_CLIENTCONTEXT']._serialized_end=223
-  _globals['_PROOF']._serialized_start=225
-  _globals['_PROOF']._serialized_end=312
-  _globals['_DPOPPROOF']._serialized_start=314
-  _globals['_DPOPPROOF']._serialized_end=382
-  _globals['_CONFIRMATION']._serialized_start=384
-  _globals['_CONFIRMATION']._serialized_end=441
-  _globals['_TOKENSET']._serialized_start=444
-  _globals['_TOKENSET']._serialized_end=669
-  _globals['_DEVICE']._serialized_start=671
-  _globals['_DEVICE']._serialized_end=776
-  _globals['_LOCATION']._serialized_start=778
-  _globals['_LOCATION']._serialized_end=838
-  _globals['_SESSION']._serialized_start=841
-  _globals['_SESSION']._serialized_end=1506
-  _globals['_LIMITEND']._serialized_start=1508
-  _globals['_LIMITEND']._serialized_end=1615
+  _globals['_CONSISTENCY']._serialized_start=2058
+  _globals['_CONSISTENCY']._serialized_end=2149
+  _globals['_ACTIVITY']._serialized_start=2151
+  _globals['_ACTIVITY']._serialized_end=2228
+  _globals['_SESSIONSTATE']._serialized_start=2230
+  _globals['_SESSIONSTATE']._serialized_end=2355
+  _globals['_ENDREASON']._serialized_start=2358
+  _globals['_ENDREASON']._serialized_end=2784
+  _globals['_TERMINATIONSTATE']._serialized_start=2786
+  _globals['_TERMINATIONSTATE']._serialized_end=2899
+  _globals['_NETWORKCLASS']._serialized_start=2902
+  _globals['_NETWORKCLASS']._serialized_end=3030
+  _globals['_CLIENTCONTEXT']._serialized_start=100
+  _globals['_CLIENTCONTEXT']._serialized_end=397
+  _globals['_CLIENTCONTEXT_FINGERPRINTENTRY']._serialized_start=347
+  _globals['_CLIENTCONTEXT_FINGERPRINTENTRY']._serialized_end=397
+  _globals['_CLIENTHINTS']._serialized_start=399
+  _globals['_CLIENTHINTS']._serialized_end=526
+  _globals['_PROOF']._serialized_start=528
+  _globals['_PROOF']._serialized_end=615
+  _globals['_DPOPPROOF']._serialized_start=617
+  _globals['_DPOPPROOF']._serialized_end=685
+  _globals['_CONFIRMATION']._serialized_start=687
+  _globals['_CONFIRMATION']._serialized_end=744
+  _globals['_TOKENSET']._serialized_start=747
+  _globals['_TOKENSET']._serialized_end=972
+  _globals['_DEVICE']._serialized_start=975
+  _globals['_DEVICE']._serialized_end=1138
+  _globals['_LOCATION']._serialized_start=1141
+  _globals['_LOCATION']._serialized_end=1279
+  _globals['_SESSION']._serialized_start=1282
+  _globals['_SESSION']._serialized_end=1947
+  _globals['_LIMITEND']._serialized_start=1949
+  _globals['_LIMITEND']._serialized_end=2056
 # @@protoc_insertion_point(module_scope)

@@ -4,7 +4,8 @@ from itertools import chain, combinations
 
 import pytest
 
-from argus.credentials.levels import Next, Proved, SecondFactor, counting_acr, level_of, next_step
+from argus.base.policy import SecondFactor
+from argus.credentials.levels import Next, Proved, counting_acr, level_of, next_step
 
 PASSWORD = Proved(method="password")
 TOTP = Proved(method="totp")

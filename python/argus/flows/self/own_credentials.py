@@ -8,7 +8,8 @@ from argus.base.clock import Now
 from argus.base.errors import ArgusError, Code, RequestAlreadyDoneError
 from argus.base.ids import credential_name, parse_name
 from argus.base.origin import Origin
-from argus.credentials.levels import Proved, SecondFactor, counting_acr
+from argus.base.policy import SecondFactor
+from argus.credentials.levels import Proved, counting_acr
 from argus.credentials.model import Credential, CredentialNotFoundError
 from argus.credentials.passkeys.model import Begun, Passkey, Use
 from argus.credentials.recovery_codes.service import RecoveryCodes

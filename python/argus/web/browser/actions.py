@@ -7,7 +7,6 @@ changes a cookie: answers arrive in any order, and one about a session that is o
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import Final
 
 from argus.base.errors import ArgusError, Code, UnavailableError
@@ -178,7 +177,7 @@ class Actions:
             visit.tenant_id,
             _login_token(visit),
             names,
-            traits=traits_of(visit.user_agent),
+            traits=visit.traits(),
             proof=visit.proof,
             origin=visit.origin,
         )

@@ -180,12 +180,12 @@ class SessionEndpoints:
         return _progressed(visit, begun)
 
     async def _factor(self, visit: Visit, body: Body) -> Response:
-        answers = [one for one in (*METHODS, _END_SESSIONS) if one in body]
-        if len(answers) != 1:
+        answers = [one for one in METHODS if one in body]
+        if len(answers) + (_END_SESSIONS in body) != 1:
             raise InvalidFieldError("body", f"must have exactly one of {', '.join(_LONGEST)}, {_END_SESSIONS}")
-        (method,) = answers
-        if method == _END_SESSIONS:
+        if not answers:
             return _progressed(visit, await self._actions.end_sessions(visit, _named(body)))
+        (method,) = answers
         if method == "webauthn" and isinstance(body[method], dict):
             answer = json.dumps(body[method], separators=(",", ":"))
         else:
