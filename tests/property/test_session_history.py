@@ -140,6 +140,7 @@ class Lives(RuleBasedStateMachine):
         self._do(self.stack.advance(timedelta(seconds=2)))
         request = tenants.TerminateTenantSessionsRequest(name=self.api.parent)
         self._do(self.api.tenants.TerminateTenantSessions(request))
+        self.api._renew_at = None  # it ends the client's tokens, too
         self._do(self.stack.advance(timedelta(seconds=2)))
 
     @rule(by=st.sampled_from([5, 300, 900, 1300]))

@@ -12,11 +12,18 @@ from tests.support.wire import ALL_RPCS, Rpc, Wire
 from tests.support.world import World, make_world
 
 # Their answers hold a secret that is shown once.
-SECRET_ONCE: Final = {"CreateClient", "ReplaceOwnRecoveryCodes", "ReplaceRecoveryCodes", "RotateClientSecret"}
+SECRET_ONCE: Final = {
+    "CreateChannel",
+    "CreateClient",
+    "ReplaceOwnRecoveryCodes",
+    "ReplaceRecoveryCodes",
+    "RotateClientSecret",
+}
 
 MANAGED: Final = (
     *("tenants", "users", "identifiers", "groups", "group_members", "clients", "credentials", "signing_keys"),
     *("totp_secrets", "recovery_codes"),
+    *("channels", "channel_secrets", "notification_templates", "notification_preferences", "plans"),
     *("policies", "devices", "requests"),
 )
 

@@ -108,6 +108,7 @@ async def make_world(api: Api) -> World:
     own_passkey = await api.credentials.StartPasskeyEnrolment(
         credentials.StartPasskeyEnrolmentRequest(parent=user.name)
     )
+    await api.notifications.SetTemplate(notifications.SetTemplateRequest(parent=api.parent, template=_TEMPLATE))
     return World(
         tenant=api.parent,
         user=user.name,

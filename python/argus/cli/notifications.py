@@ -26,6 +26,7 @@ app = typer.Typer(
 
 _CHANNEL_COLUMNS = ("channel", "kind", "state", "url", "event_types", "failing_since", "reason")
 _DELIVERY_COLUMNS = ("delivery", "subject", "channel", "reason", "attempts", "create_time")
+_TYPES = f"Type of event, or one of {', '.join(NOUNS)} and .*; can be given often."
 _SECRET_ONCE = "The secret is shown once; Argus keeps it encrypted."  # noqa: S105  # a sentence
 
 ChannelArgument = Annotated[str, typer.Argument(help="Channel id; after -- if it begins with -.")]
@@ -46,9 +47,7 @@ def channels(tenant: TenantOption, as_json: JsonOption = False, config: ConfigOp
 def add_webhook(
     url: Annotated[str, typer.Argument(help="https://…")],
     tenant: TenantOption,
-    event_type: Annotated[
-        list[str], typer.Option(help=f'Type of event, or one of {", ".join(NOUNS)} and ".*"; can be given often.')
-    ],
+    event_type: Annotated[list[str], typer.Option(help=_TYPES)],
     display_name: Annotated[str, typer.Option(help="Name for people.")] = "",
     as_json: JsonOption = False,
     config: ConfigOption = None,

@@ -64,13 +64,11 @@ class NotificationServicer(notification_service_pb2_grpc.NotificationServiceServ
         tenant_id = validate.tenant(request.parent, "parent")
         password = validate.text(request.password, "password", _MAX_PASSWORD)
         kind, fields = channel_kind(request.channel), channel_fields(request.channel)
-        try:
-            channel, secret = await self._channels.create(
-                tenant_id, kind, fields, password=password, origin=origin_of(request)
-            )
-        except RequestAlreadyDoneError as done:
-            channel, secret = await self._channels.get(*validate.channel(done.name, "name")), ""
-        return pb.CreateChannelResponse(channel=channel_message(channel), secret=secret)
+        channel, secret = await self._channels.create(
+            tenant_id, kind, fields, password=password, origin=origin_of(request)
+        )
+        shown = "" if request.validate_only else secret
+        return pb.CreateChannelResponse(channel=channel_message(channel), secret=shown)
 
     async def GetChannel(self, request: pb.GetChannelRequest, context: Context) -> pb.GetChannelResponse:
         """Reads a channel."""
@@ -115,7 +113,8 @@ class NotificationServicer(notification_service_pb2_grpc.NotificationServiceServ
         secret, until = await self._channels.rotate_secret(
             *validate.channel(request.name, "name"), overlap=overlap, origin=origin_of(request)
         )
-        return pb.RotateChannelSecretResponse(secret=secret, previous_expire_time=validate.to_timestamp(until))
+        shown = "" if request.validate_only else secret
+        return pb.RotateChannelSecretResponse(secret=shown, previous_expire_time=validate.to_timestamp(until))
 
     async def ResumeChannel(self, request: pb.ResumeChannelRequest, context: Context) -> pb.ResumeChannelResponse:
         """Goes on with a paused channel."""
@@ -185,7 +184,7 @@ class NotificationServicer(notification_service_pb2_grpc.NotificationServiceServ
         said = wording(request.template)
         check(said)
         known = examples(said)
-        values = {name: validate.text(value, "variables", _MAX_VALUE) for name, value in request.variables.items()}
+        values = {one.name: validate.text(one.value, "variables", _MAX_VALUE) for one in request.variables}
         rendered = render(said, {**known, **{name: values[name] for name in values if name in known}})
         return pb.PreviewTemplateResponse(
             subject=rendered.subject, text=rendered.text, html=rendered.html, known_variables=sorted(known)

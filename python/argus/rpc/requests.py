@@ -28,6 +28,9 @@ _PRESENTED: Final = frozenset({"token", "access_token", "refresh_token"})
 # What a browser wrote and a caller passes on: a parser of its own says what is wrong with it.
 _JSON: Final = frozenset({"webauthn_json", "response_json"})
 _MAX_JSON: Final = 65_536
+# What has lines; what it is made of is looked at where it is kept.
+_LINES: Final = frozenset({"argus.v1.Template.text", "argus.v1.Template.html"})
+_LINE_ENDS: Final = str.maketrans("", "", "\r\n\t")
 
 M = TypeVar("M", bound=Message)
 
@@ -128,7 +131,7 @@ def _check_text(field: FieldDescriptor, value: str, path: str) -> None:
         _check_size(len(value.encode()), path, _MAX_JSON)
         return
     _check_size(len(value.encode()), path, _MAX_PAGE_TOKEN if field.name == "page_token" else MAX_TEXT)
-    if _CONTROL.search(value):
+    if _CONTROL.search(value.translate(_LINE_ENDS) if field.full_name in _LINES else value):
         raise InvalidFieldError(path, "must not have control characters")
     if field.name == "request_id" and not _REQUEST_ID.fullmatch(value):
         raise InvalidFieldError(path, "must be at most 64 of A-Z, a-z, 0-9, _ and -")

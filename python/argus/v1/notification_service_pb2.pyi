@@ -870,22 +870,14 @@ class RetryDeliveryRequest(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     NAME_FIELD_NUMBER: builtins.int
-    REQUEST_ID_FIELD_NUMBER: builtins.int
-    VALIDATE_ONLY_FIELD_NUMBER: builtins.int
     name: builtins.str
     """tenants/*/deliveries/*."""
-    request_id: builtins.str
-    """Chosen by the caller for safe retries."""
-    validate_only: builtins.bool
-    """Check everything, change nothing."""
     def __init__(
         self,
         *,
         name: builtins.str = ...,
-        request_id: builtins.str = ...,
-        validate_only: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["name", b"name", "request_id", b"request_id", "validate_only", b"validate_only"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["name", b"name"]) -> None: ...
 
 global___RetryDeliveryRequest = RetryDeliveryRequest
 
@@ -1065,22 +1057,6 @@ class PreviewTemplateRequest(google.protobuf.message.Message):
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
-    @typing.final
-    class VariablesEntry(google.protobuf.message.Message):
-        DESCRIPTOR: google.protobuf.descriptor.Descriptor
-
-        KEY_FIELD_NUMBER: builtins.int
-        VALUE_FIELD_NUMBER: builtins.int
-        key: builtins.str
-        value: builtins.str
-        def __init__(
-            self,
-            *,
-            key: builtins.str = ...,
-            value: builtins.str = ...,
-        ) -> None: ...
-        def ClearField(self, field_name: typing.Literal["key", b"key", "value", b"value"]) -> None: ...
-
     PARENT_FIELD_NUMBER: builtins.int
     TEMPLATE_FIELD_NUMBER: builtins.int
     VARIABLES_FIELD_NUMBER: builtins.int
@@ -1091,7 +1067,7 @@ class PreviewTemplateRequest(google.protobuf.message.Message):
         """The template; it need not be kept."""
 
     @property
-    def variables(self) -> google.protobuf.internal.containers.ScalarMap[builtins.str, builtins.str]:
+    def variables(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___TemplateVariable]:
         """Values in the place of the examples."""
 
     def __init__(
@@ -1099,12 +1075,34 @@ class PreviewTemplateRequest(google.protobuf.message.Message):
         *,
         parent: builtins.str = ...,
         template: global___Template | None = ...,
-        variables: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
+        variables: collections.abc.Iterable[global___TemplateVariable] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["template", b"template"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["parent", b"parent", "template", b"template", "variables", b"variables"]) -> None: ...
 
 global___PreviewTemplateRequest = PreviewTemplateRequest
+
+@typing.final
+class TemplateVariable(google.protobuf.message.Message):
+    """A variable of a template, and its value."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    VALUE_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """Its name ("device")."""
+    value: builtins.str
+    """Its value."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        value: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["name", b"name", "value", b"value"]) -> None: ...
+
+global___TemplateVariable = TemplateVariable
 
 @typing.final
 class PreviewTemplateResponse(google.protobuf.message.Message):

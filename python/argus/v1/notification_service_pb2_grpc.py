@@ -141,7 +141,7 @@ class NotificationServiceServicer(object):
     def CreateChannel(self, request, context):
         """Makes a channel. The secret of a webhook is in the answer, once.
 
-        Idempotent by `request_id`; a repeat is answered without the secret.
+        Idempotent by `request_id`: a repeat is answered REQUEST_ALREADY_DONE, for the secret is told once.
         Errors: FIELD_INVALID, ENDPOINT_REFUSED, TOO_MANY_CHANNELS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -218,7 +218,9 @@ class NotificationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def RetryDelivery(self, request, context):
-        """Sends a dead letter again, with as many tries as a new one. Errors: DELIVERY_NOT_FOUND, DELIVERY_NOT_DEAD.
+        """Sends a dead letter again, with as many tries as a new one.
+
+        A repeat changes nothing: it is answered DELIVERY_NOT_DEAD. Errors: DELIVERY_NOT_FOUND, DELIVERY_NOT_DEAD.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

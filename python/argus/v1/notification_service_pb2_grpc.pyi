@@ -34,7 +34,7 @@ class NotificationServiceStub:
     ]
     """Makes a channel. The secret of a webhook is in the answer, once.
 
-    Idempotent by `request_id`; a repeat is answered without the secret.
+    Idempotent by `request_id`: a repeat is answered REQUEST_ALREADY_DONE, for the secret is told once.
     Errors: FIELD_INVALID, ENDPOINT_REFUSED, TOO_MANY_CHANNELS.
     """
 
@@ -104,7 +104,10 @@ class NotificationServiceStub:
         argus.v1.notification_service_pb2.RetryDeliveryRequest,
         argus.v1.notification_service_pb2.RetryDeliveryResponse,
     ]
-    """Sends a dead letter again, with as many tries as a new one. Errors: DELIVERY_NOT_FOUND, DELIVERY_NOT_DEAD."""
+    """Sends a dead letter again, with as many tries as a new one.
+
+    A repeat changes nothing: it is answered DELIVERY_NOT_DEAD. Errors: DELIVERY_NOT_FOUND, DELIVERY_NOT_DEAD.
+    """
 
     SetTemplate: grpc.UnaryUnaryMultiCallable[
         argus.v1.notification_service_pb2.SetTemplateRequest,
@@ -162,7 +165,7 @@ class NotificationServiceAsyncStub:
     ]
     """Makes a channel. The secret of a webhook is in the answer, once.
 
-    Idempotent by `request_id`; a repeat is answered without the secret.
+    Idempotent by `request_id`: a repeat is answered REQUEST_ALREADY_DONE, for the secret is told once.
     Errors: FIELD_INVALID, ENDPOINT_REFUSED, TOO_MANY_CHANNELS.
     """
 
@@ -232,7 +235,10 @@ class NotificationServiceAsyncStub:
         argus.v1.notification_service_pb2.RetryDeliveryRequest,
         argus.v1.notification_service_pb2.RetryDeliveryResponse,
     ]
-    """Sends a dead letter again, with as many tries as a new one. Errors: DELIVERY_NOT_FOUND, DELIVERY_NOT_DEAD."""
+    """Sends a dead letter again, with as many tries as a new one.
+
+    A repeat changes nothing: it is answered DELIVERY_NOT_DEAD. Errors: DELIVERY_NOT_FOUND, DELIVERY_NOT_DEAD.
+    """
 
     SetTemplate: grpc.aio.UnaryUnaryMultiCallable[
         argus.v1.notification_service_pb2.SetTemplateRequest,
@@ -292,7 +298,7 @@ class NotificationServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[argus.v1.notification_service_pb2.CreateChannelResponse, collections.abc.Awaitable[argus.v1.notification_service_pb2.CreateChannelResponse]]:
         """Makes a channel. The secret of a webhook is in the answer, once.
 
-        Idempotent by `request_id`; a repeat is answered without the secret.
+        Idempotent by `request_id`: a repeat is answered REQUEST_ALREADY_DONE, for the secret is told once.
         Errors: FIELD_INVALID, ENDPOINT_REFUSED, TOO_MANY_CHANNELS.
         """
 
@@ -382,7 +388,10 @@ class NotificationServiceServicer(metaclass=abc.ABCMeta):
         request: argus.v1.notification_service_pb2.RetryDeliveryRequest,
         context: _ServicerContext,
     ) -> typing.Union[argus.v1.notification_service_pb2.RetryDeliveryResponse, collections.abc.Awaitable[argus.v1.notification_service_pb2.RetryDeliveryResponse]]:
-        """Sends a dead letter again, with as many tries as a new one. Errors: DELIVERY_NOT_FOUND, DELIVERY_NOT_DEAD."""
+        """Sends a dead letter again, with as many tries as a new one.
+
+        A repeat changes nothing: it is answered DELIVERY_NOT_DEAD. Errors: DELIVERY_NOT_FOUND, DELIVERY_NOT_DEAD.
+        """
 
     @abc.abstractmethod
     def SetTemplate(

@@ -6,7 +6,6 @@ from typing import Any
 from google.protobuf.json_format import MessageToJson
 
 from argus.base.clock import Now
-from argus.base.errors import RequestAlreadyDoneError
 from argus.base.ids import new_id
 from argus.base.origin import Origin
 from argus.flows.notifying.courier import Courier
@@ -76,15 +75,11 @@ class NotificationDesk:
             DeliveryNotFoundError: There is none of that id.
             DeliveryNotDeadError: It is no dead letter.
         """
-        try:
-            async with self._db.transaction(origin, now=self._now()) as tx:
-                await tx.claim(f"tenants/{tenant_id}/deliveries/{delivery_id}")
-                dead = await self._deliveries.revive(tx, tenant_id, delivery_id)
-                if dead.mail is not None:
-                    fields: dict[str, Any] = dict(dead.mail)
-                    await self._mails.revive(tx, tenant_id, delivery_id, MailMessage(**fields))
-        except RequestAlreadyDoneError:
-            pass
+        async with self._db.transaction(origin, now=self._now()) as tx:
+            dead = await self._deliveries.revive(tx, tenant_id, delivery_id)
+            if dead.mail is not None:
+                fields: dict[str, Any] = dict(dead.mail)
+                await self._mails.revive(tx, tenant_id, delivery_id, MailMessage(**fields))
         delivery, _ = await self._deliveries.get(tenant_id, delivery_id)
         return delivery
 

@@ -22,7 +22,7 @@ Cause = Literal["SYNTAX", "NOT_ALLOWED", "UNKNOWN_VARIABLE", "NOT_JSON", "TOO_LO
 
 LOCALES: Final = ("en", "de")
 MAX_SUBJECT: Final = 200
-MAX_TEXT: Final = 20_000
+MAX_TEXT: Final = 8000
 _DEEPEST: Final = 20
 _FILTERS: Final = frozenset({"default", "lower", "title", "trim", "upper"})
 # Texts are compared with texts or numbers: what is in order or not in order depends on the value.
