@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from argus.notifications.deliveries.model import DeliveryNotFoundError
 from argus.server.api import Api
 from argus.v1 import notification_service_pb2 as pb
 from tests.support.hooks import Hooked
@@ -72,4 +73,5 @@ async def test_a_channel_that_fails_and_is_helped(shell: Shell, api: Api, stack:
     assert await hook.deliveries(pb.DELIVERY_STATE_SENT)
     rotated = await shell.json("notifications", "rotate-secret", made["channel"])
     assert rotated["secret"] != made["secret"]
-    await shell.run("notifications", "retry", "no-such-delivery", code=3)
+    with pytest.raises(DeliveryNotFoundError):
+        await shell.run("notifications", "retry", "no-such-delivery")

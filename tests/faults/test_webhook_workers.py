@@ -41,9 +41,13 @@ async def test_one_of_three_is_killed_while_it_sends(tmp_path: Path, monkeypatch
         monkeypatch.setattr(stack.server.argus.courier, "_begin", _nothing)
         async with stack.fresh_tenant() as api:
             channel = pb.Channel(kind=pb.CHANNEL_KIND_WEBHOOK, url=endpoint.url, event_types=["user.created"])
-            await api.notifications.CreateChannel(pb.CreateChannelRequest(parent=api.parent, channel=channel))
-            for _ in range(EVENTS):
-                await api.users.CreateUser(users.CreateUserRequest(parent=api.parent))
+            made = await api.notifications.CreateChannel(pb.CreateChannelRequest(parent=api.parent, channel=channel))
+            # Nobody begins before all are there.
+            await stack.server.argus.db.execute_relaxed("UPDATE channels SET state = 'paused'")
+            for number in range(EVENTS):
+                one = users.Identifier(kind=users.IDENTIFIER_KIND_EMAIL, value=f"p{number}@example.com")
+                user = users.User(identifiers=[one])
+                await api.users.CreateUser(users.CreateUserRequest(parent=api.parent, user=user))
             endpoint.gate = asyncio.Event()
             with ExitStack() as processes:
                 running = []
@@ -52,9 +56,12 @@ async def test_one_of_three_is_killed_while_it_sends(tmp_path: Path, monkeypatch
                     folder.mkdir()
                     running.append(
                         processes.enter_context(
-                            Served(stack.settings, folder, webhook_allowed_networks=NETWORKS).running()
+                            Served(
+                                stack.settings, folder, webhook_allowed_networks=NETWORKS, webhook_timeout="30s"
+                            ).running()
                         )
                     )
+                await api.notifications.ResumeChannel(pb.ResumeChannelRequest(name=made.channel.name))
                 # Each has as many on its way as it may have.
                 await endpoint.wait_for(PROCESSES * AT_A_TIME)
                 assert len({one.id for one in endpoint.posted}) == PROCESSES * AT_A_TIME

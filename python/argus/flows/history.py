@@ -104,12 +104,11 @@ class SessionHistory:
         )
         events = list(reversed(found))
         level = _level(session, events)
-        is_over = session.end_time is not None and session.end_time <= time
-        state = SessionState.ENDED if is_over else _state(events, level)
+        end_time, end_reason = _end(session, time)
         return SessionAt(
-            state=state,
-            end_time=session.end_time if is_over else None,
-            end_reason=session.end_reason if is_over else None,
+            state=_state(events, level) if end_time is None else SessionState.ENDED,
+            end_time=end_time,
+            end_reason=end_reason,
             acr=level.acr,
             amr=level.amr,
             auth_time=level.auth_time,
@@ -117,6 +116,20 @@ class SessionHistory:
             policy=await self._policies.by_revision(tenant_id, session.policy_revision),
             events=events,
         )
+
+
+def _end(session: Session, time: datetime) -> tuple[datetime | None, EndReason | None]:
+    """When and why it was over by then; None: it was not.
+
+    A deadline that had passed counts, whoever may have ended the session after it.
+    """
+    if session.end_time is not None and session.end_time <= time:
+        return session.end_time, session.end_reason
+    if min(session.idle_deadline, session.absolute_deadline) > time:
+        return None, None
+    if session.absolute_deadline <= session.idle_deadline:
+        return session.absolute_deadline, EndReason.ABSOLUTE_TIMEOUT
+    return session.idle_deadline, EndReason.IDLE_TIMEOUT
 
 
 def _level(session: Session, events: Sequence[AuditEvent]) -> _Level:
