@@ -2,13 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from argus.base.clock import Clock, now
 from argus.rpc.validate import to_timestamp
@@ -29,6 +27,7 @@ from argus.v1 import token_service_pb2 as tokens
 from argus.v1 import types_pb2 as types
 from argus.v1 import user_service_pb2 as users
 from tests.support.authenticator import App, app_of
+from tests.support.notification_requests import NOTIFICATION_REQUESTS, TEMPLATE, create_channel
 from tests.support.passkeys import authenticator_of, enrol_passkey
 
 PASSWORD: Final = "three correct horses on one staple"
@@ -108,7 +107,7 @@ async def make_world(api: Api) -> World:
     own_passkey = await api.credentials.StartPasskeyEnrolment(
         credentials.StartPasskeyEnrolmentRequest(parent=user.name)
     )
-    await api.notifications.SetTemplate(notifications.SetTemplateRequest(parent=api.parent, template=_TEMPLATE))
+    await api.notifications.SetTemplate(notifications.SetTemplateRequest(parent=api.parent, template=TEMPLATE))
     return World(
         tenant=api.parent,
         user=user.name,
@@ -138,7 +137,7 @@ async def make_world(api: Api) -> World:
         own_app=app_of(own_totp.uri),
         own_passkey_enrolment_id=own_passkey.enrolment_id,
         own_passkey_answer=(await authenticator_of(api)).create(own_passkey.options_json),
-        channel=(await api.notifications.CreateChannel(_create_channel(api.parent))).channel.name,
+        channel=(await api.notifications.CreateChannel(create_channel(api.parent))).channel.name,
         clock=api.clock,
     )
 
@@ -179,22 +178,8 @@ def _set_policy(name: str, limit: int) -> policies.SetPolicyRequest:
     return policies.SetPolicyRequest(policy=policies.Policy(name=name, document=document), reason="made up")
 
 
-def _create_channel(parent: str) -> notifications.CreateChannelRequest:
-    # Nobody is there (RFC 2606).
-    channel = notifications.Channel(
-        kind=notifications.CHANNEL_KIND_WEBHOOK, url="https://hooks.example.invalid/", event_types=["user.imported"]
-    )
-    return notifications.CreateChannelRequest(parent=parent, channel=channel)
-
-
 def _owner(credential: str) -> str:
     return credential.partition("/credentials/")[0]
-
-
-def _timestamp(time: datetime) -> Timestamp:
-    made = Timestamp()
-    made.FromDatetime(time)
-    return made
 
 
 def _mask(*paths: str) -> FieldMask:
@@ -203,15 +188,11 @@ def _mask(*paths: str) -> FieldMask:
 
 _PHONE: Final = users.Identifier(kind=users.IDENTIFIER_KIND_PHONE, value="+4930123456")
 
-_TEMPLATE: Final = notifications.Template(
-    notice="new_device", medium=notifications.TEMPLATE_MEDIUM_MAIL, locale="en", subject="Hello", text="{{ device }}"
-)
-_PREFERENCES: Final = (notifications.Preference(notice="new_device", mail=True),)
-
 # No link has it: of those that mails bring, tests/flows/test_account_links.py holds what is so.
 _LINK: Final = "AAAAAAAAAAAAAAAAAAAAAA.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
 _REQUESTS: Final[dict[str, Callable[[World], Message]]] = {
+    **NOTIFICATION_REQUESTS,
     "StartRecovery": lambda w: accounts.StartRecoveryRequest(parent=w.tenant, identifier="owner@example.com"),
     "CompleteRecovery": lambda w: accounts.CompleteRecoveryRequest(parent=w.tenant, token=_LINK, password=NEW_PASSWORD),
     "StartRegistration": lambda w: accounts.StartRegistrationRequest(parent=w.tenant, email="new@example.com"),
@@ -284,26 +265,6 @@ _REQUESTS: Final[dict[str, Callable[[World], Message]]] = {
     "ListKeys": lambda w: keys.ListKeysRequest(parent=w.tenant),
     "RotateKey": lambda w: keys.RotateKeyRequest(parent=w.tenant, use=keys.KEY_USE_REFRESH),
     "RevokeKey": lambda w: keys.RevokeKeyRequest(name=w.key),
-    "CreateChannel": lambda w: _create_channel(w.tenant),
-    "GetChannel": lambda w: notifications.GetChannelRequest(name=w.channel),
-    "ListChannels": lambda w: notifications.ListChannelsRequest(parent=w.tenant),
-    "UpdateChannel": lambda w: notifications.UpdateChannelRequest(
-        channel=notifications.Channel(name=w.channel, display_name="Changed"), update_mask=_mask("display_name")
-    ),
-    "DeleteChannel": lambda w: notifications.DeleteChannelRequest(name=w.channel),
-    "RotateChannelSecret": lambda w: notifications.RotateChannelSecretRequest(name=w.channel),
-    "ResumeChannel": lambda w: notifications.ResumeChannelRequest(name=w.channel),
-    "TestChannel": lambda w: notifications.TestChannelRequest(name=w.channel),
-    "ListDeliveries": lambda w: notifications.ListDeliveriesRequest(parent=w.tenant),
-    # There is none: of those that there are, tests/flows/test_webhooks.py holds what is so.
-    "GetDelivery": lambda w: notifications.GetDeliveryRequest(name=f"{w.tenant}/deliveries/none"),
-    "RetryDelivery": lambda w: notifications.RetryDeliveryRequest(name=f"{w.tenant}/deliveries/none"),
-    "SetTemplate": lambda w: notifications.SetTemplateRequest(parent=w.tenant, template=_TEMPLATE),
-    "ListTemplates": lambda w: notifications.ListTemplatesRequest(parent=w.tenant),
-    "DeleteTemplate": lambda w: notifications.DeleteTemplateRequest(parent=w.tenant, template=_TEMPLATE),
-    "PreviewTemplate": lambda w: notifications.PreviewTemplateRequest(parent=w.tenant, template=_TEMPLATE),
-    "GetPreferences": lambda w: notifications.GetPreferencesRequest(name=w.user),
-    "UpdatePreferences": lambda w: notifications.UpdatePreferencesRequest(name=w.user, preferences=_PREFERENCES),
     "SnapshotRevocations": lambda w: revocations.SnapshotRevocationsRequest(parent=w.tenant),
     "WatchRevocations": lambda w: revocations.WatchRevocationsRequest(parent=w.tenant),
     "GetSelf": lambda w: self_service.GetSelfRequest(access_token=w.access_token),
@@ -334,10 +295,6 @@ _REQUESTS: Final[dict[str, Callable[[World], Message]]] = {
     ),
     "ListOwnDeviceEvents": lambda w: self_service.ListOwnDeviceEventsRequest(
         access_token=w.access_token, device_id=w.device.rpartition("/")[2]
-    ),
-    "GetOwnPreferences": lambda w: self_service.GetOwnPreferencesRequest(access_token=w.access_token),
-    "UpdateOwnPreferences": lambda w: self_service.UpdateOwnPreferencesRequest(
-        access_token=w.access_token, preferences=_PREFERENCES
     ),
     "ListOwnDevices": lambda w: self_service.ListOwnDevicesRequest(access_token=w.access_token),
     "ForgetOwnDevice": lambda w: self_service.ForgetOwnDeviceRequest(
@@ -390,8 +347,6 @@ _REQUESTS: Final[dict[str, Callable[[World], Message]]] = {
         subject=policies.PolicySubject(client=w.client, groups=["staff"]),
         facts=policies.PolicyFacts(acr=1),
     ),
-    "ListSecurityEvents": lambda w: sessions.ListSecurityEventsRequest(parent=w.user),
-    "GetSessionAt": lambda w: sessions.GetSessionAtRequest(name=w.session, time=_timestamp(now(w.clock))),
     "CreateTenant": lambda _: tenants.CreateTenantRequest(
         tenant_id="another", tenant=tenants.Tenant(display_name="Another")
     ),

@@ -126,7 +126,7 @@ async def secrets(db: Database, tenant_id: str, channel_id: str, *, now: datetim
     rows = await db.fetch_all(
         """SELECT secret_id, ciphertext, kek_id, expire_time FROM channel_secrets
             WHERE tenant_id = %s AND channel_id = %s AND (expire_time IS NULL OR expire_time > %s)
-            ORDER BY create_time DESC, secret_id""",
+            ORDER BY expire_time DESC NULLS FIRST""",
         (tenant_id, channel_id, now),
     )
     return [ChannelSecret(**{**row, "ciphertext": bytes(row["ciphertext"])}) for row in rows]
