@@ -16,6 +16,8 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.json_format import Parse
 
 from argus.base.clock import now
+from argus.base.origin import Origin
+from argus.notifications.deliveries.model import Delivery
 from argus.server.api import Api, failure_of
 from argus.v1 import events_pb2
 from argus.v1 import notification_service_pb2 as pb
@@ -252,6 +254,42 @@ async def test_a_slow_endpoint_holds_up_no_other(stack: Stack, api: Api, person:
         hook.receiver.gate.set()
         hook.receiver.gate = None
         await hook.receiver.wait_for(12)
+
+
+async def test_who_comes_too_late_says_nothing(
+    hook: Hooked, person: Person, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A delivery is of whoever has taken it last; each is taken by one at a time."""
+
+    async def nothing() -> int:
+        return 0
+
+    monkeypatch.setattr(stack.argus.courier, "_begin", nothing)
+    deliveries = stack.argus.notifications.deliveries
+    await hook.happen(person)
+
+    async def taken() -> list[Delivery]:
+        found = await deliveries.take(size=100, each=4, busy=())
+        return [one for one in found if one.channel_id == hook.channel_id]
+
+    async def says(delivery: Delivery, outcome: str) -> bool:
+        is_sent = outcome == "SENT"
+        async with stack.argus.db.transaction(
+            Origin(tenant_id=hook.api.tenant_id, actor="system:test", request_id=""), now=now(stack.private.clock)
+        ) as tx:
+            return await deliveries.note(
+                tx, delivery, outcome=outcome, duration=timedelta(0), is_sent=is_sent, is_final=not is_sent
+            )
+
+    (late,) = await taken()
+    assert await taken() == []
+    await stack.advance(timedelta(minutes=2, seconds=1))
+    (last,) = await taken()
+    assert not await says(late, "TIMEOUT")
+    assert await says(last, "SENT")
+    assert not await says(last, "TIMEOUT")
+    (found,) = await hook.deliveries()
+    assert (found.state, found.reason) == (pb.DELIVERY_STATE_SENT, "")
 
 
 async def test_a_deleted_channel_takes_what_waits_with_it(hook: Hooked, person: Person) -> None:
