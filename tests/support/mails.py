@@ -19,7 +19,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope
 logging.getLogger("mail.log").setLevel(logging.CRITICAL)
 
 _LONGEST_WAIT: Final = 30.0
-_LINK: Final = re.compile(r"https?://\S+/t/(?P<tenant>[a-z0-9-]+)/account/(?P<purpose>[a-z]+)#(?P<token>\S+)")
+_LINK: Final = re.compile(r"https?://\S+/t/(?P<tenant>[a-z0-9-]+)/account/(?P<purpose>[a-z-]+)#(?P<token>\S+)")
 _CODE: Final = re.compile(r"^\s+(\d{6})\s*$", re.MULTILINE)
 
 

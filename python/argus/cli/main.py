@@ -15,10 +15,12 @@ from argus.cli import (
     config,
     dev,
     doctor,
+    geo,
     keys,
     migrate,
     notifications,
     passkeys,
+    patch,
     policy,
     recover,
     revocations,
@@ -72,6 +74,8 @@ app.add_typer(passkeys.app, name="passkeys")
 app.add_typer(tenants.app, name="tenants")
 app.add_typer(policy.app, name="policy")
 app.add_typer(themes.app, name="themes")
+app.add_typer(geo.app, name="geo")
+app.add_typer(patch.app, name="patch")
 app.add_typer(notifications.app, name="notifications")
 app.add_typer(config.app, name="config")
 app.add_typer(bench.app, name="bench")

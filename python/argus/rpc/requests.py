@@ -62,7 +62,8 @@ def check(message: Message, prefix: str = "") -> None:
     for field, value in message.ListFields():
         path = f"{prefix}{field.name}"
         if _is_map(field):
-            raise InvalidFieldError(path, "cannot be set")
+            _check_map(field, value, path)
+            continue
         if field.is_repeated:
             _check_count(value, path)
         for where, one in _values(field, value, path):
@@ -89,6 +90,19 @@ def _check_value(field: FieldDescriptor, value: Any, path: str) -> None:
         _check_size(len(value), path, MAX_TEXT)
     elif field.name == "page_size":
         validate.page_size(value, path)
+
+
+def _check_map(field: FieldDescriptor, values: Any, path: str) -> None:
+    """Texts by their names; no request has another map."""
+    entry = field.message_type
+    if entry is None or any(one.type != FieldDescriptor.TYPE_STRING for one in entry.fields):
+        raise InvalidFieldError(path, "cannot be set")
+    _check_count(values, path)
+    for name, value in values.items():
+        for one in (name, value):
+            _check_size(len(one.encode()), path, MAX_TEXT)
+            if _CONTROL.search(one):
+                raise InvalidFieldError(path, "must not have control characters")
 
 
 def _check_message(value: Message, path: str) -> None:
