@@ -35,7 +35,7 @@ async def test_rename_and_end_a_device(person: Person, chromium: Browser, hands:
     await hands.write(person.page, "Name of the device", "My phone")
     await hands.press(person.page, "Save")
     await person.sees("My phone")
-    await expect(person.page.get_by_role("status")).to_have_text("The name is saved.")
+    await expect(person.page.get_by_role("status")).to_have_text("It is saved.")
     await hands.press(person.page, "All devices", role="link")
     await hands.press(person.page, "Sign out My phone")
     await expect(person.page.get_by_role("status")).to_have_text("The device is signed out.")

@@ -72,6 +72,9 @@ _LIBRARIES: Final = frozenset(
         *("python-urllib", "go-http-client", "axios", "node", "dart", "apache-httpclient", "libwww-perl"),
     }
 )
+# What embeds an engine may name nothing else.
+_ENGINE: Final = "WebKit"
+_ENGINE_SAID: Final = "AppleWebKit/"
 _WINDOWS_11: Final = 13
 _FREEZING_SAFARI: Final = 26
 
@@ -117,7 +120,7 @@ def traits_of(
     text, hints = _cut(user_agent), hints or Hints()
     found = parse(text) if text else Result(None, None, None, "")
     os = found.os.family if found.os else ""
-    browser = found.user_agent.family if found.user_agent else ""
+    browser = found.user_agent.family if found.user_agent else _ENGINE if _ENGINE_SAID in text else ""
     model = found.device.family if found.device else ""
     kind = _type(text, os, browser, model)
     platform = _word(hints.platform)
@@ -166,17 +169,16 @@ def _is_frozen(found: Result, text: str) -> bool:
     os, browser = found.os, found.user_agent
     if os is None:
         return False
-    # From Safari 26 on user agents say 18.6 or 18.7.
-    is_new_safari = (
-        browser is not None and browser.family.endswith("Safari") and _number(browser.major) >= _FREEZING_SAFARI
-    )
+    # From iOS 26 on user agents say 18.6 or 18.7; what embeds WebKit does not say which Safari it goes with.
+    safari = browser.major if browser is not None else None
+    is_old_safari = safari is not None and _number(safari) < _FREEZING_SAFARI
     return {
         # "Windows NT 10.0" is 10, 11 and what follows.
         "Windows": os.major == "10",
         "Mac OS X": (os.major, os.minor) == ("10", "15"),
         "Android": os.major == "10" and ("Android 10; K" in text or "Gecko/" in text),
         "Chrome OS": True,
-        "iOS": is_new_safari and os.major == "18",
+        "iOS": (os.major, os.minor) in {("18", "6"), ("18", "7")} and not is_old_safari,
     }.get(os.family, False)
 
 
