@@ -15,12 +15,12 @@ from argus.base.origin import Origin
 from argus.clients.model import Client
 from argus.devices.model import Device, DeviceTraits, Identity
 from argus.devices.sightings import Arrival, Sightings, Use
-from argus.flows.delivery import CREATION_PATIENCE, SESSION_BEGUN, ended_event, tombstones
+from argus.flows.delivery import CREATION_PATIENCE, ended_event, session_begun
 from argus.sessions.ending_store import EndingStore, UserState
 from argus.sessions.limits import LimitEnd, Limits
 from argus.sessions.live_store import LiveSessions, Reservation
 from argus.sessions.model import Session, whole_second
-from argus.sessions.outbox_store import Delivery, Notice, OutboxStore
+from argus.sessions.outbox_store import Delivery, OutboxStore
 from argus.sessions.store import SessionStore
 from argus.storage.postgres import Database, Transaction
 from argus.storage.requests import claim_all, forget, key_of
@@ -279,7 +279,10 @@ class SessionCommits:
             for one in creations:
                 _record(tx, one, victims[one.session.session_id])
             await tx.flush()
-            notices = [_notice(one, victims[one.session.session_id]) for one in creations]
+            notices = [
+                session_begun(one.session, one.reservation.lineage, victims[one.session.session_id])
+                for one in creations
+            ]
             deliveries = await self._outbox.post_all(tx, notices, wait=CREATION_PATIENCE)
         return {
             session_id: Kept(
@@ -371,16 +374,3 @@ def _record(tx: Transaction, creation: Creation, victims: Sequence[Session]) -> 
     ]
     for event in events:
         tx.record(event, time=session.create_time, origin=origin)
-
-
-def _notice(creation: Creation, victims: Sequence[Session]) -> Notice:
-    session = creation.session
-    payload = tombstones(session.user_id, victims, now=session.create_time)
-    payload["lineage"] = creation.reservation.lineage.hex()
-    return Notice(
-        tenant_id=session.tenant_id,
-        kind=SESSION_BEGUN,
-        subject=session.session_id,
-        payload=payload,
-        time=session.create_time,
-    )

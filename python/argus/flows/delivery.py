@@ -11,7 +11,7 @@ from argus.sessions.cover_store import CoverStore
 from argus.sessions.ending_store import EndingStore
 from argus.sessions.live_store import LiveSessions, record_life
 from argus.sessions.model import EndReason, Session
-from argus.sessions.outbox_store import Delivery, OutboxStore
+from argus.sessions.outbox_store import Delivery, Notice, OutboxStore
 from argus.sessions.restore_store import RestoreStore
 from argus.sessions.store import SessionStore
 from argus.storage.postgres import Database, Transaction
@@ -214,6 +214,24 @@ def tombstones(user_id: str, ended: Sequence[Session], *, now: datetime) -> dict
         if one.end_time and one.end_reason
     ]
     return {"user_id": user_id, "sessions": ends}
+
+
+def session_begun(session: Session, lineage: bytes, victims: Sequence[Session]) -> Notice:
+    """That a session is in PostgreSQL and may not have come to Redis.
+
+    Args:
+        session: The session.
+        lineage: Of the node that has its place.
+        victims: Those that made room for it.
+    """
+    payload = tombstones(session.user_id, victims, now=session.create_time) | {"lineage": lineage.hex()}
+    return Notice(
+        tenant_id=session.tenant_id,
+        kind=SESSION_BEGUN,
+        subject=session.session_id,
+        payload=payload,
+        time=session.create_time,
+    )
 
 
 def _instant(seconds: float) -> datetime:
