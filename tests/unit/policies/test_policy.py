@@ -49,6 +49,9 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
         "cookie_same_site": st.sampled_from(["lax", "strict"]),
         "self_registration": st.booleans(),
         "recovery_ends_sessions": st.booleans(),
+        "new_device_notice": st.booleans(),
+        "posture_max_age_seconds": st.integers(60, 90 * 86_400),
+        "device_trusted_for_seconds": st.integers(0, 365 * 86_400),
     }
     document = draw(st.fixed_dictionaries({}, optional=values))
     if draw(st.booleans()):
@@ -176,6 +179,9 @@ def test_the_default_is_the_documented_one() -> None:
         "script_access_token": False,
         "self_registration": False,
         "recovery_ends_sessions": True,
+        "new_device_notice": True,
+        "posture_max_age_seconds": 86400,
+        "device_trusted_for_seconds": 2592000,
     }
 
 

@@ -159,6 +159,8 @@ class DevicePages:
         member.reader.bought.require("device_names")
         session, origin = await self._own(member), member.reader.visit.origin
         name, category = (member.reader.form.get(field, "").strip() for field in ("name", "category"))
+        if name == _system(session, member.reader.locale) and _is_unnamed(session):
+            name = ""  # what stood there already, in the reader's language
         try:
             if await self._known(member, session) is not None:
                 await self._selves.devices.describe(
