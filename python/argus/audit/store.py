@@ -102,7 +102,10 @@ async def delete_before(tx: Transaction, tenant_id: str, before: datetime, *, li
 
 
 async def cut_addresses_before(tx: Transaction, tenant_id: str, before: datetime, *, limit: int) -> int:
-    """Cuts the addresses of up to `limit` older events to /24 (IPv4) or /48 (IPv6), from where it was left."""
+    """Cuts the addresses of up to `limit` older events to /24 (IPv4) or /48 (IPv6), from where it was left.
+
+    Waits for another process that is at the same: rows passed over would stay whole once it is noted how far this got.
+    """
     return await tx.execute(
         """UPDATE audit_events e
               SET ip_address = network(set_masklen(e.ip_address, CASE family(e.ip_address) WHEN 4 THEN 24 ELSE 48 END))
@@ -111,7 +114,7 @@ async def cut_addresses_before(tx: Transaction, tenant_id: str, before: datetime
                       AND time >= COALESCE(
                               (SELECT cut_time FROM audit_upkeep WHERE tenant_id = %(tenant)s), '-infinity')
                       AND masklen(ip_address) = CASE family(ip_address) WHEN 4 THEN 32 ELSE 128 END
-                    ORDER BY time, event_id LIMIT %(limit)s FOR UPDATE SKIP LOCKED) AS old
+                    ORDER BY time, event_id LIMIT %(limit)s FOR UPDATE) AS old
             WHERE e.tenant_id = old.tenant_id AND e.time = old.time AND e.event_id = old.event_id""",
         {"tenant": tenant_id, "before": before, "limit": limit},
     )

@@ -7,7 +7,7 @@ from typing import Final
 
 from argus.base.clock import Now
 from argus.base.errors import ArgusError, Code, InvalidFieldError
-from argus.credentials.levels import METHODS, Method, Proved, next_step
+from argus.credentials.levels import METHODS, Method, Proved, level_of, next_step
 from argus.credentials.service import Passwords
 from argus.flows.factors import Factors
 from argus.flows.policy_facts import facts_of_login
@@ -143,7 +143,9 @@ class Progress:
 
     async def _check_age(self, login: Login, most: timedelta) -> None:
         """Holds a password that is the only factor of a sign-in to the age that the policy sets."""
-        if not most or {Proved.from_text(text).method for text in login.proved} != {"password"}:
+        proved = [Proved.from_text(text) for text in login.proved]
+        # A code by mail beside it makes it no two factors.
+        if not most or level_of(proved).acr > 1 or all(one.method != "password" for one in proved):
             return
         password = await self._passwords.find(login.tenant_id, login.user_id)
         if password is not None and password.create_time + most <= self._now():
