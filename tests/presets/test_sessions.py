@@ -11,51 +11,80 @@ from argus.server.api import failure_of
 from argus.v1 import session_service_pb2 as sessions
 from argus.v1 import types_pb2 as types
 from tests.presets.numbers import Number, numbers_of
-from tests.presets.scene import SECOND, office_of, time_of
+from tests.presets.scene import SECOND, Office, office_of, time_of
+from tests.support.moments import check_within, in_time
 from tests.support.people import reason_of, refresh, verify
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from tests.support.stack import Stack
 
 LEEWAY = timedelta(seconds=6)
 
 
+async def last_refresh(office: Office, refresh_token: str, deadline: datetime) -> str:
+    """Refreshes a second before a deadline; returns the newer token."""
+    await office.move_to(deadline - SECOND)
+    answers: list[str] = []
+
+    async def run() -> None:
+        answers.append((await refresh(office.api, refresh_token)).tokens.refresh_token)
+
+    failure = await failure_of(run())
+    check_within(office.stack, deadline.replace(microsecond=0))
+    assert failure is None, failure
+    return answers[0]
+
+
 @pytest.mark.parametrize("number", numbers_of("idle_seconds"))
 async def test_idle(stack: Stack, number: Number) -> None:
     """A second before, the session goes on; then it is over, however often a program has refreshed it by itself."""
-    office = await office_of(stack, number)
-    await office.begin_second()
-    made = await office.vouch(await office.new_person())
-    deadline = time_of(made.session.create_time) + timedelta(seconds=number.value)
-    await office.move_to(deadline - SECOND)
-    newer = (await refresh(office.api, made.tokens.refresh_token)).tokens
-    await office.move_to(deadline)
-    failure = await failure_of(refresh(office.api, newer.refresh_token))
-    assert failure is not None
-    assert (failure.reason, failure.metadata) == ("SESSION_ENDED", {"endReason": "IDLE_TIMEOUT"})
+
+    async def attempt() -> None:
+        office = await office_of(stack, number)
+        person = await office.new_person()
+        await office.begin_second()
+        made = await office.vouch(person)
+        deadline = time_of(made.session.create_time) + timedelta(seconds=number.value)
+        newer = await last_refresh(office, made.tokens.refresh_token, deadline)
+        await office.move_to(deadline)
+        failure = await failure_of(refresh(office.api, newer))
+        assert failure is not None
+        assert (failure.reason, failure.metadata) == ("SESSION_ENDED", {"endReason": "IDLE_TIMEOUT"})
+
+    await in_time(attempt)
 
 
 @pytest.mark.parametrize("number", numbers_of("absolute_seconds"))
 async def test_absolute(stack: Stack, number: Number) -> None:
     """A second before, a session in constant use goes on; then it is over."""
-    office = await office_of(stack, number)
-    await office.begin_second()
-    made = await office.vouch(await office.new_person())
-    begun, idle = time_of(made.session.create_time), time_of(made.session.idle_expire_time)
-    deadline = begun + timedelta(seconds=number.value)
-    between = 0.9 * (idle - begun)
-    while office.now + between < deadline - SECOND:
-        await office.move_to(office.now + between)
-        touch = sessions.SessionTouch(name=made.session.name)
+
+    async def attempt() -> None:
+        office = await office_of(stack, number)
+        person = await office.new_person()
+        await office.begin_second()
+        made = await office.vouch(person)
+        begun, idle = time_of(made.session.create_time), time_of(made.session.idle_expire_time)
+        deadline = begun + timedelta(seconds=number.value)
+        await use_until(office, made.session.name, deadline - 5 * SECOND, every=0.9 * (idle - begun))
+        newer = await last_refresh(office, made.tokens.refresh_token, deadline)
+        await office.move_to(deadline)
+        assert await reason_of(refresh(office.api, newer)) in {"SESSION_ENDED", "TOKEN_INVALID"}
+        shown = await office.api.sessions.GetSession(sessions.GetSessionRequest(name=made.session.name))
+        assert shown.session.end_reason == types.END_REASON_ABSOLUTE_TIMEOUT
+
+    await in_time(attempt)
+
+
+async def use_until(office: Office, session: str, until: datetime, *, every: timedelta) -> None:
+    """Uses a session again and again, as a service reports it."""
+    while office.now + every < until:
+        await office.move_to(office.now + every)
+        touch = sessions.SessionTouch(name=session)
         touch.active_time.FromDatetime(office.now)
         request = sessions.TouchSessionsRequest(parent=office.api.parent, touches=[touch])
         assert not (await office.api.sessions.TouchSessions(request)).ended_sessions
-    await office.move_to(deadline - SECOND)
-    newer = (await refresh(office.api, made.tokens.refresh_token)).tokens
-    await office.move_to(deadline)
-    assert await reason_of(refresh(office.api, newer.refresh_token)) in {"SESSION_ENDED", "TOKEN_INVALID"}
-    shown = await office.api.sessions.GetSession(sessions.GetSessionRequest(name=made.session.name))
-    assert shown.session.end_reason == types.END_REASON_ABSOLUTE_TIMEOUT
 
 
 @pytest.mark.parametrize("number", numbers_of("access_seconds"))
