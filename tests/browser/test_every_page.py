@@ -10,9 +10,11 @@ from playwright.async_api import expect
 
 from argus.base import clock as clocks
 from argus.server.browser import browser_edge
+from argus.v1.session_service_pb2 import CreateSessionRequest
 from argus.web.issuers import Issuers
 from tests.browser.authenticators import App
 from tests.browser.hands import BY_KEYS
+from tests.support.people import context
 
 if TYPE_CHECKING:
     from playwright.async_api import Response
@@ -47,7 +49,7 @@ _INSIDE: Final = (
     "/account/security/{credential_id}",
     "/account/activity",
 )
-_ON_THE_WAY: Final = ("/sign-in/factor", "/sign-in/enrol")
+_ON_THE_WAY: Final = ("/sign-in/factor", "/sign-in/enrol", "/sign-in/sessions")
 
 
 def test_all_of_them_are_known(site: Stack) -> None:
@@ -91,6 +93,18 @@ async def test_each_of_them(site: Stack, person: Person, post: Post, hands: Hand
     await person.give_password(hands)
     await person.sees("Confirm that it's you")
     await _look(person, eyes, "/sign-in/factor")
+    await post.set_policy(session_limit=1, on_limit="ask_user")
+    await person.user.api.sessions.CreateSession(
+        CreateSessionRequest(parent=person.user.name, client_context=context())
+    )
+    await hands.write(page, "Code from your app", app.next_code())
+    await hands.press(page, "Continue")
+    await person.sees("Choose where to sign out")
+    await _look(person, eyes, "/sign-in/sessions")
+    await page.get_by_role("checkbox").focus()
+    await page.keyboard.press("Space")
+    await hands.press(page, "Sign out there and sign in here")
+    await person.sees("Your devices")
 
 
 async def _look(person: Person, eyes: Eyes, path: str, **holes: str) -> None:

@@ -7,6 +7,7 @@ from tests.mutants.model import Mutant
 _LAWS: Final = "tests/stores/test_functions.py::"
 _REBUILDS: Final = "tests/stores/test_functions_rebuild.py::"
 _STEP_UPS: Final = "tests/stores/test_functions_step_up.py::"
+_LIMITS: Final = "tests/stores/test_functions_limits.py::"
 _ROWS: Final = "tests/stores/test_rotate_rows.py::"
 
 
@@ -27,6 +28,78 @@ STORES: Final = (
   end
 """,
         "tests/stores/test_functions_limits.py::test_a_newcomer_that_was_ended_before_ends_its_victims_all_the_same",
+    ),
+    _lua(
+        "limits",
+        "client-limit-counts-all",
+        "A client's limit counts, and ends, the sessions of all clients.",
+        "(limit.kind == OF_CLIENT and entry.client == own.client)",
+        "limit.kind == OF_CLIENT",
+        _LIMITS + "test_the_tightest_limit_decides_and_ends_only_what_it_counts",
+        _LIMITS + "test_sign_ins_in_flight_count_under_their_own_client_and_class",
+    ),
+    _lua(
+        "limits",
+        "class-limit-counts-all",
+        "A limit of phones counts, and ends, desktops.",
+        "(limit.kind == OF_CLASS and entry.class == own.class)",
+        "limit.kind == OF_CLASS",
+        _LIMITS + "test_the_tightest_limit_decides_and_ends_only_what_it_counts",
+        _LIMITS + "test_sign_ins_in_flight_count_under_their_own_client_and_class",
+        _LIMITS + "test_what_the_user_has_chosen_stays_where_a_place_is_free_by_now",
+    ),
+    _lua(
+        "limits",
+        "loosest-limit-first",
+        "The widest limit chooses who makes room, and the tighter ones choose again.",
+        "return one.most < other.most or",
+        "return one.most > other.most or",
+        _LIMITS + "test_the_tightest_limit_decides_and_ends_only_what_it_counts",
+    ),
+    _lua(
+        "limits",
+        "holds-not-counted",
+        "Sign-ins in flight take no place: as many as race get in.",
+        "return #able + #counted(limit, own, holds) + 1 - limit.most, able",
+        "return #able + 1 - limit.most, able",
+        _LIMITS + "test_racing_sign_ins_never_pass_the_limit",
+        _LIMITS + "test_sign_ins_in_flight_count_under_their_own_client_and_class",
+    ),
+    _lua(
+        "limits",
+        "lost-place-not-noticed",
+        "A session whose place Redis has forgotten is written beside those that were let in since.",
+        """  elseif not has_place then
+    return 3
+""",
+        "",
+        _LIMITS + "test_a_place_that_the_store_has_forgotten_is_lost",
+        "tests/faults/test_lost_places.py::test_a_sign_in_whose_place_was_lost_begins_anew",
+    ),
+    _lua(
+        "limits",
+        "trust-does-not-fade",
+        "A session that was trusted long ago outlives one that is trusted now.",
+        "return trust * 0.5 ^ (math.max(0, now - entry.rated) / TRUST_HALVES)",
+        "return trust",
+        _LIMITS + "test_the_least_trusted_is_ended_first",
+    ),
+    _lua(
+        "limits",
+        "any-choice-is-enough",
+        "A user that ends one session, where two too many are there, gets in.",
+        "return #reached_of(limits, own, free, holds) == 0 and victims or nil",
+        "return victims",
+        _LIMITS + "test_the_user_is_asked_and_what_it_chooses_makes_room",
+        "tests/flows/test_session_limits.py::test_a_choice_that_is_not_enough_ends_nothing_and_is_asked_for_again",
+    ),
+    _lua(
+        "index",
+        "committed-sign-in-counted-twice",
+        "A rebuild keeps the hold of a sign-in that PostgreSQL has: for half a minute it takes two places.",
+        """    if holder and redis.call('HEXISTS', index, holder) == 1 then""",
+        """    if false then""",
+        _REBUILDS + "test_a_sign_in_that_postgresql_has_by_now_is_counted_once",
     ),
     _lua(
         "records",

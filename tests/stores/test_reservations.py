@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
-    invariant,
     precondition,
     rule,
     run_state_machine_as_test,
@@ -61,7 +60,7 @@ Order = Callable[[Known], tuple[Any, ...]]
 
 
 class Reservations(RuleBasedStateMachine):
-    """One user, whose limits never change."""
+    """One user, whose limits change."""
 
     valkey: Valkey
 
@@ -82,15 +81,35 @@ class Reservations(RuleBasedStateMachine):
         """What the policy says."""
         self.limits, self.strategy = limits, strategy
 
+    @rule(limits=st.fixed_dictionaries({USER: LIMITS, CLIENT: LIMITS, CLASS: LIMITS}))
+    def change(self, limits: dict[int, int]) -> None:
+        """It says something else from now on, and there may be more sessions than that."""
+        self.limits = limits
+
     @rule(
         client=st.sampled_from(CLIENTS),
         kind=st.integers(0, 2),
         trust=st.sampled_from(TRUSTS),
-        age=st.integers(0, 30) | st.integers(0, 100_000),
+        age=st.sampled_from((0, 7, 20 * 3600, 40 * 3600)),
         picks=st.lists(st.integers(0, 9), max_size=4),
+        is_slow=st.booleans(),
+        crowd=st.integers(0, 2),
     )
-    def reserve(self, client: bytes, kind: int, trust: int, age: int, picks: list[int]) -> None:
-        """Somebody signs in."""
+    def sign_in(
+        self, client: bytes, kind: int, trust: int, age: int, picks: list[int], is_slow: bool, crowd: int
+    ) -> None:
+        """Somebody signs in, at once or in two steps; some others have done so before, under no limit."""
+        limits = self.limits
+        self.limits = dict.fromkeys(limits, 0)
+        for other in range(crowd):
+            self.reserve(CLIENTS[other], (kind + other) % 3, TRUSTS[(self.born + other) % len(TRUSTS)], age * other, [])
+            self.create(-1)
+        self.limits = limits
+        if self.reserve(client, kind, trust, age, picks) and not is_slow:
+            self.create(-1)
+
+    def reserve(self, client: bytes, kind: int, trust: int, age: int, picks: list[int]) -> bool:
+        """A place, as the model says; whether there is one."""
         self.born += 1
         entry = Entry(
             moment=(self.now - 200_000) * 1000 + self.born,
@@ -119,8 +138,10 @@ class Reservations(RuleBasedStateMachine):
             assert (answer[0], dict(pairs(answer))) == (0, dict(pairs(expected)))
             newcomer.claims = [victim for victim, _ in pairs(expected)]
             self.flying[newcomer.session_id] = newcomer
+            self.check(newcomer)
         else:
             assert answer == expected
+        return bool(expected[0] == 0)
 
     @precondition(lambda self: self.flying)
     @rule(pick=st.integers(0, 99))
@@ -184,15 +205,11 @@ class Reservations(RuleBasedStateMachine):
         for victim in late.claims:
             self.sessions.pop(victim, None)
 
-    @invariant()
-    def no_limit_is_passed(self) -> None:
-        """Sessions that nobody has claimed and sign-ins in flight, of all, of each client, of each class."""
-        if not hasattr(self, "limits"):
-            return
+    def check(self, newcomer: Known) -> None:
+        """Sessions that nobody has claimed and sign-ins in flight pass no limit that the newcomer was let in under."""
         everybody = [*self.free(), *self.flying.values()]
         for kind, most in self.limits.items():
-            for one in everybody:
-                assert not most or len([other for other in everybody if counts(kind, one, other)]) <= most
+            assert not most or len([one for one in everybody if counts(kind, newcomer, one)]) <= most
 
     def judge(self, newcomer: Known, chosen: list[str]) -> list[Any]:
         """What `reserve` must answer."""
@@ -257,7 +274,7 @@ class Reservations(RuleBasedStateMachine):
 
     def take(self, known: dict[str, Known], pick: int) -> Known:
         """Any of them."""
-        return known.pop(list(known)[pick % len(known)])
+        return known.pop(list(known)[pick % len(known) if pick >= 0 else -1])
 
     def valkey_call(self, function: str, session_id: str) -> None:
         """A function on the index alone."""

@@ -123,8 +123,6 @@ class AuthenticationServicer(authentication_service_pb2_grpc.AuthenticationServi
     async def _end_sessions(
         self, tenant_id: str, login_token: str, request: pb.SubmitFactorRequest
     ) -> pb.SubmitFactorResponse:
-        if not request.end_sessions.names:
-            raise InvalidFieldError("end_sessions.names", "is required")
         step = await self._submit_factor.end_sessions(
             tenant_id,
             login_token,

@@ -22,16 +22,25 @@ def pack_entry(
     last_active_time: datetime,
     idle_deadline: datetime,
     auth_time: datetime,
-    trust: int | None = None,
-    trust_time: datetime | None = None,
+    trust: float | None = None,
 ) -> bytes:
-    """The entry of a session of which this is known; a device class's place in `DEVICE_CLASSES` is its number."""
+    """The entry of a session of which this is known; a device class's place in `DEVICE_CLASSES` is its number.
+
+    Args:
+        client_id: Its client.
+        device_type: What its device says it is.
+        create_time: When it began.
+        last_active_time: Its last use.
+        idle_deadline: When it ends without another one.
+        auth_time: When its user proved itself; from then on trust fades.
+        trust: How far it was trusted then, 0 to 100; None: nobody has rated it.
+    """
     return _LAYOUT.pack(
         epoch_milliseconds(create_time),
         hashlib.sha256(client_id.encode()).digest()[:8],
         DEVICE_CLASSES.index(device_class(device_type)),
-        _NOT_RATED if trust is None else trust,
-        epoch_seconds(trust_time or auth_time),
+        _NOT_RATED if trust is None else round(trust),
+        epoch_seconds(auth_time),
         max(epoch_seconds(idle_deadline) - epoch_seconds(last_active_time), 0),
         epoch_seconds(last_active_time),
     )

@@ -406,7 +406,7 @@ class EndSessions(google.protobuf.message.Message):
     NAMES_FIELD_NUMBER: builtins.int
     @property
     def names(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """tenants/*/users/*/sessions/*; 1 to 1000."""
+        """tenants/*/users/*/sessions/*; at most 1000. None: looks whether a place has become free."""
 
     def __init__(
         self,

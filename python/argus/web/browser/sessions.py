@@ -232,8 +232,6 @@ def _progressed(visit: Visit, progress: Progress) -> Response:
 def _named(body: Body) -> list[SessionIds]:
     """The sessions that a body names."""
     names = bodies.texts(body, _END_SESSIONS, _MAX_NAME, _MOST_ENDS)
-    if not names:
-        raise InvalidFieldError(_END_SESSIONS, "is required")
     found = []
     for place, name in enumerate(names):
         parsed = ids.parse_name("session", name)
