@@ -150,8 +150,8 @@ class SelfServicer(self_service_pb2_grpc.SelfServiceServicer):
         self, request: pb.UpdateOwnPreferencesRequest, context: Context
     ) -> pb.UpdateOwnPreferencesResponse:
         """Changes which notices the user gets."""
-        said = said_preferences(request.preferences)
         oneself, origin = await self._recognize(request)
+        said = said_preferences(request.preferences)
         try:
             found = await self._preferences.update(oneself.tenant_id, oneself.user_id, said, origin=origin)
         except RequestAlreadyDoneError:
