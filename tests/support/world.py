@@ -50,6 +50,7 @@ class World:
     client: str
     group: str
     policy: str
+    simulation: str
     key: str
     credential: str
     login: str
@@ -92,6 +93,7 @@ async def make_world(api: Api) -> World:
     group = await api.users.CreateGroup(_create_group(api.parent, "staff"))
     for limit in (9, 8):
         await api.policies.SetPolicy(_set_policy(f"{group.group.name}/policy", limit))
+    simulating = await api.policies.SimulatePolicy(_simulate_policy(api.parent))
     key_list = await api.keys.ListKeys(keys.ListKeysRequest(parent=api.parent))
     credential_list = await api.credentials.ListCredentials(credentials.ListCredentialsRequest(parent=user.name))
     enrolling = (await api.users.CreateUser(_create_user(api.parent, "enrolling@example.com"))).user
@@ -116,6 +118,7 @@ async def make_world(api: Api) -> World:
         client=client.client.name,
         group=group.group.name,
         policy=f"{group.group.name}/policy",
+        simulation=simulating.simulation.name,
         key=key_list.keys[0].name,
         credential=credential_list.credentials[0].name,
         login=another.login.name,
@@ -176,6 +179,10 @@ def _set_policy(name: str, limit: int) -> policies.SetPolicyRequest:
     document = Struct()
     document.update({"session_limit": limit})
     return policies.SetPolicyRequest(policy=policies.Policy(name=name, document=document), reason="made up")
+
+
+def _simulate_policy(parent: str) -> policies.SimulatePolicyRequest:
+    return policies.SimulatePolicyRequest(parent=parent, candidate=policies.Policy(name=f"{parent}/policy"))
 
 
 def _owner(credential: str) -> str:
@@ -347,6 +354,8 @@ _REQUESTS: Final[dict[str, Callable[[World], Message]]] = {
         subject=policies.PolicySubject(client=w.client, groups=["staff"]),
         facts=policies.PolicyFacts(acr=1),
     ),
+    "SimulatePolicy": lambda w: _simulate_policy(w.tenant),
+    "GetPolicySimulation": lambda w: policies.GetPolicySimulationRequest(name=w.simulation),
     "CreateTenant": lambda _: tenants.CreateTenantRequest(
         tenant_id="another", tenant=tenants.Tenant(display_name="Another")
     ),

@@ -106,6 +106,16 @@ class Audit:
                 await store.note_cut(tx, origin.tenant_id, before - _ON_ITS_WAY)
         return cut
 
+    async def between(
+        self, tenant_id: str, *, types: Sequence[str], after: tuple[datetime, str], until: datetime, limit: int
+    ) -> Sequence[AuditEvent]:
+        """Up to `limit` events of some types after a position (time and id) and before a time, oldest first."""
+        return await store.between(self._db, tenant_id, types=types, after=after, until=until, limit=limit)
+
+    async def count(self, tenant_id: str, *, types: Sequence[str], since: datetime, until: datetime) -> int:
+        """How many events of some types there are in a time."""
+        return await store.count(self._db, tenant_id, types=types, since=since, until=until)
+
     async def ensure_partitions(self) -> int:
         """Makes the partitions of this month and the next one where they are missing; says how many."""
         begin = _month(self._now())

@@ -129,6 +129,27 @@ async def note_cut(tx: Transaction, tenant_id: str, until: datetime) -> None:
     )
 
 
+async def between(
+    db: Database, tenant_id: str, *, types: Sequence[str], after: tuple[datetime, str], until: datetime, limit: int
+) -> list[AuditEvent]:
+    """Up to `limit` events of some types after a position and before a time, oldest first."""
+    rows = await db.fetch_page(
+        f"""{_EVENT} WHERE tenant_id = %s AND type = ANY(%s) AND (time, event_id) > (%s, %s) AND time < %s
+             ORDER BY time, event_id LIMIT %s""",
+        (tenant_id, list(types), *after, until, limit),
+    )
+    return [_event(row) for row in rows]
+
+
+async def count(db: Database, tenant_id: str, *, types: Sequence[str], since: datetime, until: datetime) -> int:
+    """How many events of some types there are in a time."""
+    row = await db.fetch_one(
+        "SELECT count(*) AS n FROM audit_events WHERE tenant_id = %s AND type = ANY(%s) AND time >= %s AND time < %s",
+        (tenant_id, list(types), since, until),
+    )
+    return 0 if row is None else int(row["n"])
+
+
 async def create_partition(tx: Transaction, *, begin: datetime, end: datetime) -> bool:
     """Makes the partition of a month; False if there is one. Rows that are there already move into it."""
     name = f"audit_events_{begin:%Y_%m}"

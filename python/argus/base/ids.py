@@ -18,6 +18,7 @@ NameKind = Literal[
     "device",
     "channel",
     "delivery",
+    "simulation",
 ]
 
 _SEGMENT: Final = r"([A-Za-z0-9_-]{1,128})"
@@ -34,6 +35,7 @@ _PATTERNS: Final[dict[NameKind, str]] = {
     "device": "tenants/*/users/*/devices/*",
     "channel": "tenants/*/channels/*",
     "delivery": "tenants/*/deliveries/*",
+    "simulation": "tenants/*/policySimulations/*",
 }
 TENANT_ID: Final = re.compile(r"[a-z][a-z0-9-]{0,30}")
 """What ids of tenants look like."""
@@ -120,3 +122,8 @@ def login_name(tenant_id: str, login_id: str) -> str:
 def device_name(tenant_id: str, user_id: str, device_id: str) -> str:
     """Resource name of a device."""
     return f"tenants/{tenant_id}/users/{user_id}/devices/{device_id}"
+
+
+def simulation_name(tenant_id: str, simulation_id: str) -> str:
+    """Resource name of a policy's simulation."""
+    return f"tenants/{tenant_id}/policySimulations/{simulation_id}"

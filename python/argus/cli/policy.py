@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from argus.base.policy import RULES
-from argus.cli.management import PAGE_SIZE, TenantOption, every, manage, origin, show, show_one
+from argus.cli.management import PAGE_SIZE, TenantOption, every, manage, origin, say, show, show_one
 from argus.cli.output import EXIT_CODES, ConfigOption, ExitCode, JsonOption, show_json
 from argus.cli.policy_files import facts_of, read_document, scope_of
+from argus.cli.policy_rows import field_rows, from_of, policy_row, report_row
 from argus.policies.conditions import Facts
-from argus.policies.decision import describe
 from argus.policies.lint import warnings
-from argus.policies.model import Document, Scope, document_faults
+from argus.policies.model import Scope, document_faults
 from argus.policies.resolve import Resolved
 from argus.policies.revisions_model import Mode, Revision, ScopePolicy
 from argus.policies.schema import json_schema
+from argus.policies.simulation_model import Report
 
 if TYPE_CHECKING:
     from argus.flows.policy_trials import Subject, Trial
@@ -92,7 +94,7 @@ def apply(
         )
 
     policy, revision = manage(config, work)
-    show_one({**_policy_row(policy), "made": revision.number}, as_json=as_json)
+    show_one({**policy_row(policy), "made": revision.number}, as_json=as_json)
 
 
 @app.command()
@@ -146,7 +148,7 @@ def activate(
             origin=origin(tenant, "policy activate"),
         )
 
-    show_one(_policy_row(manage(config, work)), as_json=as_json)
+    show_one(policy_row(manage(config, work)), as_json=as_json)
 
 
 @app.command()
@@ -164,7 +166,7 @@ def rollback(
             tenant, scope_of(scope, tenant), reason=reason, origin=origin(tenant, "policy rollback")
         )
 
-    show_one(_policy_row(manage(config, work)), as_json=as_json)
+    show_one(policy_row(manage(config, work)), as_json=as_json)
 
 
 @app.command()
@@ -182,7 +184,7 @@ def explain(
         await argus.tenants.get(tenant)
         return await argus.policy_trials.effective(tenant, _subject(client, user, group))
 
-    show(_field_rows(manage(config, work).fields), _COLUMNS, as_json=as_json)
+    show(field_rows(manage(config, work).fields), _COLUMNS, as_json=as_json)
 
 
 @app.command()
@@ -214,7 +216,7 @@ def diff(
             "field": key,
             "before": RULES[key].show(before[key].value),
             "after": RULES[key].show(one.value),
-            "from": _from(one),
+            "from": from_of(one),
         }
         for key, one in after.items()
         if one.value != before[key].value
@@ -252,6 +254,41 @@ def try_out(
         typer.echo(line)
 
 
+@app.command()
+def simulate(
+    file: FileArgument,
+    tenant: TenantOption,
+    scope: ScopeOption = "tenant",
+    since: Annotated[datetime | None, typer.Option(help="Sign-ins from here on; UTC. Default: seven days ago.")] = None,
+    until: Annotated[datetime | None, typer.Option(help="Sign-ins before this; UTC. Default: now.")] = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Says what a document would have decided of recorded sign-ins, and whom that concerns; nothing is done."""
+    document = read_document(file)
+
+    async def work(argus: Argus) -> Report:
+        await argus.tenants.get(tenant)
+        simulations = argus.policy_simulations
+        begun = await simulations.start(
+            tenant,
+            scope_of(scope, tenant),
+            document,
+            begin=None if since is None else since.replace(tzinfo=UTC),
+            end=None if until is None else until.replace(tzinfo=UTC),
+            origin=origin(tenant, "policy simulate"),
+        )
+        report = begun
+        while report.simulation.finish_time is None:
+            # A server may have it in hand, batch by batch.
+            await simulations.run_due()
+            report = await simulations.get(tenant, begun.simulation.simulation_id)
+            say(f"{report.simulation.examined} of {report.simulation.total} sign-ins")
+        return report
+
+    show_one(report_row(manage(config, work)), as_json=as_json)
+
+
 def _subject(client: str, user: str, group: Sequence[str] | None) -> Subject:
     from argus.flows.policy_trials import Subject
 
@@ -271,32 +308,3 @@ def _named(
         case "group":
             return client, user, group if group or user else [named.id]
     return client, user, group
-
-
-def _policy_row(policy: ScopePolicy) -> dict[str, Any]:
-    document: Document = policy.document
-    return {
-        "scope": f"{policy.scope.kind}:{policy.scope.id}",
-        "revision": policy.active,
-        "report_only": policy.report_only,
-        "author": policy.author,
-        "reason": policy.reason,
-        "etag": f"r{policy.version}",
-        "document": dict(document),
-    }
-
-
-def _field_rows(fields: Mapping[str, Resolved]) -> list[dict[str, Any]]:
-    return [
-        {
-            "field": key,
-            "value": RULES[key].show(one.value),
-            "from": _from(one),
-            "sources": [asdict(source) for source in one.sources],
-        }
-        for key, one in fields.items()
-    ]
-
-
-def _from(one: Resolved) -> str:
-    return " and ".join(describe(source) for source in one.sources)

@@ -11,6 +11,7 @@ from argus.policies.conditions import Facts, RuleOutcome
 from argus.policies.model import Document, Scope
 from argus.policies.resolve import Resolved, Source
 from argus.policies.revisions_model import Revision, ScopePolicy
+from argus.policies.simulation_model import Report
 from argus.rpc import validate
 from argus.v1 import policy_service_pb2 as pb
 
@@ -118,6 +119,38 @@ def facts(said: pb.PolicyFacts) -> Facts:
         device_trusted=said.device_trusted if said.HasField("device_trusted") else None,
         country=validate.text(said.country, "facts.country", _LONGEST),
         network_class=validate.text(said.network_class, "facts.network_class", _LONGEST),
+    )
+
+
+def simulation(report: Report) -> pb.PolicySimulation:
+    """A simulation with what it has found."""
+    one = report.simulation
+    tenant_id = one.tenant_id
+    return pb.PolicySimulation(
+        name=ids.simulation_name(tenant_id, one.simulation_id),
+        candidate=pb.Policy(name=policy_name(tenant_id, one.scope), document=_struct(one.document)),
+        begin_time=validate.to_timestamp(one.begin_time),
+        end_time=validate.to_timestamp(one.end_time),
+        author=one.author,
+        create_time=validate.to_timestamp(one.create_time),
+        finish_time=validate.to_timestamp(one.finish_time),
+        total_count=one.total,
+        examined_count=one.examined,
+        outcomes=[pb.SimulatedCount(label=label, count=count) for label, count in sorted(one.outcomes.items())],
+        fields=[pb.SimulatedCount(label=label, count=count) for label, count in sorted(one.fields.items())],
+        affected_user_count=report.affected,
+        affected_users=[ids.user_name(tenant_id, user_id) for user_id in report.users],
+        findings=[
+            pb.SimulatedDecision(
+                time=validate.to_timestamp(finding.time),
+                user=ids.user_name(tenant_id, finding.user_id),
+                client=ids.client_name(tenant_id, finding.client_id),
+                label=finding.label,
+                was=_struct(finding.was),
+                would=_struct(finding.would),
+            )
+            for finding in report.findings
+        ],
     )
 
 

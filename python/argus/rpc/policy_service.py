@@ -5,6 +5,7 @@ from typing import Any, Final
 import grpc
 
 from argus.base.errors import InvalidFieldError, RequestAlreadyDoneError
+from argus.flows.policy_simulation import PolicySimulations
 from argus.flows.policy_trials import PolicyTrials, Subject
 from argus.policies.model import Scope
 from argus.policies.revisions import PolicyRevisions
@@ -32,10 +33,13 @@ _MODES: Final[dict[int, Mode]] = {
 class PolicyServicer(policy_service_pb2_grpc.PolicyServiceServicer):
     """Serves `argus.v1.PolicyService`."""
 
-    def __init__(self, tenants: Tenants, policies: PolicyRevisions, trials: PolicyTrials) -> None:
+    def __init__(
+        self, tenants: Tenants, policies: PolicyRevisions, trials: PolicyTrials, simulations: PolicySimulations
+    ) -> None:
         self._tenants = tenants
         self._policies = policies
         self._trials = trials
+        self._simulations = simulations
 
     async def GetPolicy(self, request: pb.GetPolicyRequest, context: Context) -> pb.GetPolicyResponse:
         """Reads what is set for a scope."""
@@ -145,8 +149,7 @@ class PolicyServicer(policy_service_pb2_grpc.PolicyServiceServicer):
         candidate = None
         if request.HasField("candidate"):
             owner, scope = await self._scope(request.candidate.name, "candidate.name")
-            if owner != tenant_id:
-                raise InvalidFieldError("candidate.name", "must be a policy of the parent")
+            _check_owner(owner, tenant_id, "candidate.name")
             candidate = (scope, messages.document(request.candidate.document))
         trial = await self._trials.test(
             tenant_id, _subject(tenant_id, request.subject), messages.facts(request.facts), candidate=candidate
@@ -157,6 +160,32 @@ class PolicyServicer(policy_service_pb2_grpc.PolicyServiceServicer):
             fields=messages.fields(trial.explained.fields),
             rules=[messages.rule(one) for one in trial.explained.rules],
         )
+
+    async def SimulatePolicy(self, request: pb.SimulatePolicyRequest, context: Context) -> pb.SimulatePolicyResponse:
+        """Begins to try a policy on the sign-ins of a time."""
+        tenant_id = await self._tenant(request.parent, "parent")
+        owner, scope = await self._scope(request.candidate.name, "candidate.name")
+        _check_owner(owner, tenant_id, "candidate.name")
+        try:
+            report = await self._simulations.start(
+                tenant_id,
+                scope,
+                messages.document(request.candidate.document),
+                begin=validate.timestamp(request.begin_time, "begin_time") if request.HasField("begin_time") else None,
+                end=validate.timestamp(request.end_time, "end_time") if request.HasField("end_time") else None,
+                origin=origin_of(request, tenant_id=tenant_id),
+            )
+        except RequestAlreadyDoneError as done:
+            report = await self._simulations.get(tenant_id, done.name.rpartition("/")[2])
+        return pb.SimulatePolicyResponse(simulation=messages.simulation(report))
+
+    async def GetPolicySimulation(
+        self, request: pb.GetPolicySimulationRequest, context: Context
+    ) -> pb.GetPolicySimulationResponse:
+        """Reads a simulation."""
+        tenant_id, simulation_id = validate.simulation(request.name, "name", allow_system=True)
+        report = await self._simulations.get(tenant_id, simulation_id)
+        return pb.GetPolicySimulationResponse(simulation=messages.simulation(report))
 
     async def _tenant(self, name: str, field: str) -> str:
         tenant_id = validate.tenant(name, field, allow_system=True)

@@ -142,6 +142,12 @@ def delivery(text: str, field: str, *, allow_system: bool = False) -> tuple[str,
     return found[0], found[1]
 
 
+def simulation(text: str, field: str, *, allow_system: bool = False) -> tuple[str, str]:
+    """Tenant and simulation of "tenants/*/policySimulations/*"; raises as `tenant` does."""
+    found = _parse("simulation", text, field, allow_system=allow_system)
+    return found[0], found[1]
+
+
 def text(value: str, field: str, max_len: int, *, required: bool = False, min_len: int = 0) -> str:
     """`value`, if it is neither too long nor too short (in characters).
 

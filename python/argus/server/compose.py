@@ -32,6 +32,7 @@ from argus.flows.login import Logins
 from argus.flows.new_devices import CREATED, NewDevices
 from argus.flows.offline_ends import OfflineEnds
 from argus.flows.outbox import Outbox
+from argus.flows.policy_simulation import PolicySimulations
 from argus.flows.policy_trials import PolicyTrials
 from argus.flows.progress import Progress
 from argus.flows.proofs import Proofs
@@ -267,6 +268,7 @@ async def compose(
         reencryption=Reencryption(db, now, keks),
         policies=policies,
         policy_trials=PolicyTrials(policies, users, now=now),
+        policy_simulations=PolicySimulations(db, policies, audit, now=now),
         audit=audit,
         sessions=sessions,
         devices=devices,

@@ -25,6 +25,7 @@ from argus.flows.login import Logins
 from argus.flows.notifying.courier import Courier
 from argus.flows.notifying.desk import NotificationDesk
 from argus.flows.outbox import Outbox
+from argus.flows.policy_simulation import PolicySimulations
 from argus.flows.policy_trials import PolicyTrials
 from argus.flows.rebuild import Rebuild
 from argus.flows.refusals import Refusals
@@ -89,6 +90,7 @@ class Argus:
     reencryption: Reencryption
     policies: Policies
     policy_trials: PolicyTrials
+    policy_simulations: PolicySimulations
     audit: Audit
     sessions: Sessions
     devices: Devices

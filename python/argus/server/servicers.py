@@ -58,7 +58,9 @@ def make_servicers(argus: Argus) -> Mapping[str, object]:
             argus.desk,
             argus.users,
         ),
-        "argus.v1.PolicyService": PolicyServicer(argus.tenants, argus.policies.scopes, argus.policy_trials),
+        "argus.v1.PolicyService": PolicyServicer(
+            argus.tenants, argus.policies.scopes, argus.policy_trials, argus.policy_simulations
+        ),
         "argus.v1.RevocationService": RevocationServicer(argus.revocations),
         "argus.v1.SelfService": SelfServicer(
             argus.self_service, argus.notifications.preferences, Recognition(argus.hot, argus.refusals)

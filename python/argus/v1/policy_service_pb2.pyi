@@ -808,3 +808,266 @@ class TestPolicyResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["explanation", b"explanation", "fields", b"fields", "outcome", b"outcome", "rules", b"rules"]) -> None: ...
 
 global___TestPolicyResponse = TestPolicyResponse
+
+@typing.final
+class PolicySimulation(google.protobuf.message.Message):
+    """What a policy would have decided of the sign-ins of a time."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    CANDIDATE_FIELD_NUMBER: builtins.int
+    BEGIN_TIME_FIELD_NUMBER: builtins.int
+    END_TIME_FIELD_NUMBER: builtins.int
+    AUTHOR_FIELD_NUMBER: builtins.int
+    CREATE_TIME_FIELD_NUMBER: builtins.int
+    FINISH_TIME_FIELD_NUMBER: builtins.int
+    TOTAL_COUNT_FIELD_NUMBER: builtins.int
+    EXAMINED_COUNT_FIELD_NUMBER: builtins.int
+    OUTCOMES_FIELD_NUMBER: builtins.int
+    FIELDS_FIELD_NUMBER: builtins.int
+    AFFECTED_USER_COUNT_FIELD_NUMBER: builtins.int
+    AFFECTED_USERS_FIELD_NUMBER: builtins.int
+    FINDINGS_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """tenants/*/policySimulations/*."""
+    author: builtins.str
+    """Who began it."""
+    total_count: builtins.int
+    """How many sign-ins there are to be looked at."""
+    examined_count: builtins.int
+    """How many were looked at by now."""
+    affected_user_count: builtins.int
+    """How many users a sign-in of theirs would have gone otherwise for."""
+    @property
+    def candidate(self) -> global___Policy:
+        """The policy that is tried, in the place of the one that its scope has: name and document."""
+
+    @property
+    def begin_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """Sign-ins from here on are looked at."""
+
+    @property
+    def end_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """Those before this are."""
+
+    @property
+    def create_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When."""
+
+    @property
+    def finish_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When it was through; unset: it goes on."""
+
+    @property
+    def outcomes(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___SimulatedCount]:
+        """How many sign-ins by what would have become of them. SAME: what did; STEP_UP: a session began, and a higher level would
+        have had to be proved; ALLOW: the other way round; GIVEN_OTHERWISE: a session with other values; NOT_RECORDED: an older version did not keep the facts.
+        """
+
+    @property
+    def fields(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___SimulatedCount]:
+        """How many sign-ins would have met another value, by field."""
+
+    @property
+    def affected_users(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """The first hundred of them, by id: tenants/*/users/*."""
+
+    @property
+    def findings(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___SimulatedDecision]:
+        """The first hundred sign-ins that would have gone otherwise, by time."""
+
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        candidate: global___Policy | None = ...,
+        begin_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        end_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        author: builtins.str = ...,
+        create_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        finish_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        total_count: builtins.int = ...,
+        examined_count: builtins.int = ...,
+        outcomes: collections.abc.Iterable[global___SimulatedCount] | None = ...,
+        fields: collections.abc.Iterable[global___SimulatedCount] | None = ...,
+        affected_user_count: builtins.int = ...,
+        affected_users: collections.abc.Iterable[builtins.str] | None = ...,
+        findings: collections.abc.Iterable[global___SimulatedDecision] | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["begin_time", b"begin_time", "candidate", b"candidate", "create_time", b"create_time", "end_time", b"end_time", "finish_time", b"finish_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["affected_user_count", b"affected_user_count", "affected_users", b"affected_users", "author", b"author", "begin_time", b"begin_time", "candidate", b"candidate", "create_time", b"create_time", "end_time", b"end_time", "examined_count", b"examined_count", "fields", b"fields", "findings", b"findings", "finish_time", b"finish_time", "name", b"name", "outcomes", b"outcomes", "total_count", b"total_count"]) -> None: ...
+
+global___PolicySimulation = PolicySimulation
+
+@typing.final
+class SimulatedCount(google.protobuf.message.Message):
+    """A number of a simulation."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    LABEL_FIELD_NUMBER: builtins.int
+    COUNT_FIELD_NUMBER: builtins.int
+    label: builtins.str
+    """Of what."""
+    count: builtins.int
+    """How many."""
+    def __init__(
+        self,
+        *,
+        label: builtins.str = ...,
+        count: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["count", b"count", "label", b"label"]) -> None: ...
+
+global___SimulatedCount = SimulatedCount
+
+@typing.final
+class SimulatedDecision(google.protobuf.message.Message):
+    """A sign-in that would have gone otherwise."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TIME_FIELD_NUMBER: builtins.int
+    USER_FIELD_NUMBER: builtins.int
+    CLIENT_FIELD_NUMBER: builtins.int
+    LABEL_FIELD_NUMBER: builtins.int
+    WAS_FIELD_NUMBER: builtins.int
+    WOULD_FIELD_NUMBER: builtins.int
+    user: builtins.str
+    """tenants/*/users/*."""
+    client: builtins.str
+    """tenants/*/clients/*."""
+    label: builtins.str
+    """What would have become of it, as in `outcomes`."""
+    @property
+    def time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When it was."""
+
+    @property
+    def was(self) -> google.protobuf.struct_pb2.Struct:
+        """What was decided."""
+
+    @property
+    def would(self) -> google.protobuf.struct_pb2.Struct:
+        """What would have been."""
+
+    def __init__(
+        self,
+        *,
+        time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        user: builtins.str = ...,
+        client: builtins.str = ...,
+        label: builtins.str = ...,
+        was: google.protobuf.struct_pb2.Struct | None = ...,
+        would: google.protobuf.struct_pb2.Struct | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["time", b"time", "was", b"was", "would", b"would"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["client", b"client", "label", b"label", "time", b"time", "user", b"user", "was", b"was", "would", b"would"]) -> None: ...
+
+global___SimulatedDecision = SimulatedDecision
+
+@typing.final
+class SimulatePolicyRequest(google.protobuf.message.Message):
+    """Request of SimulatePolicy."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: builtins.int
+    CANDIDATE_FIELD_NUMBER: builtins.int
+    BEGIN_TIME_FIELD_NUMBER: builtins.int
+    END_TIME_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: builtins.int
+    parent: builtins.str
+    """tenants/*."""
+    request_id: builtins.str
+    """Chosen by the caller for safe retries."""
+    validate_only: builtins.bool
+    """Check everything, change nothing."""
+    @property
+    def candidate(self) -> global___Policy:
+        """The policy to be tried: name and document count."""
+
+    @property
+    def begin_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """Sign-ins from here on; unset: of the last seven days."""
+
+    @property
+    def end_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """Sign-ins before this; unset: now."""
+
+    def __init__(
+        self,
+        *,
+        parent: builtins.str = ...,
+        candidate: global___Policy | None = ...,
+        begin_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        end_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        request_id: builtins.str = ...,
+        validate_only: builtins.bool = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["begin_time", b"begin_time", "candidate", b"candidate", "end_time", b"end_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["begin_time", b"begin_time", "candidate", b"candidate", "end_time", b"end_time", "parent", b"parent", "request_id", b"request_id", "validate_only", b"validate_only"]) -> None: ...
+
+global___SimulatePolicyRequest = SimulatePolicyRequest
+
+@typing.final
+class SimulatePolicyResponse(google.protobuf.message.Message):
+    """Response of SimulatePolicy."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SIMULATION_FIELD_NUMBER: builtins.int
+    @property
+    def simulation(self) -> global___PolicySimulation:
+        """The simulation as it begins."""
+
+    def __init__(
+        self,
+        *,
+        simulation: global___PolicySimulation | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["simulation", b"simulation"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["simulation", b"simulation"]) -> None: ...
+
+global___SimulatePolicyResponse = SimulatePolicyResponse
+
+@typing.final
+class GetPolicySimulationRequest(google.protobuf.message.Message):
+    """Request of GetPolicySimulation."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """tenants/*/policySimulations/*."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["name", b"name"]) -> None: ...
+
+global___GetPolicySimulationRequest = GetPolicySimulationRequest
+
+@typing.final
+class GetPolicySimulationResponse(google.protobuf.message.Message):
+    """Response of GetPolicySimulation."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SIMULATION_FIELD_NUMBER: builtins.int
+    @property
+    def simulation(self) -> global___PolicySimulation:
+        """The simulation as it is by now."""
+
+    def __init__(
+        self,
+        *,
+        simulation: global___PolicySimulation | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["simulation", b"simulation"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["simulation", b"simulation"]) -> None: ...
+
+global___GetPolicySimulationResponse = GetPolicySimulationResponse

@@ -78,6 +78,16 @@ class PolicyServiceStub(object):
                 request_serializer=argus_dot_v1_dot_policy__service__pb2.TestPolicyRequest.SerializeToString,
                 response_deserializer=argus_dot_v1_dot_policy__service__pb2.TestPolicyResponse.FromString,
                 _registered_method=True)
+        self.SimulatePolicy = channel.unary_unary(
+                '/argus.v1.PolicyService/SimulatePolicy',
+                request_serializer=argus_dot_v1_dot_policy__service__pb2.SimulatePolicyRequest.SerializeToString,
+                response_deserializer=argus_dot_v1_dot_policy__service__pb2.SimulatePolicyResponse.FromString,
+                _registered_method=True)
+        self.GetPolicySimulation = channel.unary_unary(
+                '/argus.v1.PolicyService/GetPolicySimulation',
+                request_serializer=argus_dot_v1_dot_policy__service__pb2.GetPolicySimulationRequest.SerializeToString,
+                response_deserializer=argus_dot_v1_dot_policy__service__pb2.GetPolicySimulationResponse.FromString,
+                _registered_method=True)
 
 
 class PolicyServiceServicer(object):
@@ -149,6 +159,22 @@ class PolicyServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SimulatePolicy(self, request, context):
+        """Begins to try a policy on the sign-ins of a time, as the audit has them; nothing is done to anybody. It goes on by
+        itself, in any process: GetPolicySimulation says how far it has come and what it has found. Kept for 30 days.
+        Idempotent by `request_id`. Errors: TENANT_NOT_FOUND, FIELD_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetPolicySimulation(self, request, context):
+        """Reads a simulation. Errors: TENANT_NOT_FOUND, POLICY_SIMULATION_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PolicyServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -191,6 +217,16 @@ def add_PolicyServiceServicer_to_server(servicer, server):
                     servicer.TestPolicy,
                     request_deserializer=argus_dot_v1_dot_policy__service__pb2.TestPolicyRequest.FromString,
                     response_serializer=argus_dot_v1_dot_policy__service__pb2.TestPolicyResponse.SerializeToString,
+            ),
+            'SimulatePolicy': grpc.unary_unary_rpc_method_handler(
+                    servicer.SimulatePolicy,
+                    request_deserializer=argus_dot_v1_dot_policy__service__pb2.SimulatePolicyRequest.FromString,
+                    response_serializer=argus_dot_v1_dot_policy__service__pb2.SimulatePolicyResponse.SerializeToString,
+            ),
+            'GetPolicySimulation': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPolicySimulation,
+                    request_deserializer=argus_dot_v1_dot_policy__service__pb2.GetPolicySimulationRequest.FromString,
+                    response_serializer=argus_dot_v1_dot_policy__service__pb2.GetPolicySimulationResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -413,6 +449,60 @@ class PolicyService(object):
             '/argus.v1.PolicyService/TestPolicy',
             argus_dot_v1_dot_policy__service__pb2.TestPolicyRequest.SerializeToString,
             argus_dot_v1_dot_policy__service__pb2.TestPolicyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SimulatePolicy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/argus.v1.PolicyService/SimulatePolicy',
+            argus_dot_v1_dot_policy__service__pb2.SimulatePolicyRequest.SerializeToString,
+            argus_dot_v1_dot_policy__service__pb2.SimulatePolicyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPolicySimulation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/argus.v1.PolicyService/GetPolicySimulation',
+            argus_dot_v1_dot_policy__service__pb2.GetPolicySimulationRequest.SerializeToString,
+            argus_dot_v1_dot_policy__service__pb2.GetPolicySimulationResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -84,6 +84,21 @@ class PolicyServiceStub:
     FIELD_INVALID.
     """
 
+    SimulatePolicy: grpc.UnaryUnaryMultiCallable[
+        argus.v1.policy_service_pb2.SimulatePolicyRequest,
+        argus.v1.policy_service_pb2.SimulatePolicyResponse,
+    ]
+    """Begins to try a policy on the sign-ins of a time, as the audit has them; nothing is done to anybody. It goes on by
+    itself, in any process: GetPolicySimulation says how far it has come and what it has found. Kept for 30 days.
+    Idempotent by `request_id`. Errors: TENANT_NOT_FOUND, FIELD_INVALID.
+    """
+
+    GetPolicySimulation: grpc.UnaryUnaryMultiCallable[
+        argus.v1.policy_service_pb2.GetPolicySimulationRequest,
+        argus.v1.policy_service_pb2.GetPolicySimulationResponse,
+    ]
+    """Reads a simulation. Errors: TENANT_NOT_FOUND, POLICY_SIMULATION_NOT_FOUND."""
+
 class PolicyServiceAsyncStub:
     """Keeps policies: what a tenant, a client, a group or a user of it is held to. Of several the most specific wins field by
     field; of several groups the strictest; presets are ceilings that no scope can loosen.
@@ -149,6 +164,21 @@ class PolicyServiceAsyncStub:
     """Says what would be decided of a sign-in, and why; nothing is done. Errors: TENANT_NOT_FOUND, USER_NOT_FOUND,
     FIELD_INVALID.
     """
+
+    SimulatePolicy: grpc.aio.UnaryUnaryMultiCallable[
+        argus.v1.policy_service_pb2.SimulatePolicyRequest,
+        argus.v1.policy_service_pb2.SimulatePolicyResponse,
+    ]
+    """Begins to try a policy on the sign-ins of a time, as the audit has them; nothing is done to anybody. It goes on by
+    itself, in any process: GetPolicySimulation says how far it has come and what it has found. Kept for 30 days.
+    Idempotent by `request_id`. Errors: TENANT_NOT_FOUND, FIELD_INVALID.
+    """
+
+    GetPolicySimulation: grpc.aio.UnaryUnaryMultiCallable[
+        argus.v1.policy_service_pb2.GetPolicySimulationRequest,
+        argus.v1.policy_service_pb2.GetPolicySimulationResponse,
+    ]
+    """Reads a simulation. Errors: TENANT_NOT_FOUND, POLICY_SIMULATION_NOT_FOUND."""
 
 class PolicyServiceServicer(metaclass=abc.ABCMeta):
     """Keeps policies: what a tenant, a client, a group or a user of it is held to. Of several the most specific wins field by
@@ -231,5 +261,24 @@ class PolicyServiceServicer(metaclass=abc.ABCMeta):
         """Says what would be decided of a sign-in, and why; nothing is done. Errors: TENANT_NOT_FOUND, USER_NOT_FOUND,
         FIELD_INVALID.
         """
+
+    @abc.abstractmethod
+    def SimulatePolicy(
+        self,
+        request: argus.v1.policy_service_pb2.SimulatePolicyRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[argus.v1.policy_service_pb2.SimulatePolicyResponse, collections.abc.Awaitable[argus.v1.policy_service_pb2.SimulatePolicyResponse]]:
+        """Begins to try a policy on the sign-ins of a time, as the audit has them; nothing is done to anybody. It goes on by
+        itself, in any process: GetPolicySimulation says how far it has come and what it has found. Kept for 30 days.
+        Idempotent by `request_id`. Errors: TENANT_NOT_FOUND, FIELD_INVALID.
+        """
+
+    @abc.abstractmethod
+    def GetPolicySimulation(
+        self,
+        request: argus.v1.policy_service_pb2.GetPolicySimulationRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[argus.v1.policy_service_pb2.GetPolicySimulationResponse, collections.abc.Awaitable[argus.v1.policy_service_pb2.GetPolicySimulationResponse]]:
+        """Reads a simulation. Errors: TENANT_NOT_FOUND, POLICY_SIMULATION_NOT_FOUND."""
 
 def add_PolicyServiceServicer_to_server(servicer: PolicyServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -1,0 +1,48 @@
+"""Documents that can be set and may not say what is meant."""
+
+from typing import Any
+
+import pytest
+
+from argus.policies.lint import warnings
+from argus.policies.model import check_document
+
+
+@pytest.mark.parametrize(
+    ("document", "path", "part"),
+    [
+        ({"presets": ["pci-dss"], "idle_seconds": 3600}, "policy.idle_seconds", "no effect: pci-dss demands 15m"),
+        ({"presets": ["hipaa", "pci-dss"], "session_limit": 9}, "policy.session_limit", "pci-dss, hipaa demands 3"),
+        ({"idle_seconds": 7200, "absolute_seconds": 3600}, "policy.idle_seconds", "beyond absolute_seconds"),
+        ({"required_acr": 2, "idle_seconds": 7200}, "policy.idle_seconds", "SP 800-63B-4 recommends at level 2: 1h"),
+        ({"required_acr": 3, "absolute_seconds": 86_400}, "policy.absolute_seconds", "at level 3: 12h"),
+        (
+            {"presets": ["pci-dss"], "rules": [{"name": "a", "when": "hour < 6", "then": {"idle_seconds": 3600}}]},
+            "policy.rules[0].then.idle_seconds",
+            "no effect: pci-dss demands 15m",
+        ),
+        (
+            {"idle_seconds": 60, "rules": [{"name": "a", "when": "hour < 6", "then": {"idle_seconds": 60}}]},
+            "policy.rules[0].then.idle_seconds",
+            "what the document says for all",
+        ),
+    ],
+)
+def test_what_may_not_be_meant_is_said(document: dict[str, Any], path: str, part: str) -> None:
+    check_document(document)
+    (warning,) = warnings(document)
+    assert (warning.path, part in warning.reason) == (path, True), warning
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {},
+        {"presets": ["pci-dss"], "idle_seconds": 600, "session_limit": 1},
+        {"required_acr": 3, "idle_seconds": 900, "absolute_seconds": 43_200},
+        {"idle_seconds": 3600, "rules": [{"name": "a", "when": "device_trusted", "then": {"idle_seconds": 7200}}]},
+    ],
+)
+def test_a_document_that_says_what_it_does_is_left_alone(document: dict[str, Any]) -> None:
+    check_document(document)
+    assert not list(warnings(document))
