@@ -446,15 +446,19 @@ mod tests {
             "!(country == 'DE')",
             "hour < 6 && country == 'DE'",
         ] {
-            assert_eq!(judge(source, &[night.clone()]), unknown, "{source}");
+            assert_eq!(
+                judge(source, std::slice::from_ref(&night)),
+                unknown,
+                "{source}"
+            );
         }
         // What is decided without it is decided.
         assert_eq!(
-            judge("hour < 6 || country == 'DE'", &[night.clone()]),
+            judge("hour < 6 || country == 'DE'", std::slice::from_ref(&night)),
             Verdict::Met
         );
         assert_eq!(
-            judge("country == 'DE' || hour < 6", &[night.clone()]),
+            judge("country == 'DE' || hour < 6", std::slice::from_ref(&night)),
             Verdict::Met
         );
         assert_eq!(
