@@ -53,6 +53,13 @@ class Policy:
     idle: timedelta = span("8h", "Longest gap between two uses of a session.", least="1m", most=LONGEST_SESSION)
     absolute: timedelta = span("24h", "Longest life of a session whatever its use.", least="1m", most=LONGEST_SESSION)
     access: timedelta = span("5m", "Life of an access token.", least="30s", most=LONGEST_ACCESS_LIFE)
+    refresh: timedelta = span(
+        "0s",
+        "Longest life of a refresh token, counted from the refresh that made it; never beyond the session's end.",
+        least="1m",
+        most=LONGEST_SESSION,
+        zero="as long as the session",
+    )
     grace: timedelta = span(
         "30s",
         "How long the refresh token before the newest counts; at least 2 x request_deadline.",

@@ -196,7 +196,7 @@ PRESETS: Final[Mapping[str, Sequence[Demand]]] = {
 }
 """All presets by name, in the order of `PRESET_NAMES`."""
 
-NOT_YET_FIELDS: Final = frozenset({"refresh_seconds"})
+NOT_YET_FIELDS: Final[frozenset[str]] = frozenset()
 """What presets demand that no policy can say yet, and nothing enforces. To become empty."""
 
 

@@ -346,6 +346,7 @@ def _policy(revision: int, policy: Policy) -> engine_pb2.PolicySnapshot:
         end_on_replay=policy.reuse == "end",
         required_acr=policy.required_acr,
         second_factor=_SECOND_FACTORS.index(policy.second_factor),
+        refresh=_whole(policy.refresh),
     )
 
 

@@ -66,6 +66,8 @@ pub(crate) struct Generation {
     pub(crate) made: u32,
     /// Number of the key of its computed id.
     pub(crate) refresh_id_key: u8,
+    /// How long it lives at most; never beyond the session.
+    pub(crate) life: u32,
 }
 
 /// A token and when it ends.
@@ -117,7 +119,9 @@ impl Grant<'_> {
             number,
             made,
             refresh_id_key,
+            life,
         } = *generation;
+        let expires = self.absolute_deadline.min(made.saturating_add(life));
         let Some(ComputedIds::Good(ids)) = self.tenant.computed_ids(refresh_id_key) else {
             return Err(IssueFailure::Unknown(format!(
                 "refresh id key {refresh_id_key}"
@@ -126,7 +130,7 @@ impl Grant<'_> {
         let claims = RefreshClaims {
             issuer: self.tenant.issuer.clone(),
             subject: self.user_id.to_owned(),
-            expires: self.absolute_deadline,
+            expires,
             issued: made,
             token_id: ids.token_id(&self.session.session_id, self.session.family, number),
             client_id: self.client_id.to_owned(),
@@ -144,10 +148,7 @@ impl Grant<'_> {
             .ok_or_else(|| no_key(self.tenant))?;
         let token =
             issue_refresh(key, &claims).map_err(|error| IssueFailure::Failed(error.to_string()))?;
-        Ok(Made {
-            token,
-            expires: self.absolute_deadline,
-        })
+        Ok(Made { token, expires })
     }
 
     /// Both as OAuth 2.0 names them.
@@ -202,6 +203,7 @@ pub(crate) fn session(
         number: request.generation,
         made: request.made,
         refresh_id_key,
+        life: policy.refresh,
     };
     let access = grant.access(&request.scope, &resources, policy.access)?;
     let refresh = grant.refresh(&request.scope, &resources, &generation)?;

@@ -13,6 +13,8 @@ pub(crate) struct Policy {
     pub(crate) absolute: u32,
     /// Life of access tokens.
     pub(crate) access: u32,
+    /// Longest life of a refresh token.
+    pub(crate) refresh: u32,
     /// Grace of rotation.
     pub(crate) grace: u32,
     /// Request deadline.
@@ -39,6 +41,7 @@ impl Policy {
             idle: self.idle.min(other.idle),
             absolute: self.absolute.min(other.absolute),
             access: self.access.min(other.access),
+            refresh: self.refresh.min(other.refresh),
             grace: self.grace.min(other.grace),
             deadline: self.deadline.min(other.deadline),
             refresh_is_activity: self.refresh_is_activity && other.refresh_is_activity,
@@ -56,6 +59,10 @@ impl From<&PolicySnapshot> for Policy {
             idle: snapshot.idle,
             absolute: snapshot.absolute,
             access: snapshot.access,
+            refresh: match snapshot.refresh {
+                0 => u32::MAX,
+                life => life,
+            },
             grace: snapshot.grace,
             deadline: snapshot.deadline,
             refresh_is_activity: snapshot.refresh_is_activity,

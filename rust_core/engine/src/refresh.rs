@@ -2,7 +2,9 @@
 
 use argus_core::record::{Stored, attempt};
 use argus_core::rotation::{Presented, Verdict};
-use argus_core::token::{Acr, Expected, RefreshClaims, VerifiedRefresh, verify_refresh};
+use argus_core::token::{
+    Acr, Expected, FaultClass, RefreshClaims, VerifiedRefresh, verify_refresh,
+};
 use prost::Message as _;
 
 use crate::call::{Call, Subject};
@@ -41,6 +43,7 @@ pub(crate) async fn refresh(
         .map_err(|error| call.store_failed(error))?;
     count_what_is_clear(call, &subject, &seen.session);
     let living = state::living(call, &subject, &client, &seen)?;
+    check_life(call, &subject, &claims, &living)?;
     check_level(call, &subject, &claims, &living)?;
     let presented = presented(call, &subject, request, &claims, &living, shown.as_ref())?;
     use_proof(call, &subject, request, &claims, &living, shown.as_ref())
@@ -67,6 +70,19 @@ fn count_what_is_clear(call: &Call, subject: &Subject, session: &Stamped) {
         Ok(Stored::Living(_)) => return,
     };
     call.shared.counters.verdict(verdict);
+}
+
+/// Refuses a token that outlives what the policy allows by now.
+fn check_life(
+    call: &Call,
+    subject: &Subject,
+    claims: &RefreshClaims,
+    living: &Living,
+) -> Result<(), Stop> {
+    if call.now < claims.issued.saturating_add(living.policy.refresh) {
+        return Ok(());
+    }
+    Err(call.fault(FaultClass::Exp, None, subject))
 }
 
 /// Asks for a step-up where the policy was raised above what the session has proved: its level, or the kind of factor. Nothing is spent or

@@ -99,6 +99,7 @@ fn response(
                 number: record.generation,
                 made: record.made,
                 refresh_id_key: claims.refresh_id_key,
+                life: living.policy.refresh,
             };
             grant.refresh(&claims.scope, &claims.resources, &generation)?
         }

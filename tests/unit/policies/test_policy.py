@@ -152,6 +152,7 @@ def test_the_default_is_the_documented_one() -> None:
         "idle_seconds": 28800,
         "absolute_seconds": 86400,
         "access_seconds": 300,
+        "refresh_seconds": 0,
         "grace_seconds": 30,
         "request_deadline_seconds": 10,
         "refresh_is_activity": True,
