@@ -80,6 +80,10 @@ def test_what_is_said_of_values_is_what_they_are(layers: list[tuple[Any, dict[st
     assert policy_of(resolved) == merge(layers)
     for key, one in resolved.items():
         assert one.sources
+        if one.sources[0].kind == "bound":
+            session = resolved[one.sources[0].name]
+            assert (one.value, one.sources[1:]) == (session.value, session.sources)
+            continue
         for source in one.sources:
             if key != "presets":
                 assert _said_by(source, key, layers) == one.value
@@ -90,10 +94,6 @@ def _said_by(source: Source, key: str, layers: list[tuple[Any, dict[str, Any]]])
         return to_document(Policy())[key]
     if source.kind == "preset":
         return next(demand.value for demand in PRESETS[source.name] if demand.key == key)
-    if source.kind == "bound":
-        return to_document(merge(layers))[source.name]
-    if key in WITHIN_SESSION:  # a bound names what the session's comes from, too
-        return min(layers[int(source.name)][1].get(key, 10**9), to_document(merge(layers))["absolute_seconds"])
     kind, document = layers[int(source.name)]
     assert kind == source.kind
     return document[key]
