@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from argus.base.policy import PRESET_NAMES, RULES
+from argus.base.policy import PRESET_NAMES
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
@@ -196,15 +196,11 @@ PRESETS: Final[Mapping[str, Sequence[Demand]]] = {
 }
 """All presets by name, in the order of `PRESET_NAMES`."""
 
-NOT_YET_FIELDS: Final[frozenset[str]] = frozenset()
-"""What presets demand that no policy can say yet, and nothing enforces. To become empty."""
-
 
 def demands(presets: Sequence[str]) -> dict[str, list[tuple[str, Demand]]]:
     """What some presets demand, by field: each with the preset that it comes from."""
     found: dict[str, list[tuple[str, Demand]]] = {}
     for name in PRESET_NAMES:
         for demand in PRESETS[name] if name in presets else ():
-            if demand.key in RULES:
-                found.setdefault(demand.key, []).append((name, demand))
+            found.setdefault(demand.key, []).append((name, demand))
     return found

@@ -28,7 +28,7 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """INVALID_ARGUMENT. A field is missing or malformed. Details: BadRequest. Metadata: field."""
     ERROR_REASON_PASSWORD_REFUSED: _ErrorReason.ValueType  # 2
     """INVALID_ARGUMENT. The password breaks a rule. Details: BadRequest. Metadata: field, rule (TOO_SHORT, TOO_LONG,
-    BLOCKLISTED, CONTAINS_IDENTIFIER, NOT_UNICODE), minLength or maxLength.
+    COMPOSITION, BLOCKLISTED, CONTAINS_IDENTIFIER, NOT_UNICODE, REUSED), minLength, maxLength or passwordHistory.
     """
     ERROR_REASON_PASSWORD_HASH_REFUSED: _ErrorReason.ValueType  # 6
     """INVALID_ARGUMENT. The hash of a password can't be taken over. Details: BadRequest. Metadata: field, rule
@@ -58,8 +58,9 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """PERMISSION_DENIED. The token is good and lacks a required scope. Metadata: requiredScopes."""
     ERROR_REASON_STEP_UP_REQUIRED: _ErrorReason.ValueType  # 22
     """UNAUTHENTICATED. The subject must prove itself again or stronger (RFC 9470): StartStepUp, or sign in anew.
-    Metadata: acrValues, maxAgeSeconds
-    where they apply, cause (ACR, AUTH_AGE, FAMILY_OLDER, CONTESTED, REPLAYED, PRINT_CHANGED, ANSWER_LATE).
+    Metadata: acrValues, maxAgeSeconds, secondFactor (replay_resistant, phishing_resistant, hardware)
+    where they apply, cause (ACR, SECOND_FACTOR, AUTH_AGE, PROOF_USED, FAMILY_OLDER, CONTESTED, REPLAYED, PRINT_CHANGED,
+    ANSWER_LATE).
     """
     ERROR_REASON_TOKEN_PROOF_REQUIRED: _ErrorReason.ValueType  # 23
     """UNAUTHENTICATED. A proof of possession is missing where the token is bound, or is not good: malformed, expired,
@@ -73,9 +74,15 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     ERROR_REASON_SESSION_NOT_FOUND: _ErrorReason.ValueType  # 30
     """NOT_FOUND. No such session, or not one the caller may see. Metadata: sessionId."""
     ERROR_REASON_SESSION_ENDED: _ErrorReason.ValueType  # 31
-    """UNAUTHENTICATED. The session has ended. Metadata: endReason."""
+    """UNAUTHENTICATED. The session has ended. Metadata: endReason (LIMIT: a newer session took its place; GetSession and
+    the user's own list say under which limit, `ended_by_limit`).
+    """
     ERROR_REASON_SESSION_LIMIT_REACHED: _ErrorReason.ValueType  # 32
-    """RESOURCE_EXHAUSTED. The policy allows no further session. Metadata: limit."""
+    """RESOURCE_EXHAUSTED. The policy allows no further session (of the client, on devices of the class), and `on_limit` ends
+    none by itself, or all that could be ended are sign-ins in flight. End one of the user's sessions. Metadata: limit,
+    policyField (session_limit, client_session_limit, device_class_limits), onLimit, deviceClass where it counts one;
+    with onLimit ask_user endAtLeast and endingChoices (ids of sessions, space-separated, at most 100, the oldest first).
+    """
     ERROR_REASON_SESSION_NOT_ACTIVE: _ErrorReason.ValueType  # 33
     """FAILED_PRECONDITION. An ended session cannot be changed. Metadata: sessionId."""
     ERROR_REASON_ASSERTED_ACR_TOO_HIGH: _ErrorReason.ValueType  # 34
@@ -173,10 +180,47 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """FAILED_PRECONDITION. The tenant's policy lets nobody register."""
     ERROR_REASON_MAIL_OFF: _ErrorReason.ValueType  # 102
     """FAILED_PRECONDITION. The installation sends no mail, and this can't be done without."""
+    ERROR_REASON_FEATURE_NOT_IN_PLAN: _ErrorReason.ValueType  # 160
+    """FAILED_PRECONDITION. The tenant's plan does not have what the call needs; nothing is lost, and the same call is
+    answered once the operator has changed the plan (TenantService.SetPlan). Metadata: feature, plan, addOn (what would
+    bring it).
+    """
+    ERROR_REASON_PASSWORD_EXPIRED: _ErrorReason.ValueType  # 120
+    """FAILED_PRECONDITION. The password is right, is the only factor of the sign-in, and is older than the policy lets it
+    be: a new one is set by a recovery link. Metadata: maxAgeSeconds.
+    """
+    ERROR_REASON_DEVICE_TRUST_REFUSED: _ErrorReason.ValueType  # 140
+    """FAILED_PRECONDITION. The policy lets nobody trust a device, or not for so long. Metadata: policyField,
+    longestSeconds (0: not at all).
+    """
+    ERROR_REASON_POSTURE_REFUSED: _ErrorReason.ValueType  # 141
+    """FAILED_PRECONDITION. A report on a device is of no use: it is too old, or older than what is known. Metadata: rule
+    (TOO_OLD, SUPERSEDED), maxAgeSeconds or knownTime.
+    """
     ERROR_REASON_POLICY_REVISION_NOT_FOUND: _ErrorReason.ValueType  # 112
     """NOT_FOUND. The scope's policy has no such revision. Metadata: revision."""
     ERROR_REASON_NO_EARLIER_POLICY: _ErrorReason.ValueType  # 113
     """FAILED_PRECONDITION. No revision was in force before the one that is now: there is nothing to go back to."""
+    ERROR_REASON_CHANNEL_NOT_FOUND: _ErrorReason.ValueType  # 161
+    """NOT_FOUND. No such channel. Metadata: channelId."""
+    ERROR_REASON_TOO_MANY_CHANNELS: _ErrorReason.ValueType  # 162
+    """RESOURCE_EXHAUSTED. The tenant has as many channels as it may have: delete one. Metadata: limit."""
+    ERROR_REASON_ENDPOINT_REFUSED: _ErrorReason.ValueType  # 163
+    """INVALID_ARGUMENT. Nothing is sent to such an address. Details: BadRequest. Metadata: field, rule (SCHEME, HOST, PORT,
+    CREDENTIALS, FRAGMENT, PRIVATE_NETWORK: the operator may allow it by ARGUS_WEBHOOK_ALLOWED_NETWORKS; UNRESOLVED).
+    """
+    ERROR_REASON_DELIVERY_NOT_FOUND: _ErrorReason.ValueType  # 164
+    """NOT_FOUND. No such delivery, or it is older than the log. Metadata: deliveryId."""
+    ERROR_REASON_DELIVERY_NOT_DEAD: _ErrorReason.ValueType  # 165
+    """FAILED_PRECONDITION. Only a dead letter can be sent again. Metadata: deliveryId, state (WAITING, SENT)."""
+    ERROR_REASON_TEMPLATE_INVALID: _ErrorReason.ValueType  # 166
+    """INVALID_ARGUMENT. The template can't be used. Details: BadRequest. Metadata: field, line, cause (SYNTAX, NOT_ALLOWED,
+    UNKNOWN_VARIABLE, NOT_JSON, TOO_LONG), known (names of the variables that there are).
+    """
+    ERROR_REASON_TEMPLATE_NOT_FOUND: _ErrorReason.ValueType  # 167
+    """NOT_FOUND. The tenant has no such template of its own. Metadata: notice, medium, locale."""
+    ERROR_REASON_NOTICE_REQUIRED: _ErrorReason.ValueType  # 168
+    """FAILED_PRECONDITION. The notice protects the account: nobody can switch it off. Metadata: notice."""
     ERROR_REASON_POLICY_SIMULATION_NOT_FOUND: _ErrorReason.ValueType  # 114
     """NOT_FOUND. No such simulation of the tenant, or it was older than 30 days. Metadata: simulationId."""
 
@@ -193,7 +237,7 @@ ERROR_REASON_FIELD_INVALID: ErrorReason.ValueType  # 1
 """INVALID_ARGUMENT. A field is missing or malformed. Details: BadRequest. Metadata: field."""
 ERROR_REASON_PASSWORD_REFUSED: ErrorReason.ValueType  # 2
 """INVALID_ARGUMENT. The password breaks a rule. Details: BadRequest. Metadata: field, rule (TOO_SHORT, TOO_LONG,
-BLOCKLISTED, CONTAINS_IDENTIFIER, NOT_UNICODE), minLength or maxLength.
+COMPOSITION, BLOCKLISTED, CONTAINS_IDENTIFIER, NOT_UNICODE, REUSED), minLength, maxLength or passwordHistory.
 """
 ERROR_REASON_PASSWORD_HASH_REFUSED: ErrorReason.ValueType  # 6
 """INVALID_ARGUMENT. The hash of a password can't be taken over. Details: BadRequest. Metadata: field, rule
@@ -223,8 +267,9 @@ ERROR_REASON_TOKEN_SCOPE_MISSING: ErrorReason.ValueType  # 21
 """PERMISSION_DENIED. The token is good and lacks a required scope. Metadata: requiredScopes."""
 ERROR_REASON_STEP_UP_REQUIRED: ErrorReason.ValueType  # 22
 """UNAUTHENTICATED. The subject must prove itself again or stronger (RFC 9470): StartStepUp, or sign in anew.
-Metadata: acrValues, maxAgeSeconds
-where they apply, cause (ACR, AUTH_AGE, FAMILY_OLDER, CONTESTED, REPLAYED, PRINT_CHANGED, ANSWER_LATE).
+Metadata: acrValues, maxAgeSeconds, secondFactor (replay_resistant, phishing_resistant, hardware)
+where they apply, cause (ACR, SECOND_FACTOR, AUTH_AGE, PROOF_USED, FAMILY_OLDER, CONTESTED, REPLAYED, PRINT_CHANGED,
+ANSWER_LATE).
 """
 ERROR_REASON_TOKEN_PROOF_REQUIRED: ErrorReason.ValueType  # 23
 """UNAUTHENTICATED. A proof of possession is missing where the token is bound, or is not good: malformed, expired,
@@ -238,9 +283,15 @@ of the fault is in the audit event only.
 ERROR_REASON_SESSION_NOT_FOUND: ErrorReason.ValueType  # 30
 """NOT_FOUND. No such session, or not one the caller may see. Metadata: sessionId."""
 ERROR_REASON_SESSION_ENDED: ErrorReason.ValueType  # 31
-"""UNAUTHENTICATED. The session has ended. Metadata: endReason."""
+"""UNAUTHENTICATED. The session has ended. Metadata: endReason (LIMIT: a newer session took its place; GetSession and
+the user's own list say under which limit, `ended_by_limit`).
+"""
 ERROR_REASON_SESSION_LIMIT_REACHED: ErrorReason.ValueType  # 32
-"""RESOURCE_EXHAUSTED. The policy allows no further session. Metadata: limit."""
+"""RESOURCE_EXHAUSTED. The policy allows no further session (of the client, on devices of the class), and `on_limit` ends
+none by itself, or all that could be ended are sign-ins in flight. End one of the user's sessions. Metadata: limit,
+policyField (session_limit, client_session_limit, device_class_limits), onLimit, deviceClass where it counts one;
+with onLimit ask_user endAtLeast and endingChoices (ids of sessions, space-separated, at most 100, the oldest first).
+"""
 ERROR_REASON_SESSION_NOT_ACTIVE: ErrorReason.ValueType  # 33
 """FAILED_PRECONDITION. An ended session cannot be changed. Metadata: sessionId."""
 ERROR_REASON_ASSERTED_ACR_TOO_HIGH: ErrorReason.ValueType  # 34
@@ -338,10 +389,47 @@ ERROR_REASON_REGISTRATION_CLOSED: ErrorReason.ValueType  # 101
 """FAILED_PRECONDITION. The tenant's policy lets nobody register."""
 ERROR_REASON_MAIL_OFF: ErrorReason.ValueType  # 102
 """FAILED_PRECONDITION. The installation sends no mail, and this can't be done without."""
+ERROR_REASON_FEATURE_NOT_IN_PLAN: ErrorReason.ValueType  # 160
+"""FAILED_PRECONDITION. The tenant's plan does not have what the call needs; nothing is lost, and the same call is
+answered once the operator has changed the plan (TenantService.SetPlan). Metadata: feature, plan, addOn (what would
+bring it).
+"""
+ERROR_REASON_PASSWORD_EXPIRED: ErrorReason.ValueType  # 120
+"""FAILED_PRECONDITION. The password is right, is the only factor of the sign-in, and is older than the policy lets it
+be: a new one is set by a recovery link. Metadata: maxAgeSeconds.
+"""
+ERROR_REASON_DEVICE_TRUST_REFUSED: ErrorReason.ValueType  # 140
+"""FAILED_PRECONDITION. The policy lets nobody trust a device, or not for so long. Metadata: policyField,
+longestSeconds (0: not at all).
+"""
+ERROR_REASON_POSTURE_REFUSED: ErrorReason.ValueType  # 141
+"""FAILED_PRECONDITION. A report on a device is of no use: it is too old, or older than what is known. Metadata: rule
+(TOO_OLD, SUPERSEDED), maxAgeSeconds or knownTime.
+"""
 ERROR_REASON_POLICY_REVISION_NOT_FOUND: ErrorReason.ValueType  # 112
 """NOT_FOUND. The scope's policy has no such revision. Metadata: revision."""
 ERROR_REASON_NO_EARLIER_POLICY: ErrorReason.ValueType  # 113
 """FAILED_PRECONDITION. No revision was in force before the one that is now: there is nothing to go back to."""
+ERROR_REASON_CHANNEL_NOT_FOUND: ErrorReason.ValueType  # 161
+"""NOT_FOUND. No such channel. Metadata: channelId."""
+ERROR_REASON_TOO_MANY_CHANNELS: ErrorReason.ValueType  # 162
+"""RESOURCE_EXHAUSTED. The tenant has as many channels as it may have: delete one. Metadata: limit."""
+ERROR_REASON_ENDPOINT_REFUSED: ErrorReason.ValueType  # 163
+"""INVALID_ARGUMENT. Nothing is sent to such an address. Details: BadRequest. Metadata: field, rule (SCHEME, HOST, PORT,
+CREDENTIALS, FRAGMENT, PRIVATE_NETWORK: the operator may allow it by ARGUS_WEBHOOK_ALLOWED_NETWORKS; UNRESOLVED).
+"""
+ERROR_REASON_DELIVERY_NOT_FOUND: ErrorReason.ValueType  # 164
+"""NOT_FOUND. No such delivery, or it is older than the log. Metadata: deliveryId."""
+ERROR_REASON_DELIVERY_NOT_DEAD: ErrorReason.ValueType  # 165
+"""FAILED_PRECONDITION. Only a dead letter can be sent again. Metadata: deliveryId, state (WAITING, SENT)."""
+ERROR_REASON_TEMPLATE_INVALID: ErrorReason.ValueType  # 166
+"""INVALID_ARGUMENT. The template can't be used. Details: BadRequest. Metadata: field, line, cause (SYNTAX, NOT_ALLOWED,
+UNKNOWN_VARIABLE, NOT_JSON, TOO_LONG), known (names of the variables that there are).
+"""
+ERROR_REASON_TEMPLATE_NOT_FOUND: ErrorReason.ValueType  # 167
+"""NOT_FOUND. The tenant has no such template of its own. Metadata: notice, medium, locale."""
+ERROR_REASON_NOTICE_REQUIRED: ErrorReason.ValueType  # 168
+"""FAILED_PRECONDITION. The notice protects the account: nobody can switch it off. Metadata: notice."""
 ERROR_REASON_POLICY_SIMULATION_NOT_FOUND: ErrorReason.ValueType  # 114
 """NOT_FOUND. No such simulation of the tenant, or it was older than 30 days. Metadata: simulationId."""
 global___ErrorReason = ErrorReason

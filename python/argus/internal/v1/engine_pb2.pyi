@@ -268,6 +268,7 @@ class PolicySnapshot(google.protobuf.message.Message):
     STRICT_FIELD_NUMBER: builtins.int
     END_ON_REPLAY_FIELD_NUMBER: builtins.int
     REQUIRED_ACR_FIELD_NUMBER: builtins.int
+    SECOND_FACTOR_FIELD_NUMBER: builtins.int
     REFRESH_FIELD_NUMBER: builtins.int
     revision: builtins.int
     """Revision, unique in the tenant."""
@@ -289,6 +290,10 @@ class PolicySnapshot(google.protobuf.message.Message):
     """A replay ends the session instead of contesting it."""
     required_acr: builtins.int
     """Lowest level that sessions may be refreshed at, 1-3; 0: any."""
+    second_factor: builtins.int
+    """Kind of second factor that counts towards it where it is above 1: 0 any, 1 replay-resistant, 2 phishing-resistant,
+    3 hardware.
+    """
     refresh: builtins.int
     """Longest life of a refresh token; 0: as long as the session."""
     def __init__(
@@ -304,9 +309,10 @@ class PolicySnapshot(google.protobuf.message.Message):
         strict: builtins.bool = ...,
         end_on_replay: builtins.bool = ...,
         required_acr: builtins.int = ...,
+        second_factor: builtins.int = ...,
         refresh: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["absolute", b"absolute", "access", b"access", "deadline", b"deadline", "end_on_replay", b"end_on_replay", "grace", b"grace", "idle", b"idle", "refresh", b"refresh", "refresh_is_activity", b"refresh_is_activity", "required_acr", b"required_acr", "revision", b"revision", "strict", b"strict"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["absolute", b"absolute", "access", b"access", "deadline", b"deadline", "end_on_replay", b"end_on_replay", "grace", b"grace", "idle", b"idle", "refresh", b"refresh", "refresh_is_activity", b"refresh_is_activity", "required_acr", b"required_acr", "revision", b"revision", "second_factor", b"second_factor", "strict", b"strict"]) -> None: ...
 
 global___PolicySnapshot = PolicySnapshot
 

@@ -119,8 +119,12 @@ pub struct PolicySnapshot {
     /// Lowest level that sessions may be refreshed at, 1-3; 0: any.
     #[prost(uint32, tag = "10")]
     pub required_acr: u32,
-    /// Longest life of a refresh token; 0: as long as the session.
+    /// Kind of second factor that counts towards it where it is above 1: 0 any, 1 replay-resistant, 2 phishing-resistant,
+    /// 3 hardware.
     #[prost(uint32, tag = "11")]
+    pub second_factor: u32,
+    /// Longest life of a refresh token; 0: as long as the session.
+    #[prost(uint32, tag = "12")]
     pub refresh: u32,
 }
 /// What the flow must do before it asks again.

@@ -13,7 +13,7 @@ pub enum ErrorReason {
     /// INVALID_ARGUMENT. A field is missing or malformed. Details: BadRequest. Metadata: field.
     FieldInvalid = 1,
     /// INVALID_ARGUMENT. The password breaks a rule. Details: BadRequest. Metadata: field, rule (TOO_SHORT, TOO_LONG,
-    /// BLOCKLISTED, CONTAINS_IDENTIFIER, NOT_UNICODE), minLength or maxLength.
+    /// COMPOSITION, BLOCKLISTED, CONTAINS_IDENTIFIER, NOT_UNICODE, REUSED), minLength, maxLength or passwordHistory.
     PasswordRefused = 2,
     /// INVALID_ARGUMENT. The hash of a password can't be taken over. Details: BadRequest. Metadata: field, rule
     /// (UNKNOWN_FORMAT, MALFORMED, TOO_COSTLY, TOO_SHORT).
@@ -40,8 +40,9 @@ pub enum ErrorReason {
     /// PERMISSION_DENIED. The token is good and lacks a required scope. Metadata: requiredScopes.
     TokenScopeMissing = 21,
     /// UNAUTHENTICATED. The subject must prove itself again or stronger (RFC 9470): StartStepUp, or sign in anew.
-    /// Metadata: acrValues, maxAgeSeconds
-    /// where they apply, cause (ACR, AUTH_AGE, FAMILY_OLDER, CONTESTED, REPLAYED, PRINT_CHANGED, ANSWER_LATE).
+    /// Metadata: acrValues, maxAgeSeconds, secondFactor (replay_resistant, phishing_resistant, hardware)
+    /// where they apply, cause (ACR, SECOND_FACTOR, AUTH_AGE, PROOF_USED, FAMILY_OLDER, CONTESTED, REPLAYED, PRINT_CHANGED,
+    /// ANSWER_LATE).
     StepUpRequired = 22,
     /// UNAUTHENTICATED. A proof of possession is missing where the token is bound, or is not good: malformed, expired,
     /// used before, of another request, token or key. Metadata: binding (dpop, mtls, or key where the
@@ -52,9 +53,13 @@ pub enum ErrorReason {
     ActionTokenInvalid = 24,
     /// NOT_FOUND. No such session, or not one the caller may see. Metadata: sessionId.
     SessionNotFound = 30,
-    /// UNAUTHENTICATED. The session has ended. Metadata: endReason.
+    /// UNAUTHENTICATED. The session has ended. Metadata: endReason (LIMIT: a newer session took its place; GetSession and
+    /// the user's own list say under which limit, `ended_by_limit`).
     SessionEnded = 31,
-    /// RESOURCE_EXHAUSTED. The policy allows no further session. Metadata: limit.
+    /// RESOURCE_EXHAUSTED. The policy allows no further session (of the client, on devices of the class), and `on_limit` ends
+    /// none by itself, or all that could be ended are sign-ins in flight. End one of the user's sessions. Metadata: limit,
+    /// policyField (session_limit, client_session_limit, device_class_limits), onLimit, deviceClass where it counts one;
+    /// with onLimit ask_user endAtLeast and endingChoices (ids of sessions, space-separated, at most 100, the oldest first).
     SessionLimitReached = 32,
     /// FAILED_PRECONDITION. An ended session cannot be changed. Metadata: sessionId.
     SessionNotActive = 33,
@@ -145,10 +150,41 @@ pub enum ErrorReason {
     RegistrationClosed = 101,
     /// FAILED_PRECONDITION. The installation sends no mail, and this can't be done without.
     MailOff = 102,
+    /// FAILED_PRECONDITION. The tenant's plan does not have what the call needs; nothing is lost, and the same call is
+    /// answered once the operator has changed the plan (TenantService.SetPlan). Metadata: feature, plan, addOn (what would
+    /// bring it).
+    FeatureNotInPlan = 160,
+    /// FAILED_PRECONDITION. The password is right, is the only factor of the sign-in, and is older than the policy lets it
+    /// be: a new one is set by a recovery link. Metadata: maxAgeSeconds.
+    PasswordExpired = 120,
+    /// FAILED_PRECONDITION. The policy lets nobody trust a device, or not for so long. Metadata: policyField,
+    /// longestSeconds (0: not at all).
+    DeviceTrustRefused = 140,
+    /// FAILED_PRECONDITION. A report on a device is of no use: it is too old, or older than what is known. Metadata: rule
+    /// (TOO_OLD, SUPERSEDED), maxAgeSeconds or knownTime.
+    PostureRefused = 141,
     /// NOT_FOUND. The scope's policy has no such revision. Metadata: revision.
     PolicyRevisionNotFound = 112,
     /// FAILED_PRECONDITION. No revision was in force before the one that is now: there is nothing to go back to.
     NoEarlierPolicy = 113,
+    /// NOT_FOUND. No such channel. Metadata: channelId.
+    ChannelNotFound = 161,
+    /// RESOURCE_EXHAUSTED. The tenant has as many channels as it may have: delete one. Metadata: limit.
+    TooManyChannels = 162,
+    /// INVALID_ARGUMENT. Nothing is sent to such an address. Details: BadRequest. Metadata: field, rule (SCHEME, HOST, PORT,
+    /// CREDENTIALS, FRAGMENT, PRIVATE_NETWORK: the operator may allow it by ARGUS_WEBHOOK_ALLOWED_NETWORKS; UNRESOLVED).
+    EndpointRefused = 163,
+    /// NOT_FOUND. No such delivery, or it is older than the log. Metadata: deliveryId.
+    DeliveryNotFound = 164,
+    /// FAILED_PRECONDITION. Only a dead letter can be sent again. Metadata: deliveryId, state (WAITING, SENT).
+    DeliveryNotDead = 165,
+    /// INVALID_ARGUMENT. The template can't be used. Details: BadRequest. Metadata: field, line, cause (SYNTAX, NOT_ALLOWED,
+    /// UNKNOWN_VARIABLE, NOT_JSON, TOO_LONG), known (names of the variables that there are).
+    TemplateInvalid = 166,
+    /// NOT_FOUND. The tenant has no such template of its own. Metadata: notice, medium, locale.
+    TemplateNotFound = 167,
+    /// FAILED_PRECONDITION. The notice protects the account: nobody can switch it off. Metadata: notice.
+    NoticeRequired = 168,
     /// NOT_FOUND. No such simulation of the tenant, or it was older than 30 days. Metadata: simulationId.
     PolicySimulationNotFound = 114,
 }
@@ -218,8 +254,20 @@ impl ErrorReason {
             Self::LinkInvalid => "ERROR_REASON_LINK_INVALID",
             Self::RegistrationClosed => "ERROR_REASON_REGISTRATION_CLOSED",
             Self::MailOff => "ERROR_REASON_MAIL_OFF",
+            Self::FeatureNotInPlan => "ERROR_REASON_FEATURE_NOT_IN_PLAN",
+            Self::PasswordExpired => "ERROR_REASON_PASSWORD_EXPIRED",
+            Self::DeviceTrustRefused => "ERROR_REASON_DEVICE_TRUST_REFUSED",
+            Self::PostureRefused => "ERROR_REASON_POSTURE_REFUSED",
             Self::PolicyRevisionNotFound => "ERROR_REASON_POLICY_REVISION_NOT_FOUND",
             Self::NoEarlierPolicy => "ERROR_REASON_NO_EARLIER_POLICY",
+            Self::ChannelNotFound => "ERROR_REASON_CHANNEL_NOT_FOUND",
+            Self::TooManyChannels => "ERROR_REASON_TOO_MANY_CHANNELS",
+            Self::EndpointRefused => "ERROR_REASON_ENDPOINT_REFUSED",
+            Self::DeliveryNotFound => "ERROR_REASON_DELIVERY_NOT_FOUND",
+            Self::DeliveryNotDead => "ERROR_REASON_DELIVERY_NOT_DEAD",
+            Self::TemplateInvalid => "ERROR_REASON_TEMPLATE_INVALID",
+            Self::TemplateNotFound => "ERROR_REASON_TEMPLATE_NOT_FOUND",
+            Self::NoticeRequired => "ERROR_REASON_NOTICE_REQUIRED",
             Self::PolicySimulationNotFound => "ERROR_REASON_POLICY_SIMULATION_NOT_FOUND",
         }
     }
@@ -287,10 +335,22 @@ impl ErrorReason {
             "ERROR_REASON_LINK_INVALID" => Some(Self::LinkInvalid),
             "ERROR_REASON_REGISTRATION_CLOSED" => Some(Self::RegistrationClosed),
             "ERROR_REASON_MAIL_OFF" => Some(Self::MailOff),
+            "ERROR_REASON_FEATURE_NOT_IN_PLAN" => Some(Self::FeatureNotInPlan),
+            "ERROR_REASON_PASSWORD_EXPIRED" => Some(Self::PasswordExpired),
+            "ERROR_REASON_DEVICE_TRUST_REFUSED" => Some(Self::DeviceTrustRefused),
+            "ERROR_REASON_POSTURE_REFUSED" => Some(Self::PostureRefused),
             "ERROR_REASON_POLICY_REVISION_NOT_FOUND" => {
                 Some(Self::PolicyRevisionNotFound)
             }
             "ERROR_REASON_NO_EARLIER_POLICY" => Some(Self::NoEarlierPolicy),
+            "ERROR_REASON_CHANNEL_NOT_FOUND" => Some(Self::ChannelNotFound),
+            "ERROR_REASON_TOO_MANY_CHANNELS" => Some(Self::TooManyChannels),
+            "ERROR_REASON_ENDPOINT_REFUSED" => Some(Self::EndpointRefused),
+            "ERROR_REASON_DELIVERY_NOT_FOUND" => Some(Self::DeliveryNotFound),
+            "ERROR_REASON_DELIVERY_NOT_DEAD" => Some(Self::DeliveryNotDead),
+            "ERROR_REASON_TEMPLATE_INVALID" => Some(Self::TemplateInvalid),
+            "ERROR_REASON_TEMPLATE_NOT_FOUND" => Some(Self::TemplateNotFound),
+            "ERROR_REASON_NOTICE_REQUIRED" => Some(Self::NoticeRequired),
             "ERROR_REASON_POLICY_SIMULATION_NOT_FOUND" => {
                 Some(Self::PolicySimulationNotFound)
             }
@@ -313,7 +373,7 @@ pub struct Access {
 }
 /// What a caller knows about the client at the other end. Heeded only from callers with scope `context.assert`;
 /// else ignored.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ClientContext {
     /// Address of the user's device, IPv4 or IPv6 in text form.
     #[prost(string, tag = "1")]
@@ -331,6 +391,42 @@ pub struct ClientContext {
     /// At most 256 bytes.
     #[prost(string, tag = "5")]
     pub accept_language: ::prost::alloc::string::String,
+    /// The client hints of the request, each as it was sent (User-Agent Client Hints); unset: none were.
+    #[prost(message, optional, tag = "6")]
+    pub client_hints: ::core::option::Option<ClientHints>,
+    /// What a client says about the machine it runs on, by name (docs/guides/devices.md lists the names that count). It is
+    /// scored for likeness and is never an identity; of each value only a keyed hash is kept. At most 16 of at most 256
+    /// bytes.
+    #[prost(btree_map = "string, string", tag = "7")]
+    pub fingerprint: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
+    /// Name and version of an installed application, as "Notes/4.2.1"; empty: a browser, or not known. At most 100 bytes.
+    #[prost(string, tag = "8")]
+    pub app: ::prost::alloc::string::String,
+}
+/// Headers of User-Agent Client Hints, as they were sent; an empty one was not. Each at most 512 bytes.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ClientHints {
+    /// Sec-CH-UA.
+    #[prost(string, tag = "1")]
+    pub ua: ::prost::alloc::string::String,
+    /// Sec-CH-UA-Full-Version-List.
+    #[prost(string, tag = "2")]
+    pub full_version_list: ::prost::alloc::string::String,
+    /// Sec-CH-UA-Platform.
+    #[prost(string, tag = "3")]
+    pub platform: ::prost::alloc::string::String,
+    /// Sec-CH-UA-Platform-Version: the version that user agents have stopped telling.
+    #[prost(string, tag = "4")]
+    pub platform_version: ::prost::alloc::string::String,
+    /// Sec-CH-UA-Mobile.
+    #[prost(string, tag = "5")]
+    pub mobile: ::prost::alloc::string::String,
+    /// Sec-CH-UA-Model.
+    #[prost(string, tag = "6")]
+    pub model: ::prost::alloc::string::String,
 }
 /// Proof that the sender holds a key, as the service that received the client's request saw it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -435,6 +531,15 @@ pub struct Device {
     /// Its user's group for it ("work", "home" …).
     #[prost(string, tag = "6")]
     pub category: ::prost::alloc::string::String,
+    /// Version of the operating system; empty: unknown, as where its user agent tells a frozen one.
+    #[prost(string, tag = "7")]
+    pub os_version: ::prost::alloc::string::String,
+    /// Version of the browser.
+    #[prost(string, tag = "8")]
+    pub browser_version: ::prost::alloc::string::String,
+    /// Installed application, as "Notes/4.2.1"; empty: a browser, or unknown.
+    #[prost(string, tag = "9")]
+    pub app: ::prost::alloc::string::String,
 }
 /// Where a session was seen. An unset Location is an unknown place.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -448,6 +553,15 @@ pub struct Location {
     /// Radius of uncertainty in kilometres.
     #[prost(uint32, tag = "3")]
     pub radius_km: u32,
+    /// Number of the network (autonomous system); 0: unknown.
+    #[prost(uint32, tag = "4")]
+    pub asn: u32,
+    /// Who runs the network.
+    #[prost(string, tag = "5")]
+    pub asn_name: ::prost::alloc::string::String,
+    /// Kind of the network; UNSPECIFIED: unknown.
+    #[prost(enumeration = "NetworkClass", tag = "6")]
+    pub network_class: i32,
 }
 /// One authenticated period of one user on one device.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -506,6 +620,28 @@ pub struct Session {
     /// Address it was begun from, in text form; empty = unknown.
     #[prost(string, tag = "18")]
     pub ip_address: ::prost::alloc::string::String,
+    /// What took its place; unset unless `end_reason` is LIMIT.
+    #[prost(message, optional, tag = "19")]
+    pub ended_by_limit: ::core::option::Option<LimitEnd>,
+}
+/// The concurrent limit that a session made room under.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LimitEnd {
+    /// The policy's field: session_limit, client_session_limit or device_class_limits.
+    #[prost(string, tag = "1")]
+    pub policy_field: ::prost::alloc::string::String,
+    /// How many sessions it allows.
+    #[prost(uint32, tag = "2")]
+    pub most: u32,
+    /// How it chose: the policy's `on_limit`.
+    #[prost(string, tag = "3")]
+    pub on_limit: ::prost::alloc::string::String,
+    /// Class of devices that it counts (device_class_limits only).
+    #[prost(string, tag = "4")]
+    pub device_class: ::prost::alloc::string::String,
+    /// Name of the session that this one made room for.
+    #[prost(string, tag = "5")]
+    pub new_session: ::prost::alloc::string::String,
 }
 /// How sure a read of session state must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
@@ -725,8 +861,45 @@ impl TerminationState {
         }
     }
 }
+/// What a network is used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum NetworkClass {
+    /// Unknown.
+    Unspecified = 0,
+    /// People's homes, offices and phones.
+    Access = 1,
+    /// Servers.
+    Hosting = 2,
+    /// A way to hide where one is: VPN, proxy, Tor.
+    Anonymiser = 3,
+}
+impl NetworkClass {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "NETWORK_CLASS_UNSPECIFIED",
+            Self::Access => "NETWORK_CLASS_ACCESS",
+            Self::Hosting => "NETWORK_CLASS_HOSTING",
+            Self::Anonymiser => "NETWORK_CLASS_ANONYMISER",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "NETWORK_CLASS_UNSPECIFIED" => Some(Self::Unspecified),
+            "NETWORK_CLASS_ACCESS" => Some(Self::Access),
+            "NETWORK_CLASS_HOSTING" => Some(Self::Hosting),
+            "NETWORK_CLASS_ANONYMISER" => Some(Self::Anonymiser),
+            _ => None,
+        }
+    }
+}
 /// Request of VerifyAccessToken.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct VerifyAccessTokenRequest {
     /// The token. A longer one than 8 KiB is none of Argus's: TOKEN_INVALID.
@@ -845,7 +1018,7 @@ pub struct BatchVerifyAccessTokensResult {
     >,
 }
 /// Request of RefreshToken.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct RefreshTokenRequest {
     /// The token. Its client must be the caller, or the caller holds `tokens.refresh_for_clients`.
