@@ -303,8 +303,12 @@ class SessionRecord:
         amr: list[str],
         auth_time: int,
         refresh_id_key: int,
+        trust: int = 0,
+        risk: int = 0,
         context: bytes = ...,
-    ) -> SessionRecord: ...
+    ) -> SessionRecord:
+        """`trust` is in hundredths and one more; 0: not rated."""
+
     def to_bytes(self) -> bytes:
         """With a lineage of zeros: the function that writes it puts the real one in."""
     @staticmethod
@@ -326,6 +330,48 @@ class SessionRecord:
     amr: list[str]
     auth_time: int
     refresh_id_key: int
+    trust: float | None
+    risk: int
+    context: bytes
+
+@final
+class TrustInputs:
+    """What is known of a device now; None is unknown."""
+
+    def __new__(
+        cls,
+        *,
+        passed: float = 0.0,
+        failed: float = 0.0,
+        usual_share: float | None = None,
+        key: str = "none",
+        key_missing: bool = False,
+        patch_days: float | None = None,
+        end_of_life: bool | None = None,
+        integrity_bad: bool | None = None,
+        unused_days: float = 0.0,
+    ) -> TrustInputs: ...
+    def device(self) -> tuple[float, list[tuple[str, float, str, float | None]]]:
+        """Trust in the device, and its terms: code, weight in logits, value seen, cap.
+
+        Raises ValueError for what no device can have.
+        """
+    def session(
+        self, *, risk: float = 0.0, rated: float | None = None, proof_age_seconds: float = 0.0
+    ) -> tuple[float, list[tuple[str, float, str, float | None]]]:
+        """Trust in a session on it, and its terms.
+
+        Args:
+            risk: 0 to 1.
+            rated: What the session was given when it was rated last; None: what device and risk give now.
+            proof_age_seconds: Time since the user proved itself.
+        """
+
+def aged_trust(score: float, proof_age_seconds: float) -> float:
+    """What is left of a session's trust so long after its user's proof."""
+
+def context_prints(context: bytes) -> tuple[bytes, bytes]:
+    """SHA-256 of the strong and of the weak evidence in an encoded `ClientContext`; empty where there is none."""
 
 @final
 class Lease:
@@ -422,6 +468,7 @@ class Engine:
         deadline_ms: int,
         postgresql_answers: bool = False,
         snapshot_confirmed: bool = False,
+        context_judged: bool = False,
         is_repeat: bool = False,
         call_id: str = "",
         scope: str = "",
@@ -436,6 +483,7 @@ class Engine:
             deadline_ms: Time left for the call.
             postgresql_answers: The need FLOW_NEED_POSTGRESQL of this very call was met.
             snapshot_confirmed: The need FLOW_NEED_SNAPSHOT of this very call was met.
+            context_judged: The need FLOW_NEED_CONTEXT of this very call was met.
             is_repeat: It was asked about this very call before, which was charged to its caller's quota then.
             call_id: The same for all questions about one call, and known to nobody else: a proof that was used for it
                 may be used for it again. Empty: there will be but this one.

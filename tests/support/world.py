@@ -327,6 +327,7 @@ _REQUESTS: Final[dict[str, Callable[[World], Message]]] = {
         access_token=w.access_token, enrolment_id=w.own_passkey_enrolment_id, response_json=w.own_passkey_answer
     ),
     "CreateSession": lambda w: sessions.CreateSessionRequest(parent=w.user, client_context=CONTEXT),
+    "ExplainTrust": lambda w: devices.ExplainTrustRequest(session=w.session),
     "GetSession": lambda w: sessions.GetSessionRequest(name=w.session),
     "ListSessions": lambda w: sessions.ListSessionsRequest(parent=w.user, current_session=w.session),
     "CountSessions": lambda w: sessions.CountSessionsRequest(parent=w.user),

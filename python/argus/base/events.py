@@ -93,6 +93,7 @@ EVENT_TYPES: Final[dict[str, str]] = {
     "rebuilt: a store lost writes unseen, or somebody else makes tokens.",
     "refresh.refused": "A refresh was refused.",
     "refresh.step_up_required": "A refresh was answered with the demand to step up.",
+    "session.context_changed": "A session was used in another context; `response`: what the policy does about it.",
     "session.created": "A session began.",
     "session.discarded": "A session whose creation was cut short was removed; nobody has tokens of it.",
     "session.ended": "A session ended.",

@@ -13,6 +13,8 @@ class Origin:
         request_id: Id of the call, for support.
         ip_address: Address of the user's device, where known.
         user_agent: What the user's device says it is, where known; no audit row has it.
+        device_strong: Print of the installation on the user's device; empty: unknown.
+        device_weak: Print of its TLS and browser family; empty: unknown.
         languages: What the user reads, as in an Accept-Language header; empty: not known.
         method: Full name of the RPC; empty outside of one.
         idempotency_key: The request's `request_id` field; empty: none was given.
@@ -25,6 +27,8 @@ class Origin:
     request_id: str
     ip_address: str | None = None
     user_agent: str = ""
+    device_strong: bytes = b""
+    device_weak: bytes = b""
     languages: str = ""
     method: str = ""
     idempotency_key: str = ""

@@ -6,12 +6,15 @@ The rule of a field says what may be set, which of two values is stricter, and w
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from argus.base.device_classes import DEVICE_CLASSES
 from argus.base.limits import LONGEST_ACCESS_LIFE, LONGEST_SESSION
-from argus.base.policy_fields import choice, flag, names, number, numbers, rules_of, span
+from argus.base.policy_fields import choice, flag, names, networks, number, numbers, rows, rules_of, span, word
+from argus.base.policy_lists import EVERYTHING
 from argus.base.policy_rules import Rule
+
+__all__ = ["EVERYTHING", "RULES", "Policy", "TrustFloor"]
 
 Rotation = Literal["resilient", "strict"]
 Reuse = Literal["contest", "end"]
@@ -20,6 +23,7 @@ SecondFactor = Literal["any", "replay_resistant", "phishing_resistant", "hardwar
 """Kind of factor without which what was proved counts as level 1 (NIST SP 800-53 IA-2(8), SP 800-63B-4 3.2.5)."""
 PasswordComposition = Literal["none", "letters_and_digits"]
 CookieSameSite = Literal["lax", "strict"]
+OnChange = Literal["allow", "signal", "step_up", "end"]
 
 _LONGEST: Final = timedelta(days=3660)
 
@@ -36,6 +40,22 @@ PRESET_NAMES: Final = (
     "asvs-l3",
 )
 """Frameworks whose numbers `argus.policies.presets` has."""
+
+
+def _on_change(text: str) -> Any:
+    return choice("allow", f"{text} to a session at refresh and use.", choices=("allow", "signal", "step_up", "end"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustFloor:
+    """Floors of trust for whoever uses a scope or asks for an action."""
+
+    scope: str = word("Scope that it is a floor of.")
+    action: str = word("Action that it is a floor of.")
+    step_up_below: int = number(
+        0, "Trust (0-100) below which a step-up is asked for.", least=0, most=100, larger_is_stricter=True
+    )
+    deny_below: int = number(0, "Trust (0-100) below which it is refused.", least=0, most=100, larger_is_stricter=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,6 +213,32 @@ class Policy:
     device_trusted_for: timedelta = span(
         "30d", "How long a device may be trusted; with 0s not at all.", least="0s", most="365d"
     )
+
+    # How far devices, sessions and places are trusted.
+    trust_step_up_below: int = number(
+        0, "Trust (0-100) of a session below which a step-up is asked for.", least=0, most=100, larger_is_stricter=True
+    )
+    trust_deny_below: int = number(
+        0, "Trust (0-100) of a session below which it is refused.", least=0, most=100, larger_is_stricter=True
+    )
+    trust_floors: tuple[TrustFloor, ...] = rows(
+        "Floors of trust for single scopes and actions, beside those for everything.", table=TrustFloor
+    )
+    on_device_change: OnChange = _on_change("What another device (installation, TLS print, browser family) does")
+    on_country_change: OnChange = _on_change("What another country does")
+    on_network_change: OnChange = _on_change("What another class of network (access, hosting, anonymiser) does")
+    on_listed_network: OnChange = _on_change("What one of listed_networks does")
+    listed_networks: tuple[str, ...] = networks("Networks that on_listed_network is about.")
+    allowed_countries: tuple[str, ...] = names(
+        ("*",),
+        "Countries (ISO 3166-1 alpha-2) that users may sign in from; an unknown one is none that is forbidden.",
+        pattern="[A-Z]{2}",
+        is_allowing=True,
+    )
+    denied_countries: tuple[str, ...] = names(
+        (), "Countries (ISO 3166-1 alpha-2) that nobody may sign in from.", pattern="[A-Z]{2}"
+    )
+    denied_networks: tuple[str, ...] = networks("Networks that nobody may sign in from.")
 
     # Browsers and accounts.
     remember_me: bool = flag(

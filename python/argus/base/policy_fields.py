@@ -11,6 +11,7 @@ from typing import Any, Final, cast
 
 from argus.base.durations import parse_duration
 from argus.base.policy_lists import NamesRule, NumbersRule, RowsRule
+from argus.base.policy_networks import NetworksRule
 from argus.base.policy_rules import ChoiceRule, NumberRule, Rule, SpanRule, TextRule
 
 _RULE: Final = "rule"
@@ -128,6 +129,11 @@ def names(
         is_for_all=is_for_all,
     )
     return cast("tuple[str, ...]", _declared(rule))
+
+
+def networks(text: str) -> tuple[str, ...]:
+    """A set of networks; none by default."""
+    return cast("tuple[str, ...]", _declared(NetworksRule(text=text, default=())))
 
 
 def numbers(

@@ -14,6 +14,7 @@ from argus.cli import (
     clients,
     config,
     dev,
+    devices,
     doctor,
     geo,
     keys,
@@ -67,6 +68,7 @@ app.command()(recover.recover)
 app.command()(smoke.smoke)
 app.add_typer(users.app, name="users")
 app.add_typer(sessions.app, name="sessions")
+app.add_typer(devices.app, name="devices")
 app.add_typer(revocations.app, name="revocations")
 app.add_typer(keys.app, name="keys")
 app.add_typer(clients.app, name="clients")

@@ -5,6 +5,7 @@ from argus.base.events import Event
 from argus.base.ids import new_secret, sha256
 from argus.base.origin import Origin
 from argus.clients.service import Clients
+from argus.flows.floors import Floors
 from argus.flows.standing import Standing
 from argus.sessions.action_store import ACTION_LIFE, ActionGrant, ActionStore, ActionTokenInvalidError
 from argus.sessions.login_store import Login
@@ -15,7 +16,10 @@ from argus.storage.postgres import Database
 class Actions:
     """One-use tokens of steps-up."""
 
-    def __init__(self, db: Database, store: ActionStore, clients: Clients, standing: Standing, *, now: Now) -> None:
+    def __init__(
+        self, db: Database, store: ActionStore, clients: Clients, standing: Standing, floors: Floors, *, now: Now
+    ) -> None:
+        self._floors = floors
         self._db = db
         self._store = store
         self._clients = clients
@@ -66,6 +70,8 @@ class Actions:
             ActionTokenInvalidError: It is unknown, spent or expired, or of another action, resource or session.
             TokenInvalidError: There is no such session.
             SessionEndedError: The session is over.
+            TrustTooLowError: The session is below the action's floor of trust that denies.
+            TrustStepUpError: It is below the action's floor, and its user proved one factor alone.
             UnavailableError: A store is away; the token is not spent.
         """
         tenant_id, token_sha256 = session[0], sha256(action_token).hex()
@@ -73,7 +79,7 @@ class Actions:
         grant = await self._store.get(tenant_id, token_sha256, now=self._now())
         fault = _fault(grant, session, sha256(action).hex(), resource)
         if grant is not None and not fault:
-            await self._standing.check(*session)
+            await self._floors.check_action((await self._standing.check(*session)).session, action)
             fault = "" if await self._store.spend(tenant_id, token_sha256) else "spent"
         event = Event(
             type="action.refused" if fault else "action.confirmed",

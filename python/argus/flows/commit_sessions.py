@@ -12,19 +12,24 @@ from typing import Any, Final, TypeAlias
 from argus.base.errors import ArgusError
 from argus.base.events import Event
 from argus.base.origin import Origin
+from argus.base.place import Place
+from argus.base.policy import Policy
 from argus.clients.model import Client
 from argus.devices.model import Device, DeviceTraits, Identity
 from argus.devices.sightings import Arrival, Sightings, Use
+from argus.flows.contexts import Contexts
 from argus.flows.delivery import CREATION_PATIENCE, ended_event, session_begun
 from argus.sessions.ending_store import EndingStore, UserState
 from argus.sessions.limits import LimitEnd, Limits
 from argus.sessions.live_store import LiveSessions, Reservation
-from argus.sessions.model import Session, whole_second
+from argus.sessions.model import Session, binding_of, whole_second
 from argus.sessions.outbox_store import Delivery, OutboxStore
 from argus.sessions.store import SessionStore
 from argus.storage.postgres import Database, Transaction
 from argus.storage.requests import claim_all, forget, key_of
 from argus.storage.together import Together
+from argus.trust.model import UNKNOWN_STATE, DeviceState, DeviceTrust, Key, Shown, SignedIn
+from argus.trust.service import Trust
 from argus.users.model import User, UserDisabledError, UserNotFoundError
 from argus.v1.types_pb2 import Confirmation
 
@@ -45,6 +50,7 @@ class NewSession:
         because: Event of what led to it, written with it.
         confirmation: Key that it is bound to, of which its tokens need a proof.
         decided: What the policy decided of it and by which facts, for its event.
+        state: What is known of the state of its device.
     """
 
     user: User
@@ -61,6 +67,7 @@ class NewSession:
     because: Event | None = None
     confirmation: Confirmation | None = None
     decided: Mapping[str, str] = field(default_factory=dict)
+    state: DeviceState = UNKNOWN_STATE
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -68,8 +75,8 @@ class Creation:
     """A session that has its place and is to be written.
 
     Attributes:
-        limits: What the policy allows, by which others make room for it.
-        tells_new_device: Should its device be a new one, its user is to be told.
+        limits: What its policy allows, by which others make room for it.
+        policy: In force for it.
         is_begun: It is being written; whoever gives up from now on does not know whether it was.
     """
 
@@ -78,7 +85,7 @@ class Creation:
     limits: Limits
     reservation: Reservation
     origin: Origin
-    tells_new_device: bool = True
+    policy: Policy
     is_begun: bool = False
 
     @property
@@ -134,6 +141,8 @@ class SessionCommits:
         live: LiveSessions,
         outbox: OutboxStore,
         sightings: Sightings,
+        trust: Trust,
+        contexts: Contexts,
     ) -> None:
         self._db = db
         self._sessions = sessions
@@ -141,6 +150,8 @@ class SessionCommits:
         self._live = live
         self._outbox = outbox
         self._sightings = sightings
+        self._trust = trust
+        self._contexts = contexts
         self._together: Together[Creation, Kept] = db.together(
             "sessions", self._many, abandoned=self._abandoned, most_waiting=_MOST_WAITING
         )
@@ -266,17 +277,24 @@ class SessionCommits:
         kept = {
             one.session.session_id: _with_device(one, device) for one, (device, _) in zip(creations, made, strict=True)
         }
+        logins = [
+            (_device_key(kept[one.session.session_id]), signed_in(one.new, one.session.place)) for one in creations
+        ]
+        rated = await self._trust.signed_in_all(tx, logins, now=_time(creations))
+        kept = {session_id: _rated(session, rated) for session_id, session in kept.items()}
         uses = [_use(one, one.new.device) for one in creations if one.new.device is not None]
         arrivals = [
-            Arrival(device=device, origin=one.origin, is_told=one.tells_new_device)
+            Arrival(device=device, origin=one.origin, is_told=one.policy.new_device_notice)
             for one, (device, token) in zip(creations, made, strict=True)
             if token
         ]
         async with tx.pipelined():
             await self._sightings.seen_all(tx, uses)
             await self._sightings.keep_all(tx, arrivals)
+            await self._trust.keep_all(tx, list(rated.values()), now=_time(creations))
             await self._sessions.insert_all(tx, list(kept.values()))
             for one in creations:
+                await self._contexts.begin(tx, kept[one.session.session_id], [one.policy], one.origin)
                 _record(tx, one, victims[one.session.session_id])
             await tx.flush()
             notices = [
@@ -313,6 +331,38 @@ class SessionCommits:
     async def _abandoned(self, kept: Sequence[Kept]) -> None:
         """Nobody has tokens of these sessions, and the worker of the outbox removes them; their victims are over."""
         await self._live.end_all([victim for one in kept for victim in one.victims])
+
+
+def signed_in(new: NewSession, place: Place) -> SignedIn:
+    """What a session that begins shows of its device."""
+    # The id of an installed client is told, and proves nothing.
+    shown: Shown = new.identity if new.identity in ("key", "token") else ""
+    return SignedIn(
+        is_known=new.device is not None,
+        shown=shown,
+        binding=binding_of(new.confirmation),
+        client_id=new.client.client_id,
+        acr=new.acr,
+        place=place,
+        state=new.state,
+    )
+
+
+def _device_key(session: Session) -> Key:
+    return (session.tenant_id, session.device_id or "")
+
+
+def _time(creations: Sequence[Creation]) -> datetime:
+    return creations[0].session.create_time
+
+
+def _rated(session: Session, rated: Mapping[Key, DeviceTrust]) -> Session:
+    """The session with the trust that it begins with; on a device that was forgotten meanwhile it has none."""
+    device = rated.get(_device_key(session))
+    if device is None:
+        return session
+    rating = device.session_rating(risk=session.risk, proof_time=session.create_time, now=session.create_time)
+    return replace(session, trust=rating.score)
 
 
 def _refusal(

@@ -6,7 +6,7 @@ A crash in between leaves a row that nobody has tokens of; `flows.outbox` remove
 import asyncio
 from collections.abc import Collection
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -15,10 +15,12 @@ from argus.base.clock import Now
 from argus.base.device_classes import device_class
 from argus.base.errors import OverloadedError, UnavailableError
 from argus.base.origin import Origin
-from argus.base.place import NOWHERE, Place
+from argus.base.place import Place
 from argus.base.policy import Policy
 from argus.flows.commit_sessions import CoveredError, Creation, NewSession, SessionCommits
 from argus.flows.deciding import Deciding
+from argus.flows.device_states import DeviceStates
+from argus.flows.floors import Floors
 from argus.flows.rebuild import Rebuild
 from argus.flows.snapshot import Snapshot, issue
 from argus.internal.v1.engine_pb2 import IssueRequest
@@ -78,6 +80,8 @@ class CreateSession:
         engine: Engine,
         snapshot: Snapshot,
         networks: Networks,
+        states: DeviceStates,
+        floors: Floors,
         *,
         now: Now,
     ) -> None:
@@ -90,6 +94,8 @@ class CreateSession:
         self._engine = engine
         self._snapshot = snapshot
         self._networks = networks
+        self._states = states
+        self._floors = floors
         self._now = now
 
     async def create(self, new: NewSession, *, ending: Collection[str] = (), origin: Origin) -> CreatedSession:
@@ -102,6 +108,9 @@ class CreateSession:
 
         Raises:
             LevelTooLowError: The policy requires more than was proved, or than a backend vouches for.
+            PlaceDeniedError: The policy lets nobody sign in from there.
+            TrustTooLowError: It would be trusted less than a floor that denies.
+            TrustStepUpError: It would be trusted less than a floor, and one factor alone was proved.
             SessionLimitReachedError: The policy allows no further one.
             EndingChoiceNeededError: Not unless the user ends some; those it has chosen are not enough.
             UserNotFoundError: The user was deleted meanwhile.
@@ -111,8 +120,10 @@ class CreateSession:
             UnavailableError: A store is away.
         """
         user = new.user
-        place = self._networks.look_up(new.ip_address) if new.ip_address else NOWHERE
+        place = self._networks.look_up(new.ip_address)
         policy, new = await self._deciding.decide(new, place, origin=origin)
+        new = replace(new, state=await self._states.of(new.device, new.traits, policy.policy))
+        await self._floors.check_begin(new, policy.policy, place)
         refresh_id_key = await self._signing_keys.active_refresh_id_key(user.tenant_id)
         # Should PostgreSQL go away before the first use of the session, Redis has all that it takes.
         await self._rebuild.not_before(user.tenant_id, new.client.client_id)
@@ -130,7 +141,7 @@ class CreateSession:
                     limits=limits,
                     reservation=reservation,
                     origin=origin,
-                    tells_new_device=policy.policy.new_device_notice,
+                    policy=policy.policy,
                 )
                 return await self._begin(creation)
             except CoveredError as covered:

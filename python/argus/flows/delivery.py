@@ -26,6 +26,8 @@ COVER: Final = "not_before"
 """The `not_before` of a tenant or client, then the ends of the sessions that it covers."""
 FORGET: Final = "tenant.forget"
 """Redis forgets the users of a tenant and their living sessions."""
+DEVICE_RATED: Final = "device.rated"
+"""The sessions on a device are trusted more or less than before."""
 SESSION_BEGUN: Final = "session.begun"
 """A session is in PostgreSQL and may not have come to Redis; it displaced some others."""
 
@@ -81,6 +83,8 @@ class Deliveries:
                 await self._end_covered(delivery.tenant_id, delivery.payload)
             case "tenant.forget":
                 await self._restore.forget(delivery.tenant_id)
+            case "device.rated":
+                await self._rated(delivery.tenant_id, delivery.subject)
             case "session.begun":
                 await self._begun(delivery)
             case _:
@@ -108,6 +112,11 @@ class Deliveries:
         # Emptied, Redis has the same lineage: then the user is missing, or was rebuilt with this session in the index.
         user = await self._live.user(tenant_id, user_id)
         return not user.is_current or await self._live.is_indexed(tenant_id, user_id, session_id)
+
+    async def _rated(self, tenant_id: str, device_id: str) -> None:
+        # As it is now, not as it was when this was posted. A record that is missing is rebuilt from the same rows.
+        for session in await self._sessions.living_on(self._db, tenant_id, device_id):
+            await self._live.rate(session, session.family, rated=(session.trust, session.risk))
 
     async def _tombstones(self, tenant_id: str, payload: Mapping[str, Any]) -> None:
         for one in payload["sessions"]:
@@ -192,6 +201,13 @@ async def post_contested(
 ) -> Delivery:
     """Announces that a family of refresh tokens has been contested in `tx`."""
     return await outbox.post(tx, tenant_id, CONTESTED, session_id, {"family": family}, now=now)
+
+
+async def post_device_rated(
+    outbox: OutboxStore, tx: Transaction, tenant_id: str, device_id: str, *, now: datetime
+) -> Delivery:
+    """Announces that the sessions on a device were rated in `tx`."""
+    return await outbox.post(tx, tenant_id, DEVICE_RATED, device_id, {}, now=now)
 
 
 async def post_user_changed(

@@ -7,9 +7,10 @@ from typing import Final
 from google.rpc import error_details_pb2, status_pb2
 
 from argus._core import Engine
-from argus.base.errors import UnavailableError
+from argus.base.errors import ArgusError, UnavailableError
 from argus.base.ids import new_id
 from argus.flows.activity import Effects
+from argus.flows.contexts import Contexts
 from argus.flows.rebuild import Rebuild
 from argus.flows.snapshot import Snapshot
 from argus.internal.v1.engine_pb2 import FlowNeed, NeedsFlow
@@ -30,7 +31,10 @@ _NEED: Final = 2
 class HotCalls:
     """Verify, refresh and introspect: bytes in, bytes out."""
 
-    def __init__(self, engine: Engine, redis: Redis, rebuild: Rebuild, effects: Effects, snapshot: Snapshot) -> None:
+    def __init__(
+        self, engine: Engine, redis: Redis, rebuild: Rebuild, effects: Effects, snapshot: Snapshot, contexts: Contexts
+    ) -> None:
+        self._contexts = contexts
         self._engine = engine
         self._redis = redis
         self._rebuild = rebuild
@@ -66,6 +70,8 @@ class HotCalls:
         Raises:
             UnavailableError: What the answer needs is away.
             TokenInvalidError: The token's session does not exist.
+            ContextChangedError: It is used in another context, and the policy asks for a new proof there.
+            SessionEndedError: It is used in another context, and the policy ends it.
         """
         call = _Call(method, authorization, request_id, deadline_ms, call_id or new_id())
         return await self._answer(call, request, (_NEED, need) if need else None)
@@ -88,6 +94,8 @@ class HotCalls:
         Raises:
             UnavailableError: What the answer needs is away.
             TokenInvalidError: The token's session does not exist.
+            ContextChangedError: It is used in another context, and the policy asks for a new proof there.
+            SessionEndedError: It is used in another context, and the policy ends it.
         """
         call = _Call(_VERIFY, authorization, request_id, deadline_ms, new_id(), scope=scope)
         call.is_repeat = True
@@ -129,6 +137,7 @@ class HotCalls:
                 deadline_ms=call.deadline_ms,
                 postgresql_answers=call.postgresql_answers,
                 snapshot_confirmed=call.snapshot_confirmed,
+                context_judged=call.context_judged,
                 is_repeat=call.is_repeat,
                 call_id=call.call_id,
                 scope=call.scope,
@@ -163,6 +172,8 @@ class HotCalls:
                 await self._effects.prove()
             case FlowNeed.FLOW_NEED_FUNCTIONS:
                 await self._redis.load_functions()
+            case FlowNeed.FLOW_NEED_CONTEXT:
+                await self._contexts.judge(need)
             case FlowNeed.FLOW_NEED_SNAPSHOT:
                 await self._snapshot.confirm()
             case _:
@@ -195,7 +206,7 @@ class HotCalls:
     async def _result(self, call: "_Call", request: bytes) -> token_service_pb2.BatchVerifyAccessTokensResult:
         try:
             kind, content = await self._answer(call, request)
-        except (UnavailableError, TokenInvalidError) as error:
+        except ArgusError as error:
             return token_service_pb2.BatchVerifyAccessTokensResult(
                 code=int(error.code), reason=errors_pb2.ErrorReason.ValueType(error.reason), metadata=error.metadata
             )
@@ -211,6 +222,7 @@ class _Call:
     __slots__ = (
         "authorization",
         "call_id",
+        "context_judged",
         "deadline_ms",
         "is_repeat",
         "method",
@@ -238,6 +250,7 @@ class _Call:
         self.deadline_ms = deadline_ms
         self.postgresql_answers = False
         self.snapshot_confirmed = False
+        self.context_judged = False
         self.is_repeat = False
         # Unlike the request id, which a caller may have from anywhere, it is told to nobody.
         self.call_id = call_id
@@ -253,6 +266,7 @@ class _Call:
         """What the engine needed was done, after the call came."""
         self.is_repeat = True
         self.postgresql_answers |= need == FlowNeed.FLOW_NEED_POSTGRESQL
+        self.context_judged |= need == FlowNeed.FLOW_NEED_CONTEXT
         self.snapshot_confirmed |= need == FlowNeed.FLOW_NEED_SNAPSHOT
 
 

@@ -12,13 +12,13 @@ from argus.base.ids import device_name
 from argus.base.origin import Origin
 from argus.base.policy import Policy
 from argus.devices.model import Device
-from argus.devices.postures.model import Posture, Statement, posture_of
-from argus.devices.postures.service import Postures
+from argus.devices.postures.model import Posture, Statement
 from argus.devices.service import Devices
+from argus.flows.device_changes import DeviceChanges
+from argus.flows.device_states import DeviceStates
 from argus.flows.terminate import Terminate
 from argus.flows.termination import Terminations, TerminationState
 from argus.patches.model import PatchLevel
-from argus.patches.service import Patches
 from argus.policies.service import Policies
 from argus.sessions.model import EndReason
 from argus.sessions.store import SessionStore
@@ -63,8 +63,8 @@ class KnownDevices:
         db: Database,
         users: Users,
         devices: Devices,
-        postures: Postures,
-        patches: Patches,
+        states: DeviceStates,
+        changes: DeviceChanges,
         policies: Policies,
         sessions: SessionStore,
         audit: Audit,
@@ -75,8 +75,8 @@ class KnownDevices:
         self._db = db
         self._users = users
         self._devices = devices
-        self._postures = postures
-        self._patches = patches
+        self._states = states
+        self._changes = changes
         self._policies = policies
         self._sessions = sessions
         self._audit = audit
@@ -231,33 +231,24 @@ class KnownDevices:
         async with self._db.transaction(origin, now=self._now()) as tx:
             await tx.claim(device_name(tenant_id, user_id, device_id))
             device = await self._devices.hold(tx, tenant_id, user_id, device_id)
-            await self._postures.report(tx, device, statement, max_age=policy.posture_max_age)
+            state = await self._states.report(tx, device, statement, policy)
+            delivery = await self._changes.reported(tx, (tenant_id, device_id), state)
+        await self._changes.deliver(delivery)
         return await self.get(tenant_id, user_id, device_id)
 
     async def _known(self, tenant_id: str, user_id: str, devices: Sequence[Device]) -> list[KnownDevice]:
         policy = await self._policy(tenant_id, user_id)
-        said = await self._postures.statements(devices)
+        said = await self._states.statements(devices)
         return [self._one(device, policy, said) for device in devices]
 
     def _one(self, device: Device, policy: Policy, said: Mapping[str, Sequence[Statement]]) -> KnownDevice:
-        now, traits = self._now(), device.traits
-        posture = posture_of(said[device.device_id], now=now, max_age=policy.posture_max_age)
-        # Whoever has looked knows better than the device's own word.
-        is_measured = posture is not None and bool(posture.os)
-        level = self._patches.level(
-            posture.os if posture is not None and is_measured else traits.os,
-            posture.os_version if posture is not None and is_measured else traits.os_version,
-            traits.browser,
-            traits.browser_version,
-            patch_version=posture.patch_version if posture is not None else "",
-            at=now,
-        )
+        posture = self._states.posture(said[device.device_id], policy)
         return KnownDevice(
             device=device,
             posture=posture,
-            patch_level=level,
-            data_date=self._patches.releases.day.isoformat(),
-            is_trusted=device.is_trusted(now),
+            patch_level=self._states.patch_level(device.traits, posture),
+            data_date=self._states.data_date,
+            is_trusted=device.is_trusted(self._now()),
         )
 
     async def _policy(self, tenant_id: str, user_id: str) -> Policy:

@@ -166,7 +166,8 @@ class Logins:
             user_id, proved = await self._tries.prove(login, factor, answer, origin=origin)
         texts = tuple(dict.fromkeys([*login.proved, proved.to_text()]))
         try:
-            after = await self._progress.after(replace(login, user_id=user_id, proved=texts, enrolment_id=""))
+            proven = replace(login, user_id=user_id, proved=texts, enrolment_id="")
+            after = await self._progress.after(proven, ip_address=origin.ip_address)
         except UserNotFoundError:
             raise FactorRefusedError from None  # since the factor was checked
         except PasswordExpiredError:

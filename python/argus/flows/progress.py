@@ -10,6 +10,7 @@ from argus.base.errors import ArgusError, Code, InvalidFieldError
 from argus.credentials.levels import METHODS, Method, Proved, level_of, next_step
 from argus.credentials.service import Passwords
 from argus.flows.factors import Factors
+from argus.flows.floors import Floors
 from argus.flows.policy_facts import facts_of_login
 from argus.policies.service import Policies
 from argus.sessions.login_store import Login, LoginNotFoundError
@@ -52,7 +53,17 @@ class PasswordExpiredError(ArgusError):
 class Progress:
     """Holds what was proved against what is asked for, what the policy requires and what the user has."""
 
-    def __init__(self, factors: Factors, policies: Policies, users: Users, passwords: Passwords, *, now: Now) -> None:
+    def __init__(
+        self,
+        factors: Factors,
+        policies: Policies,
+        users: Users,
+        passwords: Passwords,
+        floors: Floors,
+        *,
+        now: Now,
+    ) -> None:
+        self._floors = floors
         self._factors = factors
         self._passwords = passwords
         self._policies = policies
@@ -70,8 +81,12 @@ class Progress:
             raise InvalidFieldError("identifier", "is required")
         return replace(login, challenges=await self._challenges(login, methods))
 
-    async def after(self, login: Login) -> Login:
+    async def after(self, login: Login, *, ip_address: str | None = None) -> Login:
         """A login whose user is known, as it stands after what it has proved.
+
+        Args:
+            login: The login.
+            ip_address: Address of the user's device, where known.
 
         Raises:
             UserNotFoundError: The user was deleted meanwhile.
@@ -85,7 +100,8 @@ class Progress:
         in_force = await self._policies.effective(
             login.tenant_id, login.client_id, user.user_id, user.groups, facts=facts
         )
-        wanted = max(login.asked_acr, in_force.policy.required_acr)
+        floor = await self._floors.wanted_acr(login, in_force.policy, ip_address)
+        wanted = max(login.asked_acr, in_force.policy.required_acr, floor)
         enrolled = await self._factors.enrolled(login.tenant_id, user.user_id)
         await self._check_standing(login, enrolled)
         following = next_step(

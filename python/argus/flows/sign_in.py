@@ -11,7 +11,6 @@ from argus.base.clock import Now
 from argus.base.errors import InvalidFieldError
 from argus.base.ids import new_id
 from argus.base.origin import Origin
-from argus.base.place import NOWHERE
 from argus.clients.service import Clients
 from argus.credentials.levels import Method
 from argus.devices.model import DeviceTraits, Recognized
@@ -91,7 +90,7 @@ class SignIn:
         identifier = canonical_identifier(request.identifier)
         if len(identifier) > MAX_IDENTIFIER:
             raise InvalidFieldError("identifier", f"must have at most {MAX_IDENTIFIER} characters")
-        place = self._networks.look_up(origin.ip_address) if origin.ip_address else NOWHERE
+        place = self._networks.look_up(origin.ip_address)
         login = Login(
             tenant_id=request.tenant_id,
             login_id=new_id(),

@@ -19,7 +19,9 @@ from argus.clients.model import ClientNotFoundError
 from argus.clients.service import Clients
 from argus.credentials.levels import Method
 from argus.flows.actions import Actions
+from argus.flows.contexts import Contexts
 from argus.flows.create_session import CreatedSession, CreateSession
+from argus.flows.floors import Floors
 from argus.flows.login import Logins, Step, proved_level
 from argus.flows.proofs import Proofs
 from argus.flows.rebuild import Rebuild
@@ -39,8 +41,9 @@ from argus.sessions.model import (
     binding_of,
 )
 from argus.sessions.store import SessionStore
-from argus.storage.postgres import Database
+from argus.storage.postgres import Database, Transaction
 from argus.tokens.service import SigningKeys
+from argus.trust.service import Trust
 from argus.v1.types_pb2 import Confirmation, Proof
 
 _TRIES: Final = 3
@@ -90,6 +93,9 @@ class StepUp:
         snapshot: Snapshot,
         *,
         actions: Actions,
+        floors: Floors,
+        trust: Trust,
+        contexts: Contexts,
         refusals: Refusals,
         now: Now,
     ) -> None:
@@ -104,6 +110,9 @@ class StepUp:
         self._create_session = create_session
         self._proofs = proofs
         self._actions = actions
+        self._floors = floors
+        self._trust = trust
+        self._contexts = contexts
         self._engine = engine
         self._refusals = refusals
         self._snapshot = snapshot
@@ -117,10 +126,12 @@ class StepUp:
             TokenInvalidError: The token is not one of this tenant that the caller may present.
             SessionEndedError: Its session is over.
             ProofRequiredError: Its session is bound to a key, and the proof of it is missing or not good.
+            TrustTooLowError: The action has a floor of trust that no step-up would reach.
             UnavailableError: A store is away.
         """
         claims = await self._claims(request, origin)
         session = (await self._standing.check(claims.tenant_id, claims.sub, claims.session_id)).session
+        floor = await self._floors.step_up_acr(session, request.action)
         confirmation = await self._proofs.check(request.proof, origin=origin, client_id=session.client_id)
         _check_key(session, confirmation)
         login = Login(
@@ -130,7 +141,7 @@ class StepUp:
             user_id=session.user_id,
             session_id=session.session_id,
             cause=_cause(claims, session),
-            asked_acr=request.asked_acr,
+            asked_acr=max(request.asked_acr, floor),
             action_sha256=sha256(request.action).hex() if request.action else "",
             action_resource=await self._action_resource(request, session),
             expire_time=(self._now() + LOGIN_LIFE).timestamp(),
@@ -204,13 +215,16 @@ class StepUp:
     ) -> CreatedSession:
         refresh_id_key = await self._signing_keys.active_refresh_id_key(login.tenant_id)
         now = self._now()
+        policies = await self._contexts.in_force(living.session)
         async with self._db.transaction(origin, now=now) as tx:
             before = await self._standing.hold(tx, living)
             _check_key(before, confirmation)
             stepped = _with_new_family(before, refresh_id_key=refresh_id_key, idle=living.idle, now=now)
             level = proved_level(login)
             stepped = replace(stepped, acr=level.acr, amr=level.amr, binding=binding_of(confirmation))
+            stepped = await self._restored(tx, stepped, now)
             await self._sessions.begin_family(tx, stepped)
+            await self._contexts.begin(tx, stepped, policies, origin)
             tx.record(_stepped_up(login, before, stepped))
         await self._make_current(stepped)
         return CreatedSession(
@@ -218,6 +232,12 @@ class StepUp:
             tokens=await self._create_session.issue(stepped, confirmation=confirmation),
             action_token=await self._actions.issue(login, stepped),
         )
+
+    async def _restored(self, tx: Transaction, stepped: Session, now: datetime) -> Session:
+        """The session with the trust that its device and risk give: the time without proof is over."""
+        key = (stepped.tenant_id, stepped.device_id or "")
+        device = await self._trust.proved(tx, key, now=now)
+        return replace(stepped, trust=device.session_rating(risk=stepped.risk, proof_time=now, now=now).score)
 
     async def _make_current(self, stepped: Session) -> None:
         """Brings the family that PostgreSQL has to Redis: from then on tokens of older ones are refused."""

@@ -9,6 +9,7 @@ from argus.base.events import Event
 from argus.base.ids import login_name
 from argus.base.origin import Origin
 from argus.credentials.levels import Proved
+from argus.flows.device_changes import DeviceChanges
 from argus.flows.factors import Check, Factor, FactorRefusedError
 from argus.policies.service import Policies
 from argus.sessions.login_store import Login
@@ -30,11 +31,21 @@ Refusal = Literal[
 class Tries:
     """Tries at the factors of logins."""
 
-    def __init__(self, db: Database, users: Users, policies: Policies, guessing: Guessing, *, now: Now) -> None:
+    def __init__(
+        self,
+        db: Database,
+        users: Users,
+        policies: Policies,
+        guessing: Guessing,
+        changes: DeviceChanges,
+        *,
+        now: Now,
+    ) -> None:
         self._db = db
         self._users = users
         self._policies = policies
         self._guessing = guessing
+        self._changes = changes
         self._now = now
 
     async def prove(self, login: Login, factor: Factor, answer: str, *, origin: Origin) -> tuple[str, Proved]:
@@ -124,7 +135,7 @@ class Tries:
             await factor.close(login.tenant_id, user_id or _NOBODY, origin=origin)
         facts = {"method": factor.method, "rule": rule}
         event = login_event(login, "factor.refused", is_failure=True, reason=refusal, user_id=user_id, data=facts)
-        await self._db.record(origin, event, self._now())
+        await self._changes.refused(login, event, origin=origin)
 
 
 def login_event(

@@ -56,9 +56,9 @@ class Networks:
         """Nothing is installed: every place is unknown."""
         return not (self._opened.readers or self._opened.ranges)
 
-    def look_up(self, ip: str) -> Place:
+    def look_up(self, ip: str | None) -> Place:
         """Where an address is; `NOWHERE` for one that no database knows, and for what is none."""
-        address = read_address(ip)
+        address = read_address(ip) if ip else None
         if address is None:
             return NOWHERE
         opened = self._opened

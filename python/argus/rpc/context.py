@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 from google.protobuf.message import Message
 
+from argus._core import context_prints
 from argus.base.errors import InvalidFieldError
 from argus.base.languages import MAX_ACCEPTED
 from argus.base.origin import Origin
@@ -100,12 +101,15 @@ def origin_of(request: Message, *, tenant_id: str | None = None) -> Origin:
     call, caller = current_call(), current_caller()
     context = _context(request, caller)
     tenant = caller.tenant_id if tenant_id is None else tenant_id
+    strong, weak = context_prints(context.SerializeToString()) if context is not None else (b"", b"")
     return Origin(
         tenant_id=tenant,
         actor=_actor(caller, tenant),
         request_id=call.request_id,
         ip_address=_user_address(context) if context is not None else None,
         user_agent=context.user_agent if context is not None else "",
+        device_strong=strong,
+        device_weak=weak,
         languages=context.accept_language[:MAX_ACCEPTED] if context is not None else "",
         method=call.method,
         idempotency_key=getattr(request, "request_id", ""),

@@ -4,13 +4,15 @@ from typing import Any
 
 import grpc
 
-from argus.base.errors import RequestAlreadyDoneError
+from argus.base.errors import InvalidFieldError, RequestAlreadyDoneError
+from argus.flows.explain_trust import Explained, ExplainTrust
 from argus.flows.known_devices import KnownDevices
 from argus.flows.notifying.payloads import event_message
 from argus.rpc import validate
 from argus.rpc.context import current_caller, origin_of
 from argus.rpc.converters import termination_state
 from argus.rpc.device_messages import described, known_device_message, statement_of
+from argus.rpc.validate import to_timestamp
 from argus.v1 import device_service_pb2 as pb
 from argus.v1 import device_service_pb2_grpc
 
@@ -20,8 +22,9 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class DeviceServicer(device_service_pb2_grpc.DeviceServiceServicer):
     """Serves `argus.v1.DeviceService`."""
 
-    def __init__(self, devices: KnownDevices) -> None:
+    def __init__(self, devices: KnownDevices, explain_trust: ExplainTrust) -> None:
         self._devices = devices
+        self._explain_trust = explain_trust
 
     async def GetDevice(self, request: pb.GetDeviceRequest, context: Context) -> pb.GetDeviceResponse:
         """Reads one device."""
@@ -93,3 +96,30 @@ class DeviceServicer(device_service_pb2_grpc.DeviceServiceServicer):
         except RequestAlreadyDoneError:
             known = await self._devices.get(*name)
         return pb.ReportPostureResponse(device=known_device_message(known))
+
+    async def ExplainTrust(self, request: pb.ExplainTrustRequest, context: Context) -> pb.ExplainTrustResponse:
+        """Says how far a device or a session is trusted, and why."""
+        match request.WhichOneof("subject"):
+            case "device":
+                name = validate.device(request.device, "device")
+                return _explained(await self._explain_trust.device(*name))
+            case "session":
+                name = validate.session(request.session, "session")
+                return _explained(await self._explain_trust.session(*name))
+            case _:
+                raise InvalidFieldError("subject", "is required: a device or a session")
+
+
+def _explained(explained: Explained) -> pb.ExplainTrustResponse:
+    return pb.ExplainTrustResponse(
+        score=explained.rating.score,
+        terms=[
+            pb.TrustTerm(code=one.code, weight=one.weight, seen=one.seen, cap=one.cap) for one in explained.rating.terms
+        ],
+        rate_time=to_timestamp(explained.time),
+        missed_floors=[
+            pb.TrustFloorMissed(scope=floor.about, floor=max(floor.step_up_below, floor.deny_below), denies=denies)
+            for floor in explained.missed
+            for denies in [explained.rating.score + 0.5 < floor.deny_below]
+        ],
+    )

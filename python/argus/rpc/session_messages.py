@@ -60,6 +60,7 @@ def session_message(session: Session, *, current: str = "") -> types_pb2.Session
         amr=session.amr,
         end_time=to_timestamp(session.end_time),
         end_reason=types_pb2.EndReason.ValueType(session.end_reason or 0),
+        trust_score=None if session.trust_now is None else int(session.trust_now + 0.5),
         current=session.name == current,
         etag=session.etag,
         ip_address=session.ip_address or "",

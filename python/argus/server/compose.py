@@ -23,6 +23,7 @@ from argus.flows.covers import Covers
 from argus.flows.create_session import CreateSession
 from argus.flows.deciding import Deciding
 from argus.flows.delivery import Deliveries
+from argus.flows.device_states import DeviceStates
 from argus.flows.factor_reset import FactorReset
 from argus.flows.history import SessionHistory
 from argus.flows.hot import HotCalls
@@ -65,6 +66,7 @@ from argus.server.parts import Argus
 from argus.server.primary import PrimaryWatch
 from argus.server.self_service import make_self_service
 from argus.server.snapshot import SnapshotKeeper
+from argus.server.trust import make_trust
 from argus.sessions.action_store import ActionStore
 from argus.sessions.cover_store import CoverStore
 from argus.sessions.ending_store import EndingStore
@@ -165,8 +167,23 @@ async def compose(
     terminate = Terminate(
         db, session_store, ending, outbox_store, deliveries, offline, users, clients, tenants, now=now
     )
+    patches = Patches(settings.patch_path)
+    states = DeviceStates(Postures(db, now=now), patches, now=now)
+    trusting = make_trust(
+        db,
+        networks,
+        devices=devices,
+        sessions=sessions,
+        session_store=session_store,
+        live=live,
+        policies=policies,
+        terminate=terminate,
+        outbox=outbox_store,
+        deliveries=deliveries,
+        now=now,
+    )
     create_session = CreateSession(
-        SessionCommits(db, session_store, ending, live, outbox_store, sightings),
+        SessionCommits(db, session_store, ending, live, outbox_store, sightings, trusting.trust, trusting.contexts),
         live,
         outbox_store,
         rebuild,
@@ -175,6 +192,8 @@ async def compose(
         engine,
         snapshot,
         networks,
+        states,
+        trusting.floors,
         now=now,
     )
     db.witness([CREATED], NewDevices(devices, session_store).note)  # before whoever tells of what it records
@@ -197,14 +216,14 @@ async def compose(
         db,
         LoginStore(redis),
         kinds.factors,
-        Tries(db, users, policies, guessing, now=now),
-        Progress(kinds.factors, policies, users, passwords, now=now),
+        Tries(db, users, policies, guessing, trusting.changes, now=now),
+        Progress(kinds.factors, policies, users, passwords, trusting.floors, now=now),
         now=now,
     )
     proofs, refusals = Proofs(db, engine, now=now), Refusals(engine, now=now)
     sign_in = SignIn(db, logins, tenants, clients, users, devices, create_session, proofs, networks, now=now)
     standing = Standing(db, session_store, ending, live, effects, policies, now=now)
-    actions = Actions(db, ActionStore(redis), clients, standing, now=now)
+    actions = Actions(db, ActionStore(redis), clients, standing, trusting.floors, now=now)
     step_up = StepUp(
         db,
         logins,
@@ -219,15 +238,17 @@ async def compose(
         engine,
         snapshot,
         actions=actions,
+        floors=trusting.floors,
+        trust=trusting.trust,
+        contexts=trusting.contexts,
         refusals=refusals,
         now=now,
     )
     audit = Audit(db, now)
     client_tokens = ClientTokens(db, tenants, clients, guessing, engine, snapshot, now=now)
-    hot = HotCalls(engine, redis, rebuild, effects, snapshot)
-    patches = Patches(settings.patch_path)
+    hot = HotCalls(engine, redis, rebuild, effects, snapshot, trusting.contexts)
     known_devices = KnownDevices(
-        db, users, devices, Postures(db, now=now), patches, policies, session_store, audit, terminate, now=now
+        db, users, devices, states, trusting.changes, policies, session_store, audit, terminate, now=now
     )
     lifecycle = UserLifecycle(db, users, groups, passwords, policies, terminate, guessing, post.links, now=now)
     accounts = account_flows(
@@ -275,6 +296,7 @@ async def compose(
         known_devices=known_devices,
         networks=networks,
         patches=patches,
+        trusting=trusting,
         guessing=guessing,
         create_tenant=CreateTenant(db, tenants, clients, signing_keys, rsa_bits=settings.rsa_bits, now=now),
         user_lifecycle=lifecycle,

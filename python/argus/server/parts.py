@@ -52,6 +52,7 @@ from argus.server.factors import FactorKinds
 from argus.server.notifications import Notifications
 from argus.server.primary import PrimaryWatch
 from argus.server.snapshot import SnapshotKeeper
+from argus.server.trust import TrustParts
 from argus.sessions.service import Sessions
 from argus.storage.postgres import Database
 from argus.storage.redis import Redis
@@ -97,6 +98,7 @@ class Argus:
     known_devices: KnownDevices
     networks: Networks
     patches: Patches
+    trusting: TrustParts
     guessing: Guessing
     create_tenant: CreateTenant
     user_lifecycle: UserLifecycle

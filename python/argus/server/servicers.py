@@ -48,7 +48,7 @@ def make_servicers(argus: Argus) -> Mapping[str, object]:
             argus.user_lifecycle,
             PasskeyRpcs(argus.tenants, argus.kinds.passkey_changes, argus.kinds.passkey_rules),
         ),
-        "argus.v1.DeviceService": DeviceServicer(argus.known_devices),
+        "argus.v1.DeviceService": DeviceServicer(argus.known_devices, argus.trusting.explain),
         "argus.v1.KeyService": KeyServicer(argus.signing_keys, argus.snapshot),
         "argus.v1.NotificationService": NotificationServicer(
             argus.notifications.channels,

@@ -13,6 +13,7 @@ from argus._core import Engine
 from argus.base.errors import UnavailableError
 from argus.base.policy import Policy
 from argus.clients.service import Clients, KnownClient
+from argus.contexts.model import checks_context
 from argus.internal.v1 import engine_pb2
 from argus.plans.model import Subscription
 from argus.plans.service import Plans
@@ -347,6 +348,14 @@ def _policy(revision: int, policy: Policy) -> engine_pb2.PolicySnapshot:
         required_acr=policy.required_acr,
         second_factor=_SECOND_FACTORS.index(policy.second_factor),
         refresh=_whole(policy.refresh),
+        trust_step_up_below=policy.trust_step_up_below,
+        trust_deny_below=policy.trust_deny_below,
+        trust_floors=[
+            engine_pb2.TrustFloor(scope=one.scope, step_up_below=one.step_up_below, deny_below=one.deny_below)
+            for one in policy.trust_floors
+            if one.scope
+        ],
+        checks_context=checks_context(policy),
     )
 
 

@@ -39,7 +39,7 @@ def pack_entry(
         epoch_milliseconds(create_time),
         hashlib.sha256(client_id.encode()).digest()[:8],
         DEVICE_CLASSES.index(device_class(device_type)),
-        _NOT_RATED if trust is None else round(trust),
+        _NOT_RATED if trust is None else int(trust + 0.5),
         epoch_seconds(auth_time),
         max(epoch_seconds(idle_deadline) - epoch_seconds(last_active_time), 0),
         epoch_seconds(last_active_time),
@@ -55,6 +55,7 @@ def index_entry(session: Session) -> bytes:
         last_active_time=session.last_active_time,
         idle_deadline=session.idle_deadline,
         auth_time=session.auth_time,
+        trust=session.trust,
     )
 
 

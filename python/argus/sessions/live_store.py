@@ -60,6 +60,15 @@ class StepUpStatus(IntEnum):
     NOT_NEWER = 3
 
 
+class RateStatus(IntEnum):
+    """Answer of `rate`."""
+
+    WRITTEN = 0
+    STALE = 1
+    ENDED = 2
+    OTHER_FAMILY = 3
+
+
 class TouchStatus(IntEnum):
     """Answer of `touch`."""
 
@@ -216,6 +225,23 @@ class LiveSessions:
         answer = await self._redis.call("step_up", [*keys, self._keys.index_key(tenant_id, user_id)], args)
         return StepUpStatus(answer[0]), family_in(answer[3])
 
+    async def rate(
+        self, session: Session, family: int, *, rated: tuple[float | None, float] | None = None, context: bytes = b""
+    ) -> RateStatus:
+        """Writes what is thought of a session, as long as it is of this family.
+
+        Args:
+            session: Session; its user's index learns of its trust, too.
+            family: Refresh family that was judged.
+            rated: Its trust and risk; None: as they are.
+            context: Digest of the context that it is good in; empty: as it is.
+        """
+        packed = b"" if rated is None else packed_trust(*rated)
+        args: list[bytes | int | str] = [family, packed, context, session.session_id]
+        keys = [self._keys.session_key(session.session_id), self._keys.index_key(session.tenant_id, session.user_id)]
+        answer = await self._redis.call("rate", keys, args)
+        return RateStatus(answer[0])
+
     async def set_user(self, tenant_id: str, user_id: str, *, is_disabled: bool, not_before: datetime | None) -> None:
         """Brings a user's record up to date; one that is stale goes away and is rebuilt at the next use."""
         args = [int(is_disabled), _seconds(not_before)]
@@ -340,9 +366,16 @@ def record_of(session: Session) -> bytes:
         amr=list(session.amr),
         auth_time=epoch_seconds(session.auth_time),
         refresh_id_key=session.refresh_id_key,
-        context=bytes(12),
+        trust=int.from_bytes(packed_trust(session.trust, session.risk)[:2], "big"),
+        risk=round(100 * session.risk),
     )
     return record.to_bytes()
+
+
+def packed_trust(trust: float | None, risk: float) -> bytes:
+    """Trust and risk as they are in a record."""
+    hundredths = 0 if trust is None else 1 + round(100 * trust)
+    return hundredths.to_bytes(2, "big") + round(100 * risk).to_bytes(1, "big")
 
 
 def tombstone_of(session: Session) -> bytes:

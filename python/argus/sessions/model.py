@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 from typing import Any, Final, Self
 
+from argus._core import aged_trust
 from argus.base.errors import ArgusError, Code
 from argus.base.ids import etag, session_name
 from argus.base.place import NetworkClass, Place
@@ -60,6 +61,9 @@ class Session:
         ip_address: Where it was begun.
         seen_ip_address: Where it was last seen; country, city, radius and network are that address's.
         end_detail: What ended it, where that was a concurrent limit.
+        trust: Trust at the user's proof, 0 to 100; None: not rated.
+        risk: 0 to 1.
+        trust_now: What is left of it at the moment of `as_of`.
         covered_until: Sessions begun up to then are over, by the user's, client's or tenant's `not_before`.
         covered_reason: The reason that goes with it.
     """
@@ -106,9 +110,12 @@ class Session:
     asn_name: str | None = None
     network_class: NetworkClass | None = None
     seen_ip_address: str | None = None
+    trust: float | None = None
+    risk: float = 0.0
     revision: int = 1
     covered_until: datetime | None = None
     covered_reason: EndReason | None = None
+    trust_now: float | None = None
 
     @property
     def name(self) -> str:
@@ -148,11 +155,18 @@ class Session:
         if self.covered_until and self.covered_reason and whole_second(self.create_time) <= self.covered_until:
             return self.ended(at=max(self.covered_until, self.create_time), reason=self.covered_reason)
         if min(self.idle_deadline, self.absolute_deadline) > now:
-            return self
+            return self._rated(now)
         # A use close to the end moves the idle deadline up to the absolute one, in Redis to the second that it lies in.
         if whole_second(self.absolute_deadline) <= self.idle_deadline:
             return self.ended(at=self.absolute_deadline, reason=EndReason.ABSOLUTE_TIMEOUT)
         return self.ended(at=self.idle_deadline, reason=EndReason.IDLE_TIMEOUT)
+
+    def _rated(self, now: datetime) -> Self:
+        """With what is left of its trust."""
+        if self.trust is None or self.has_ended:
+            return self
+        age = max((now - self.auth_time).total_seconds(), 0)
+        return replace(self, trust_now=aged_trust(self.trust, age))
 
 
 def whole_second(time: datetime) -> datetime:

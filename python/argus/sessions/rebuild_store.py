@@ -39,7 +39,7 @@ _INDEXES: Final = """
     SELECT w.tenant_id, w.user_id, l.*
       FROM unnest(%s::text[], %s::text[]) AS w (tenant_id, user_id)
      CROSS JOIN LATERAL (SELECT s.session_id, s.create_time, s.last_active_time, s.idle_deadline, s.auth_time,
-                                s.client_id, s.device_type
+                                s.client_id, s.device_type, s.trust
                            FROM sessions s
                           WHERE s.tenant_id = w.tenant_id AND s.user_id = w.user_id AND s.state <> 'ended'
                           ORDER BY s.create_time, s.session_id LIMIT %s) l"""

@@ -21,7 +21,7 @@ _IS_LIVING: Final = """
     AND (t.not_before IS NULL OR date_trunc('second', s.create_time) > t.not_before)
     AND (c.not_before IS NULL OR date_trunc('second', s.create_time) > c.not_before)"""
 _COLUMNS: Final = tuple(
-    field.name for field in fields(Session) if field.name not in ("covered_until", "covered_reason")
+    field.name for field in fields(Session) if field.name not in ("covered_until", "covered_reason", "trust_now")
 )
 
 
@@ -31,25 +31,25 @@ _INSERT: Final = """
            idle_deadline, absolute_deadline, policy_revision, family, refresh_id_key, generation_bound,
            generation_bound_time, generation_bound_rotated, binding, acr, amr, auth_time, scope, resources, device_type,
            device_os, device_browser, display_name, category, ip_address, user_agent, country, city, radius_km, asn,
-           asn_name, network_class, seen_ip_address, device_os_version, device_browser_version, device_app)
+           asn_name, network_class, seen_ip_address, device_os_version, device_browser_version, device_app, trust, risk)
     SELECT tenant_id, session_id, user_id, client_id, device_id, state, create_time, last_active_time,
            idle_deadline, absolute_deadline, policy_revision, family, refresh_id_key, generation_bound,
            generation_bound_time, generation_bound_rotated, binding, acr, string_to_array(amr, ' '), auth_time, scope,
            string_to_array(resources, ' '), device_type, device_os, device_browser, display_name, category,
            ip_address::inet, user_agent, country, city, radius_km, asn, asn_name, network_class, seen_ip_address::inet,
-           device_os_version, device_browser_version, device_app
+           device_os_version, device_browser_version, device_app, trust, risk
       FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[],
                   %s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::integer[], %s::bigint[], %s::smallint[],
                   %s::bigint[], %s::timestamptz[], %s::boolean[], %s::bytea[], %s::smallint[], %s::text[],
                   %s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
                   %s::text[], %s::text[], %s::text[], %s::text[], %s::integer[], %s::bigint[], %s::text[], %s::text[],
-                  %s::text[], %s::text[], %s::text[], %s::text[])
+                  %s::text[], %s::text[], %s::text[], %s::text[], %s::double precision[], %s::double precision[])
            AS w (tenant_id, session_id, user_id, client_id, device_id, state, create_time, last_active_time,
                  idle_deadline, absolute_deadline, policy_revision, family, refresh_id_key, generation_bound,
                  generation_bound_time, generation_bound_rotated, binding, acr, amr, auth_time, scope, resources,
                  device_type, device_os, device_browser, display_name, category, ip_address, user_agent, country, city,
                  radius_km, asn, asn_name, network_class, seen_ip_address, device_os_version, device_browser_version,
-                 device_app)"""
+                 device_app, trust, risk)"""
 
 
 class SessionStore:
@@ -196,9 +196,25 @@ class SessionStore:
                    generation_bound = %(generation_bound)s, generation_bound_time = %(generation_bound_time)s,
                    generation_bound_rotated = %(generation_bound_rotated)s, binding = %(binding)s, acr = %(acr)s,
                    amr = %(amr)s, auth_time = %(auth_time)s, last_active_time = %(last_active_time)s,
-                   idle_deadline = %(idle_deadline)s
+                   idle_deadline = %(idle_deadline)s, trust = %(trust)s, risk = %(risk)s
                 WHERE tenant_id = %(tenant_id)s AND session_id = %(session_id)s""",
             _to_row(session),
+        )
+
+    async def living_on(self, db: Database | Transaction, tenant_id: str, device_id: str) -> list[Session]:
+        """Sessions on a device that have not been ended."""
+        rows = await db.fetch_all(
+            "SELECT * FROM sessions WHERE tenant_id = %s AND device_id = %s AND state <> 'ended' ORDER BY session_id",
+            (tenant_id, device_id),
+        )
+        return [from_row(row) for row in rows]
+
+    async def rate_on(self, tx: Transaction, tenant_id: str, device_id: str, *, trust: float) -> int:
+        """Rates the sessions on a device that have not been ended by what it is trusted now; says how many."""
+        return await tx.execute(
+            """UPDATE sessions SET trust = LEAST(%s, 100 * (1 - risk))
+                WHERE tenant_id = %s AND device_id = %s AND state <> 'ended'""",
+            (trust, tenant_id, device_id),
         )
 
     async def delete_unused(self, tx: Transaction, tenant_id: str, session_id: str) -> bool:
@@ -271,6 +287,8 @@ def _new_row(session: Session) -> tuple[Any, ...]:
         session.device_os_version,
         session.device_browser_version,
         session.device_app,
+        session.trust,
+        session.risk,
     )
 
 

@@ -24,7 +24,7 @@ def _element(value: Any) -> str:
         return f'"{_escaped(value)}"'
     if isinstance(value, datetime):
         return f'"{value.isoformat()}"'
-    if isinstance(value, int):  # a bool, too
+    if isinstance(value, int | float):  # a bool, too
         return str(value)
     if isinstance(value, bytes):
         return f'"\\\\x{value.hex()}"'

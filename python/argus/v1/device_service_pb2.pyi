@@ -627,3 +627,125 @@ class ReportPostureResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["device", b"device"]) -> None: ...
 
 global___ReportPostureResponse = ReportPostureResponse
+
+@typing.final
+class ExplainTrustRequest(google.protobuf.message.Message):
+    """Request of ExplainTrust."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    DEVICE_FIELD_NUMBER: builtins.int
+    SESSION_FIELD_NUMBER: builtins.int
+    device: builtins.str
+    """A device: tenants/*/users/*/devices/*."""
+    session: builtins.str
+    """A session: tenants/*/users/*/sessions/*."""
+    def __init__(
+        self,
+        *,
+        device: builtins.str = ...,
+        session: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["device", b"device", "session", b"session", "subject", b"subject"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["device", b"device", "session", b"session", "subject", b"subject"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["subject", b"subject"]) -> typing.Literal["device", "session"] | None: ...
+
+global___ExplainTrustRequest = ExplainTrustRequest
+
+@typing.final
+class ExplainTrustResponse(google.protobuf.message.Message):
+    """Response of ExplainTrust."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SCORE_FIELD_NUMBER: builtins.int
+    TERMS_FIELD_NUMBER: builtins.int
+    RATE_TIME_FIELD_NUMBER: builtins.int
+    MISSED_FLOORS_FIELD_NUMBER: builtins.int
+    score: builtins.float
+    """Trust 0-100, to every digit. What is compared with the floors of policies is this, rounded to a whole number."""
+    @property
+    def terms(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___TrustTerm]:
+        """What it is made of, in the order in which it was applied: score = 100 / (1 + exp(-sum of the weights))."""
+
+    @property
+    def rate_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """For which moment."""
+
+    @property
+    def missed_floors(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___TrustFloorMissed]:
+        """Floors of the policy that a session's trust is below, of all scopes it holds; empty for a device."""
+
+    def __init__(
+        self,
+        *,
+        score: builtins.float = ...,
+        terms: collections.abc.Iterable[global___TrustTerm] | None = ...,
+        rate_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        missed_floors: collections.abc.Iterable[global___TrustFloorMissed] | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["rate_time", b"rate_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["missed_floors", b"missed_floors", "rate_time", b"rate_time", "score", b"score", "terms", b"terms"]) -> None: ...
+
+global___ExplainTrustResponse = ExplainTrustResponse
+
+@typing.final
+class TrustTerm(google.protobuf.message.Message):
+    """One part of a score."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: builtins.int
+    WEIGHT_FIELD_NUMBER: builtins.int
+    SEEN_FIELD_NUMBER: builtins.int
+    CAP_FIELD_NUMBER: builtins.int
+    code: builtins.str
+    """What it is about: BASE, LOGINS, USUAL_NETWORK, KEY, PATCH_LEVEL, PATCH_END_OF_LIFE, NO_SIGNAL, INTEGRITY_BAD,
+    DEVICE_KEY_MISSING, UNUSED, RISK, RATED_BEFORE (the device has become another since the session was rated),
+    PROOF_AGE.
+    """
+    weight: builtins.float
+    """What it adds to the logit of the score."""
+    seen: builtins.str
+    """The value that it is made of; "unknown" where there is none."""
+    cap: builtins.float
+    """Highest score that it leaves; set where it is a cap that was applied."""
+    def __init__(
+        self,
+        *,
+        code: builtins.str = ...,
+        weight: builtins.float = ...,
+        seen: builtins.str = ...,
+        cap: builtins.float | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_cap", b"_cap", "cap", b"cap"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_cap", b"_cap", "cap", b"cap", "code", b"code", "seen", b"seen", "weight", b"weight"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_cap", b"_cap"]) -> typing.Literal["cap"] | None: ...
+
+global___TrustTerm = TrustTerm
+
+@typing.final
+class TrustFloorMissed(google.protobuf.message.Message):
+    """A floor that a session's trust is below."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SCOPE_FIELD_NUMBER: builtins.int
+    FLOOR_FIELD_NUMBER: builtins.int
+    DENIES_FIELD_NUMBER: builtins.int
+    scope: builtins.str
+    """Scope or action that it is a floor of; empty: of all."""
+    floor: builtins.int
+    """Trust that it asks for."""
+    denies: builtins.bool
+    """Whoever is below is refused; else a step-up is asked for."""
+    def __init__(
+        self,
+        *,
+        scope: builtins.str = ...,
+        floor: builtins.int = ...,
+        denies: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["denies", b"denies", "floor", b"floor", "scope", b"scope"]) -> None: ...
+
+global___TrustFloorMissed = TrustFloorMissed

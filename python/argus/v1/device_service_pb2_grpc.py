@@ -73,6 +73,11 @@ class DeviceServiceStub(object):
                 request_serializer=argus_dot_v1_dot_device__service__pb2.ReportPostureRequest.SerializeToString,
                 response_deserializer=argus_dot_v1_dot_device__service__pb2.ReportPostureResponse.FromString,
                 _registered_method=True)
+        self.ExplainTrust = channel.unary_unary(
+                '/argus.v1.DeviceService/ExplainTrust',
+                request_serializer=argus_dot_v1_dot_device__service__pb2.ExplainTrustRequest.SerializeToString,
+                response_deserializer=argus_dot_v1_dot_device__service__pb2.ExplainTrustResponse.FromString,
+                _registered_method=True)
 
 
 class DeviceServiceServicer(object):
@@ -142,6 +147,15 @@ class DeviceServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExplainTrust(self, request, context):
+        """Says how far a device or a session is trusted, and why: the terms of the score add up to it.
+
+        Errors: DEVICE_NOT_FOUND, SESSION_NOT_FOUND, SESSION_NOT_ACTIVE (an ended session is not trusted).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DeviceServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -179,6 +193,11 @@ def add_DeviceServiceServicer_to_server(servicer, server):
                     servicer.ReportPosture,
                     request_deserializer=argus_dot_v1_dot_device__service__pb2.ReportPostureRequest.FromString,
                     response_serializer=argus_dot_v1_dot_device__service__pb2.ReportPostureResponse.SerializeToString,
+            ),
+            'ExplainTrust': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainTrust,
+                    request_deserializer=argus_dot_v1_dot_device__service__pb2.ExplainTrustRequest.FromString,
+                    response_serializer=argus_dot_v1_dot_device__service__pb2.ExplainTrustResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -374,6 +393,33 @@ class DeviceService(object):
             '/argus.v1.DeviceService/ReportPosture',
             argus_dot_v1_dot_device__service__pb2.ReportPostureRequest.SerializeToString,
             argus_dot_v1_dot_device__service__pb2.ReportPostureResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainTrust(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/argus.v1.DeviceService/ExplainTrust',
+            argus_dot_v1_dot_device__service__pb2.ExplainTrustRequest.SerializeToString,
+            argus_dot_v1_dot_device__service__pb2.ExplainTrustResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -83,6 +83,15 @@ class DeviceServiceStub:
     unknown again. Idempotent by `request_id`. Errors: DEVICE_NOT_FOUND, POSTURE_REFUSED, FIELD_INVALID.
     """
 
+    ExplainTrust: grpc.UnaryUnaryMultiCallable[
+        argus.v1.device_service_pb2.ExplainTrustRequest,
+        argus.v1.device_service_pb2.ExplainTrustResponse,
+    ]
+    """Says how far a device or a session is trusted, and why: the terms of the score add up to it.
+
+    Errors: DEVICE_NOT_FOUND, SESSION_NOT_FOUND, SESSION_NOT_ACTIVE (an ended session is not trusted).
+    """
+
 class DeviceServiceAsyncStub:
     """The devices that users sign in on: what they are, where they were seen, what is known of their state.
 
@@ -146,6 +155,15 @@ class DeviceServiceAsyncStub:
 
     Of each source the newest statement counts, until it is older than the policy's `posture_max_age`; then it is
     unknown again. Idempotent by `request_id`. Errors: DEVICE_NOT_FOUND, POSTURE_REFUSED, FIELD_INVALID.
+    """
+
+    ExplainTrust: grpc.aio.UnaryUnaryMultiCallable[
+        argus.v1.device_service_pb2.ExplainTrustRequest,
+        argus.v1.device_service_pb2.ExplainTrustResponse,
+    ]
+    """Says how far a device or a session is trusted, and why: the terms of the score add up to it.
+
+    Errors: DEVICE_NOT_FOUND, SESSION_NOT_FOUND, SESSION_NOT_ACTIVE (an ended session is not trusted).
     """
 
 class DeviceServiceServicer(metaclass=abc.ABCMeta):
@@ -225,6 +243,17 @@ class DeviceServiceServicer(metaclass=abc.ABCMeta):
 
         Of each source the newest statement counts, until it is older than the policy's `posture_max_age`; then it is
         unknown again. Idempotent by `request_id`. Errors: DEVICE_NOT_FOUND, POSTURE_REFUSED, FIELD_INVALID.
+        """
+
+    @abc.abstractmethod
+    def ExplainTrust(
+        self,
+        request: argus.v1.device_service_pb2.ExplainTrustRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[argus.v1.device_service_pb2.ExplainTrustResponse, collections.abc.Awaitable[argus.v1.device_service_pb2.ExplainTrustResponse]]:
+        """Says how far a device or a session is trusted, and why: the terms of the score add up to it.
+
+        Errors: DEVICE_NOT_FOUND, SESSION_NOT_FOUND, SESSION_NOT_ACTIVE (an ended session is not trusted).
         """
 
 def add_DeviceServiceServicer_to_server(servicer: DeviceServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -60,7 +60,7 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """UNAUTHENTICATED. The subject must prove itself again or stronger (RFC 9470): StartStepUp, or sign in anew.
     Metadata: acrValues, maxAgeSeconds, secondFactor (replay_resistant, phishing_resistant, hardware)
     where they apply, cause (ACR, SECOND_FACTOR, AUTH_AGE, PROOF_USED, FAMILY_OLDER, CONTESTED, REPLAYED, PRINT_CHANGED,
-    ANSWER_LATE).
+    ANSWER_LATE, TRUST, DEVICE_CHANGED, COUNTRY_CHANGED, NETWORK_CHANGED, NETWORK_LISTED); score and floor with TRUST.
     """
     ERROR_REASON_TOKEN_PROOF_REQUIRED: _ErrorReason.ValueType  # 23
     """UNAUTHENTICATED. A proof of possession is missing where the token is bound, or is not good: malformed, expired,
@@ -223,6 +223,14 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """FAILED_PRECONDITION. The notice protects the account: nobody can switch it off. Metadata: notice."""
     ERROR_REASON_POLICY_SIMULATION_NOT_FOUND: _ErrorReason.ValueType  # 114
     """NOT_FOUND. No such simulation of the tenant, or it was older than 30 days. Metadata: simulationId."""
+    ERROR_REASON_TRUST_TOO_LOW: _ErrorReason.ValueType  # 150
+    """PERMISSION_DENIED. The session or device is trusted less than the policy's floor for this; ExplainTrust says why.
+    Metadata: score, floor, nextStep (STEP_UP, which restores it, or ANOTHER_DEVICE).
+    """
+    ERROR_REASON_PLACE_DENIED: _ErrorReason.ValueType  # 151
+    """PERMISSION_DENIED. The policy lets nobody sign in from this country or network; sign in from another one. Metadata:
+    policyField, country ("unknown" where the network alone is known).
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Every `google.rpc.ErrorInfo.reason` that Argus sends (the name without `ERROR_REASON_`), domain "argus".
@@ -269,7 +277,7 @@ ERROR_REASON_STEP_UP_REQUIRED: ErrorReason.ValueType  # 22
 """UNAUTHENTICATED. The subject must prove itself again or stronger (RFC 9470): StartStepUp, or sign in anew.
 Metadata: acrValues, maxAgeSeconds, secondFactor (replay_resistant, phishing_resistant, hardware)
 where they apply, cause (ACR, SECOND_FACTOR, AUTH_AGE, PROOF_USED, FAMILY_OLDER, CONTESTED, REPLAYED, PRINT_CHANGED,
-ANSWER_LATE).
+ANSWER_LATE, TRUST, DEVICE_CHANGED, COUNTRY_CHANGED, NETWORK_CHANGED, NETWORK_LISTED); score and floor with TRUST.
 """
 ERROR_REASON_TOKEN_PROOF_REQUIRED: ErrorReason.ValueType  # 23
 """UNAUTHENTICATED. A proof of possession is missing where the token is bound, or is not good: malformed, expired,
@@ -432,4 +440,12 @@ ERROR_REASON_NOTICE_REQUIRED: ErrorReason.ValueType  # 168
 """FAILED_PRECONDITION. The notice protects the account: nobody can switch it off. Metadata: notice."""
 ERROR_REASON_POLICY_SIMULATION_NOT_FOUND: ErrorReason.ValueType  # 114
 """NOT_FOUND. No such simulation of the tenant, or it was older than 30 days. Metadata: simulationId."""
+ERROR_REASON_TRUST_TOO_LOW: ErrorReason.ValueType  # 150
+"""PERMISSION_DENIED. The session or device is trusted less than the policy's floor for this; ExplainTrust says why.
+Metadata: score, floor, nextStep (STEP_UP, which restores it, or ANOTHER_DEVICE).
+"""
+ERROR_REASON_PLACE_DENIED: ErrorReason.ValueType  # 151
+"""PERMISSION_DENIED. The policy lets nobody sign in from this country or network; sign in from another one. Metadata:
+policyField, country ("unknown" where the network alone is known).
+"""
 global___ErrorReason = ErrorReason

@@ -89,6 +89,8 @@ class _SecurityEventKindEnumTypeWrapper(google.protobuf.internal.enum_type_wrapp
     """A device was trusted for a time."""
     SECURITY_EVENT_KIND_DEVICE_DISTRUSTED: _SecurityEventKind.ValueType  # 27
     """A device is trusted no longer."""
+    SECURITY_EVENT_KIND_CONTEXT_CHANGED: _SecurityEventKind.ValueType  # 40
+    """A session was used on another device, or from another country or network."""
 
 class SecurityEventKind(_SecurityEventKind, metaclass=_SecurityEventKindEnumTypeWrapper):
     """What a security event is about: a stable code, for whoever shows it to people in their language."""
@@ -149,6 +151,8 @@ SECURITY_EVENT_KIND_DEVICE_TRUSTED: SecurityEventKind.ValueType  # 26
 """A device was trusted for a time."""
 SECURITY_EVENT_KIND_DEVICE_DISTRUSTED: SecurityEventKind.ValueType  # 27
 """A device is trusted no longer."""
+SECURITY_EVENT_KIND_CONTEXT_CHANGED: SecurityEventKind.ValueType  # 40
+"""A session was used on another device, or from another country or network."""
 global___SecurityEventKind = SecurityEventKind
 
 @typing.final

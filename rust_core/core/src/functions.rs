@@ -16,6 +16,7 @@ const PARTS: &[&str] = &[
     include_str!("lua/limits.lua"),
     include_str!("lua/rebuild.lua"),
     include_str!("lua/step_up.lua"),
+    include_str!("lua/rate.lua"),
     include_str!("lua/read.lua"),
 ];
 

@@ -125,6 +125,21 @@ impl Keyspace {
         u16::from_be_bytes([tag.as_ref()[0], tag.as_ref()[1]])
     }
 
+    /// Digest of the context that a session is used in; never zeros, which mean that none was judged. Keyed, so that an
+    /// address can't be guessed from it.
+    #[must_use]
+    pub fn context_digest(&self, session_id: &SessionId, parts: [&[u8]; 3]) -> [u8; 9] {
+        let mut context = hmac::Context::with_key(&self.key);
+        context.update(b"context");
+        for part in [session_id.as_str().as_bytes()].iter().chain(&parts) {
+            context.update(&[0]);
+            context.update(part);
+        }
+        let tag = context.sign();
+        let digest = tag.as_ref().first_chunk().copied().unwrap_or([1; 9]);
+        if digest == [0; 9] { [1; 9] } else { digest }
+    }
+
     /// A new session id of a subject, made of 16 bytes from a secure random source.
     #[must_use]
     pub fn session_id(

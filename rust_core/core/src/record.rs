@@ -97,8 +97,12 @@ pub struct SessionRecord {
     pub auth_time: u32,
     /// Id of the key of the family's computed token ids.
     pub refresh_id_key: u8,
-    /// Digest of the last context.
-    pub context: [u8; 12],
+    /// Trust at the user's proof, in hundredths and one more; 0: not rated ([`SessionRecord::trust`]).
+    pub trust: u16,
+    /// Risk, 0-100.
+    pub risk: u8,
+    /// Digest of the last context that was judged and is good; zeros: none was.
+    pub context: [u8; 9],
 }
 
 impl SessionRecord {
@@ -115,7 +119,7 @@ impl SessionRecord {
                 0
             }
             | if self.is_rebuilt { REBUILT } else { 0 };
-        let parts: [&[u8]; 18] = [
+        let parts: [&[u8]; 20] = [
             &[VERSION, self.state as u8, flags],
             &self.lineage,
             &self.family.to_be_bytes(),
@@ -133,6 +137,8 @@ impl SessionRecord {
             &self.amr.to_be_bytes(),
             &self.auth_time.to_be_bytes(),
             &[self.refresh_id_key],
+            &self.trust.to_be_bytes(),
+            &[self.risk],
             &self.context,
         ];
         parts.concat()
@@ -175,8 +181,17 @@ impl SessionRecord {
             amr: u16::from_be_bytes(reader.array()?),
             auth_time: reader.u32()?,
             refresh_id_key: reader.u8()?,
+            trust: u16::from_be_bytes(reader.array()?),
+            risk: reader.u8()?,
             context: reader.array()?,
         })
+    }
+
+    /// Trust at the user's proof, 0-100; `None`: not rated.
+    #[must_use]
+    pub fn trust(&self) -> Option<f64> {
+        let hundredths = self.trust.checked_sub(1)?;
+        Some(f64::from(hundredths) / 100.0)
     }
 
     /// Absolute deadline under the policy in force now: a shortened one bites, a longer one does not.

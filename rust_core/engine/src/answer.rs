@@ -32,6 +32,7 @@ const MAX_FIELDS: usize = 1000;
 
 /// A call as it came in.
 #[derive(Clone, Copy, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Incoming<'a> {
     /// Full name of the method.
     pub path: &'a str,
@@ -49,6 +50,8 @@ pub struct Incoming<'a> {
     pub postgresql_answers: bool,
     /// A reading of the snapshot has begun and ended since the call came: what it does not know there is not.
     pub snapshot_confirmed: bool,
+    /// A flow has judged the request's context during this call, and found it good.
+    pub context_judged: bool,
     /// The engine was asked about this very call before, and what it needed was done: its quota was charged then.
     pub is_repeat: bool,
     /// Scope that the caller must hold in the place of the method's: it called another RPC, which asks this one. Empty:
@@ -120,6 +123,7 @@ async fn admit(
         request_id: incoming.request_id.to_owned(),
         postgresql_answers: incoming.postgresql_answers,
         snapshot_confirmed: incoming.snapshot_confirmed,
+        context_judged: incoming.context_judged,
         id: call_id(incoming)?,
         now,
     };

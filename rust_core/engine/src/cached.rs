@@ -16,6 +16,7 @@ use crate::snapshot::Client;
 use crate::state::{self, Living};
 use crate::states::KnownState;
 use crate::store::{Marks, SessionKeys, Watch};
+use crate::trust::Standing;
 
 /// A session's state as it is known; `None`: Redis must be asked.
 pub(crate) fn check(
@@ -38,6 +39,7 @@ pub(crate) fn check(
             || Checked {
                 state_time_ms: watch.ledger.node_ms(confirmed_ms).max(known.living.now_ms),
                 confirmed_ms: Some(confirmed_ms),
+                standing: Some(Standing::of(&living)),
             },
         )
     });

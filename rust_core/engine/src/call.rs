@@ -85,6 +85,8 @@ pub(crate) struct Call {
     pub(crate) postgresql_answers: bool,
     /// The snapshot was read, or found to be up to date, since the call came: what it does not know there is not.
     pub(crate) snapshot_confirmed: bool,
+    /// A flow has judged the request's context during this call, and found it good.
+    pub(crate) context_judged: bool,
     /// The same for all questions about one call, and nobody else's to choose.
     pub(crate) id: String,
     /// Now. Seconds since 1970.
@@ -212,6 +214,7 @@ impl Call {
             lineage: lineage.to_vec(),
             answer: Vec::new(),
             effect: None,
+            context: None,
         }
     }
 

@@ -13,6 +13,7 @@ use crate::snapshot::Client;
 use crate::state::{self, Bounds, Living};
 use crate::status::{Refusal, Stop};
 use crate::store::{Seen, SessionKeys};
+use crate::trust::Standing;
 
 /// Statuses of the function `touch` that are a no.
 const TOUCHED_ENDED: i64 = 2;
@@ -56,13 +57,16 @@ pub(crate) struct Checked {
     pub(crate) state_time_ms: i64,
     /// Up to when it is known, if it was not read in this call.
     pub(crate) confirmed_ms: Option<i64>,
+    /// Trust and context of the session; none of a client token.
+    pub(crate) standing: Option<Standing>,
 }
 
 impl Checked {
-    fn read(state_time_ms: i64) -> Self {
+    fn read(state_time_ms: i64, standing: Option<Standing>) -> Self {
         Self {
             state_time_ms,
             confirmed_ms: None,
+            standing,
         }
     }
 
@@ -96,7 +100,7 @@ pub(crate) async fn check_session(
     if activity != Activity::Passive {
         use_session(call, subject, &living, told.issued, keys, is_strong).await?;
     }
-    Ok(Checked::read(living.now_ms))
+    Ok(Checked::read(living.now_ms, Some(Standing::of(&living))))
 }
 
 /// As [`look`], over the tracking connection if there is one, so that what is good can be kept.
@@ -235,5 +239,5 @@ pub(crate) async fn check_client(
     if claims.issued <= known.max(bounds.latest()) {
         return Err(call.refuse_token("not_before", subject));
     }
-    Ok(Checked::read(values.now_ms))
+    Ok(Checked::read(values.now_ms, None))
 }

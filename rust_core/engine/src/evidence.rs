@@ -1,6 +1,8 @@
 //! What tells one holder of a refresh token from another, out of a request's context.
 
 use argus_core::record;
+use aws_lc_rs::digest;
+use prost::{DecodeError, Message as _};
 
 use crate::proto::v1::ClientContext;
 
@@ -12,11 +14,32 @@ pub(crate) fn print(context: Option<&ClientContext>) -> [u8; 4] {
     let Some(context) = context else {
         return record::print(None, None);
     };
+    let (strong, weak) = parts(context);
+    record::print(strong, weak.as_deref().map(str::as_bytes))
+}
+
+/// Strong and weak evidence themselves, where there are any.
+pub(crate) fn parts(context: &ClientContext) -> (Option<&[u8]>, Option<String>) {
     let strong = Some(context.installation_id.as_bytes()).filter(|id| !id.is_empty());
     let family = family(&context.user_agent);
-    let weak = format!("{}\n{family}", context.tls_print);
     let has_weak = !context.tls_print.is_empty() || !family.is_empty();
-    record::print(strong, has_weak.then_some(weak.as_bytes()))
+    let weak = has_weak.then(|| format!("{}\n{family}", context.tls_print));
+    (strong, weak)
+}
+
+/// SHA-256 of an encoded context's strong and of its weak evidence; empty where there is none.
+///
+/// # Errors
+///
+/// [`DecodeError`] if the bytes are not a context.
+pub fn context_prints(context: &[u8]) -> Result<[Vec<u8>; 2], DecodeError> {
+    let context = ClientContext::decode(context)?;
+    let (strong, weak) = parts(&context);
+    let print = |bytes: &[u8]| digest::digest(&digest::SHA256, bytes).as_ref().to_vec();
+    Ok([
+        strong.map(print).unwrap_or_default(),
+        weak.map(|weak| print(weak.as_bytes())).unwrap_or_default(),
+    ])
 }
 
 /// A User-Agent without its version numbers: an update does not make another browser.

@@ -37,11 +37,13 @@ mod states;
 mod status;
 mod store;
 mod tally;
+mod trust;
 mod verify;
 
 pub use answer::{Answer, Incoming};
 pub use clock::Clock;
 pub use engine::Engine;
+pub use evidence::context_prints;
 pub use issue::IssueFailure;
 pub use options::{Caches, OpenError, Options};
 pub use quota::QuotaOptions;

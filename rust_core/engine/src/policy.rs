@@ -6,6 +6,7 @@ use crate::proto::internal::PolicySnapshot;
 
 /// One revision of an effective policy, or the tighter of two. All times in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a field of its own")]
 pub(crate) struct Policy {
     /// Longest gap between two uses.
     pub(crate) idle: u32,
@@ -29,6 +30,31 @@ pub(crate) struct Policy {
     pub(crate) required_acr: Acr,
     /// Kind of second factor that counts towards it.
     pub(crate) second_factor: SecondFactor,
+    /// Floors of trust for everything.
+    pub(crate) trust: Floor,
+    /// There are floors of single scopes, too ([`crate::snapshot::Tenant::trust_floors`]).
+    pub(crate) has_trust_floors: bool,
+    /// A change of a session's context must be judged.
+    pub(crate) checks_context: bool,
+}
+
+/// A floor of trust, 0-100; zeros let everything pass.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Floor {
+    /// Trust below which a step-up is asked for.
+    pub(crate) step_up_below: u32,
+    /// Trust below which is refused.
+    pub(crate) deny_below: u32,
+}
+
+impl Floor {
+    /// What holds where both do.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            step_up_below: self.step_up_below.max(other.step_up_below),
+            deny_below: self.deny_below.max(other.deny_below),
+        }
+    }
 }
 
 impl Policy {
@@ -49,6 +75,9 @@ impl Policy {
             ends_on_replay: self.ends_on_replay || other.ends_on_replay,
             required_acr: other.required_acr,
             second_factor: other.second_factor,
+            trust: self.trust.and(other.trust),
+            has_trust_floors: self.has_trust_floors || other.has_trust_floors,
+            checks_context: self.checks_context || other.checks_context,
         }
     }
 }
@@ -70,6 +99,12 @@ impl From<&PolicySnapshot> for Policy {
             ends_on_replay: snapshot.end_on_replay,
             required_acr: required(snapshot.required_acr),
             second_factor: SecondFactor::from_number(snapshot.second_factor),
+            trust: Floor {
+                step_up_below: snapshot.trust_step_up_below,
+                deny_below: snapshot.trust_deny_below,
+            },
+            has_trust_floors: !snapshot.trust_floors.is_empty(),
+            checks_context: snapshot.checks_context,
         }
     }
 }

@@ -19,9 +19,11 @@ use crate::proto::internal::FlowNeed;
 use crate::proto::v1::{ErrorReason, RefreshTokenRequest, RefreshTokenResponse};
 use crate::refreshed::{self, Granted};
 use crate::ring::ComputedIds;
+use crate::snapshot::Client;
 use crate::state::{self, Living};
 use crate::status::{Refusal, Stop};
 use crate::store::Stamped;
+use crate::trust::Standing;
 
 /// Answers one request. The function is asked once: it decides and writes in one step.
 pub(crate) async fn refresh(
@@ -45,6 +47,7 @@ pub(crate) async fn refresh(
     let living = state::living(call, &subject, &client, &seen)?;
     check_life(call, &subject, &claims, &living)?;
     check_level(call, &subject, &claims, &living)?;
+    check_standing(call, request, &subject, &granted, &client, &living)?;
     let presented = presented(call, &subject, request, &claims, &living, shown.as_ref())?;
     use_proof(call, &subject, request, &claims, &living, shown.as_ref())
         .await
@@ -109,6 +112,40 @@ fn check_level(
     }
     call.note(subject, "refresh.step_up_required", "SECOND_FACTOR");
     Err(Refusal::step_up_factor(required.name(), kind.name()).into())
+}
+
+/// What the policy asks of the session's context and trust. A step-up that is asked for here refuses this request, and
+/// nothing is spent or written; whatever stands before it in the table is said first.
+fn check_standing(
+    call: &Call,
+    request: &RefreshTokenRequest,
+    subject: &Subject,
+    granted: &Granted,
+    client: &Client,
+    living: &Living,
+) -> Result<(), Stop> {
+    let claims = &granted.claims;
+    let standing = Standing::of(living);
+    let context = request.client_context.as_ref();
+    let context = standing.check_context(call, subject, &claims.session.session_id, context, true);
+    let refused = context.and_then(|()| {
+        let scopes = granted.scope.split_ascii_whitespace();
+        Ok(standing.check_floors(call, client, scopes)?)
+    });
+    if refused.is_ok() {
+        return Ok(());
+    }
+    if claims.session.family == living.record.family {
+        proof::check_record(call, subject, &living.record, claims.confirmation.as_ref())?;
+    }
+    state::check(call, subject, &claims.session, living, claims.issued)?;
+    refused.inspect_err(|stop| match stop {
+        Stop::Refused(refusal) if refusal.reason == ErrorReason::TrustTooLow => {
+            call.note(subject, "refresh.refused", "TRUST_TOO_LOW");
+        }
+        Stop::Refused(_) => call.note(subject, "refresh.step_up_required", "TRUST"),
+        Stop::Flow(_) => {}
+    })
 }
 
 fn check_limits(call: &Call, request: &RefreshTokenRequest) -> Result<(), Refusal> {

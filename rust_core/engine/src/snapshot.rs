@@ -8,8 +8,10 @@ use argus_core::token::{FoundKey, SigningKey, TokenType};
 use prost::Message as _;
 
 use crate::caller::Lack;
-use crate::policy::Policy;
-use crate::proto::internal::{self, ClientSnapshot, KeySnapshot, SnapshotKeyUse, TenantSnapshot};
+use crate::policy::{Floor, Policy};
+use crate::proto::internal::{
+    self, ClientSnapshot, KeySnapshot, PolicySnapshot, SnapshotKeyUse, TenantSnapshot,
+};
 use crate::ring::{ComputedIds, KeyRing};
 
 /// A snapshot was refused; the one before stays in force.
@@ -71,6 +73,7 @@ pub(crate) struct Tenant {
     refresh_ids: HashMap<u8, ComputedIds>,
     clients: HashMap<String, Arc<Client>>,
     policies: HashMap<u32, Policy>,
+    trust_floors: HashMap<u32, HashMap<String, Floor>>,
 }
 
 /// One client.
@@ -156,6 +159,7 @@ impl Tenant {
                 .iter()
                 .map(|policy| (policy.revision, Policy::from(policy)))
                 .collect(),
+            trust_floors: message.policies.iter().map(trust_floors).collect(),
         };
         for key in &message.keys {
             if let Err(why) = tenant.add(key, before) {
@@ -222,12 +226,32 @@ impl Tenant {
         self.policies.get(&revision).copied()
     }
 
+    /// Floor of trust of a scope under a policy revision.
+    pub(crate) fn trust_floor(&self, revision: u32, scope: &str) -> Floor {
+        let floors = self.trust_floors.get(&revision);
+        floors
+            .and_then(|floors| floors.get(scope))
+            .copied()
+            .unwrap_or_default()
+    }
+
     fn ring(&self, token_type: TokenType) -> &KeyRing {
         match token_type {
             TokenType::Access => &self.access,
             TokenType::Refresh => &self.refresh,
         }
     }
+}
+
+fn trust_floors(policy: &PolicySnapshot) -> (u32, HashMap<String, Floor>) {
+    let floors = policy.trust_floors.iter().map(|one| {
+        let floor = Floor {
+            step_up_below: one.step_up_below,
+            deny_below: one.deny_below,
+        };
+        (one.scope.clone(), floor)
+    });
+    (policy.revision, floors.collect())
 }
 
 impl Client {

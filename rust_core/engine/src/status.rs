@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use argus_core::token::Acr;
 use prost::Message as _;
 use prost_types::Any;
 use tonic_types::Status;
@@ -164,6 +165,30 @@ impl Refusal {
         Self::step_up("AUTH_AGE").with("maxAgeSeconds", max_age_seconds.to_string())
     }
 
+    /// The session is trusted less than a step-up is asked for; of level 2 where its device's trust is not enough.
+    pub(crate) fn step_up_trust(score: u32, floor: u32, needs_factor: bool) -> Self {
+        let refusal = Self::step_up("TRUST")
+            .with("score", score.to_string())
+            .with("floor", floor.to_string());
+        if needs_factor {
+            refusal.with("acrValues", Acr::Aal2.name())
+        } else {
+            refusal
+        }
+    }
+
+    /// The session is trusted less than the policy allows.
+    pub(crate) fn trust_too_low(score: u32, floor: u32, next_step: &str) -> Self {
+        let message = format!(
+            "the session is trusted by {score} of 100, and the policy asks for {floor}; ExplainTrust says why, and \
+             nextStep what helps: STEP_UP, or ANOTHER_DEVICE"
+        );
+        Self::new(ErrorReason::TrustTooLow, message)
+            .with("score", score.to_string())
+            .with("floor", floor.to_string())
+            .with("nextStep", next_step)
+    }
+
     /// The session has ended.
     pub(crate) fn session_ended(reason: EndReason) -> Self {
         let name = reason.as_str_name().trim_start_matches("END_REASON_");
@@ -250,6 +275,7 @@ impl Refusal {
             ErrorReason::CallerScopeMissing
             | ErrorReason::CallerTenantMismatch
             | ErrorReason::CallerDisabled
+            | ErrorReason::TrustTooLow
             | ErrorReason::TokenScopeMissing => 7,
             ErrorReason::Unimplemented => 12,
             ErrorReason::Unavailable => 14,

@@ -8,12 +8,13 @@ use prost_types::{ListValue, Struct, Timestamp, Value, value::Kind};
 
 use crate::call::{Call, Subject};
 use crate::caller::Watched;
-use crate::check::{Told, check_client, check_session};
+use crate::check::{Checked, Told, check_client, check_session};
 use crate::limits;
 use crate::proof::{self, Attempt, Shown};
 use crate::proto::v1::{
     Activity, Consistency, VerifyAccessTokenRequest, VerifyAccessTokenResponse,
 };
+use crate::snapshot::Client;
 use crate::status::{Refusal, Stop};
 
 /// Answers one request.
@@ -33,6 +34,7 @@ pub(crate) async fn verify(
     };
     let mut checked = state(consistency).await?;
     check_gates(call, request, claims)?;
+    check_standing(call, request, &subject, claims, &client, &checked)?;
     // Last: nothing that comes after it could fail and leave a used proof without an answer.
     let attempt = || attempt(call, request);
     proof::spend_or_refuse(call, &subject, shown.as_ref(), attempt).await?;
@@ -40,7 +42,7 @@ pub(crate) async fn verify(
         // The process was stopped, or waited for long: what it knew has become old.
         checked = state(Consistency::Strong).await?;
     }
-    Ok(response(call, claims, checked.state_time_ms))
+    Ok(response(call, claims, &checked))
 }
 
 fn check_limits(
@@ -176,6 +178,24 @@ fn check_gates(
     Ok(())
 }
 
+/// What the policy asks of the session's context and trust.
+fn check_standing(
+    call: &Call,
+    request: &VerifyAccessTokenRequest,
+    subject: &Subject,
+    claims: &AccessClaims,
+    client: &Client,
+    checked: &Checked,
+) -> Result<(), Stop> {
+    let (Some(standing), Some(session)) = (&checked.standing, &claims.session) else {
+        return Ok(());
+    };
+    let context = request.client_context.as_ref();
+    standing.check_context(call, subject, &session.session_id, context, false)?;
+    let scopes = request.required_scopes.iter().map(String::as_str);
+    Ok(standing.check_floors(call, client, scopes)?)
+}
+
 /// A level is acceptable where it, or a lower one, is asked for.
 fn suffices(level: Acr, acr_values: &[String]) -> bool {
     acr_values
@@ -184,7 +204,7 @@ fn suffices(level: Acr, acr_values: &[String]) -> bool {
         .any(|asked| asked <= level)
 }
 
-fn response(call: &Call, claims: &AccessClaims, state_time_ms: i64) -> VerifyAccessTokenResponse {
+fn response(call: &Call, claims: &AccessClaims, checked: &Checked) -> VerifyAccessTokenResponse {
     let session = claims.session.as_ref();
     VerifyAccessTokenResponse {
         session: session
@@ -198,8 +218,8 @@ fn response(call: &Call, claims: &AccessClaims, state_time_ms: i64) -> VerifyAcc
             .unwrap_or_default(),
         auth_time: session.map(|session| timestamp(session.auth_time)),
         expire_time: Some(timestamp(claims.expires)),
-        state_time: Some(timestamp_ms(state_time_ms)),
-        trust_score: None,
+        state_time: Some(timestamp_ms(checked.state_time_ms)),
+        trust_score: checked.standing.and_then(|standing| standing.score()),
         claims: further(&claims.groups),
         cnf: claims.confirmation.as_ref().map(proof::to_message),
         scopes: claims

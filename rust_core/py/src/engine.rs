@@ -86,10 +86,14 @@ impl Engine {
     }
 
     /// Answers one of `HOT_METHODS`.
-    #[expect(clippy::too_many_arguments, reason = "keyword arguments in Python")]
+    #[expect(
+        clippy::too_many_arguments,
+        clippy::fn_params_excessive_bools,
+        reason = "keyword arguments in Python"
+    )]
     #[pyo3(signature = (
         method, request, *, authorization, request_id, deadline_ms, postgresql_answers = false,
-        snapshot_confirmed = false, is_repeat = false, call_id = "", scope = "",
+        snapshot_confirmed = false, context_judged = false, is_repeat = false, call_id = "", scope = "",
     ))]
     fn answer<'py>(
         &self,
@@ -101,6 +105,7 @@ impl Engine {
         deadline_ms: i64,
         postgresql_answers: bool,
         snapshot_confirmed: bool,
+        context_judged: bool,
         is_repeat: bool,
         call_id: &str,
         scope: &str,
@@ -114,6 +119,7 @@ impl Engine {
             deadline_ms,
             postgresql_answers,
             snapshot_confirmed,
+            context_judged,
             is_repeat,
             scope,
         };

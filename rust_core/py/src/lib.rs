@@ -11,6 +11,7 @@ mod lease;
 mod load;
 mod offline;
 mod record;
+mod trust;
 mod twin;
 
 use argus_engine::proto::access::HOT_METHODS;
@@ -64,6 +65,9 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<load::LoadReport>()?;
     module.add_class::<load::Echo>()?;
     module.add_class::<key_set::PublicKey>()?;
+    module.add_class::<trust::TrustInputs>()?;
+    module.add_function(wrap_pyfunction!(trust::aged_trust, module)?)?;
+    module.add_function(wrap_pyfunction!(trust::context_prints, module)?)?;
     module.add_function(wrap_pyfunction!(function_library, module)?)?;
     module.add_function(wrap_pyfunction!(function_library_name, module)?)?;
     module.add_function(wrap_pyfunction!(function_name, module)?)?;

@@ -22,7 +22,7 @@ impl SessionRecord {
         *, contested = false, bound = false, made_by_rotation = false, family, generation, made,
         attempt = [0; 4], print = [0; 4], binding = [0; 16], device = [0; 16],
         created, idle_deadline, absolute_deadline, policy_revision, acr, amr, auth_time, refresh_id_key,
-        context = [0; 12],
+        trust = 0, risk = 0, context = [0; 9],
     ))]
     fn new(
         contested: bool,
@@ -43,7 +43,9 @@ impl SessionRecord {
         amr: Vec<String>,
         auth_time: u32,
         refresh_id_key: u8,
-        context: [u8; 12],
+        trust: u16,
+        risk: u8,
+        context: [u8; 9],
     ) -> PyResult<Self> {
         let methods = Methods::from_names(amr.iter().map(String::as_str));
         let methods = methods
@@ -73,6 +75,8 @@ impl SessionRecord {
             amr: methods.bits(),
             auth_time,
             refresh_id_key,
+            trust,
+            risk,
             context,
         }))
     }
@@ -173,5 +177,20 @@ impl SessionRecord {
     #[getter]
     fn refresh_id_key(&self) -> u8 {
         self.0.refresh_id_key
+    }
+
+    #[getter]
+    fn trust(&self) -> Option<f64> {
+        self.0.trust()
+    }
+
+    #[getter]
+    fn risk(&self) -> u8 {
+        self.0.risk
+    }
+
+    #[getter]
+    fn context<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.0.context)
     }
 }

@@ -66,6 +66,8 @@ pub const fn record() -> SessionRecord {
         amr: 1,
         auth_time: NOW - 1000,
         refresh_id_key: 0,
-        context: [5; 12],
+        trust: 8_001,
+        risk: 5,
+        context: [5; 9],
     }
 }

@@ -105,6 +105,7 @@ impl Offline {
             deadline_ms: 10_000,
             postgresql_answers: true,
             snapshot_confirmed: true,
+            context_judged: false,
             is_repeat: true,
             scope: "",
         })

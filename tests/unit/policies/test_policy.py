@@ -183,6 +183,17 @@ def test_the_default_is_the_documented_one() -> None:
         "new_device_notice": True,
         "posture_max_age_seconds": 86400,
         "device_trusted_for_seconds": 2592000,
+        "trust_step_up_below": 0,
+        "trust_deny_below": 0,
+        "trust_floors": [],
+        "on_device_change": "allow",
+        "on_country_change": "allow",
+        "on_network_change": "allow",
+        "on_listed_network": "allow",
+        "listed_networks": [],
+        "allowed_countries": ["*"],
+        "denied_countries": [],
+        "denied_networks": [],
     }
 
 

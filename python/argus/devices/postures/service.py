@@ -19,11 +19,13 @@ class Postures:
         self._db = db
         self._now = now
 
-    async def statements(self, devices: Sequence[Device]) -> Mapping[str, Sequence[Statement]]:
-        """The newest statement of each source, fresh or not, by device id."""
+    async def statements(
+        self, devices: Sequence[Device], *, reader: Transaction | None = None
+    ) -> Mapping[str, Sequence[Statement]]:
+        """The newest statement of each source, fresh or not, by device id; as `reader` sees it."""
         if not devices:
             return {}
-        found = await store.of_devices(self._db, [(one.tenant_id, one.device_id) for one in devices])
+        found = await store.of_devices(reader or self._db, [(one.tenant_id, one.device_id) for one in devices])
         return {one.device_id: found.get((one.tenant_id, one.device_id), []) for one in devices}
 
     async def report(self, tx: Transaction, device: Device, statement: Statement, *, max_age: timedelta) -> None:

@@ -8,9 +8,11 @@ from argus.storage.columns import columns
 from argus.storage.postgres import Database, Row, Transaction
 
 
-async def of_devices(db: Database, devices: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], list[Statement]]:
+async def of_devices(
+    reader: Database | Transaction, devices: Sequence[tuple[str, str]]
+) -> Mapping[tuple[str, str], list[Statement]]:
     """The newest statements about devices (tenant, device)."""
-    rows = await db.fetch_all(
+    rows = await reader.fetch_all(
         """SELECT p.* FROM device_postures p JOIN unnest(%s::text[], %s::text[]) AS w (tenant_id, device_id)
                USING (tenant_id, device_id)""",
         columns(devices),

@@ -117,7 +117,7 @@ class Notices:
         origin, event = one.origin, one.event
         device = event.told.get("device") or traits_of(origin.user_agent).display_name
         is_remote = not (device or origin.ip_address or origin.actor.startswith("user:"))
-        where = self._networks.look_up(origin.ip_address).text if origin.ip_address else ""
+        where = self._networks.look_up(origin.ip_address).text
         return {
             "name": "",
             "value": "",

@@ -46,6 +46,7 @@ class SecurityEventKind(StrEnum):
     DEVICE_UPDATED = "DEVICE_UPDATED"
     DEVICE_TRUSTED = "DEVICE_TRUSTED"
     DEVICE_DISTRUSTED = "DEVICE_DISTRUSTED"
+    CONTEXT_CHANGED = "CONTEXT_CHANGED"
 
 
 KINDS: Final[Mapping[str, SecurityEventKind]] = {
@@ -68,6 +69,7 @@ KINDS: Final[Mapping[str, SecurityEventKind]] = {
     "identifier.removed": SecurityEventKind.IDENTIFIER_REMOVED,
     "identifier.verified": SecurityEventKind.IDENTIFIER_VERIFIED,
     "refresh.contested": SecurityEventKind.SESSION_CONTESTED,
+    "session.context_changed": SecurityEventKind.CONTEXT_CHANGED,
     "session.created": SecurityEventKind.SIGNED_IN,
     "session.ended": SecurityEventKind.SESSION_ENDED,
     "session.limit_reached": SecurityEventKind.SESSION_LIMIT_REACHED,

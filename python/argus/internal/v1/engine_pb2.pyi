@@ -72,6 +72,8 @@ class _FlowNeedEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumT
     """The session's record is of an older family than the token: PostgreSQL knows a newer one, or the token is not good."""
     FLOW_NEED_POSTGRESQL: _FlowNeed.ValueType  # 8
     """A proof that PostgreSQL can be written to, before a generation of a strict family is spent."""
+    FLOW_NEED_CONTEXT: _FlowNeed.ValueType  # 9
+    """The session is used in another context than the last one that was judged: judge it."""
 
 class FlowNeed(_FlowNeed, metaclass=_FlowNeedEnumTypeWrapper):
     """Why the engine could not answer alone."""
@@ -94,6 +96,8 @@ FLOW_NEED_FAMILY: FlowNeed.ValueType  # 7
 """The session's record is of an older family than the token: PostgreSQL knows a newer one, or the token is not good."""
 FLOW_NEED_POSTGRESQL: FlowNeed.ValueType  # 8
 """A proof that PostgreSQL can be written to, before a generation of a strict family is spent."""
+FLOW_NEED_CONTEXT: FlowNeed.ValueType  # 9
+"""The session is used in another context than the last one that was judged: judge it."""
 global___FlowNeed = FlowNeed
 
 @typing.final
@@ -270,6 +274,10 @@ class PolicySnapshot(google.protobuf.message.Message):
     REQUIRED_ACR_FIELD_NUMBER: builtins.int
     SECOND_FACTOR_FIELD_NUMBER: builtins.int
     REFRESH_FIELD_NUMBER: builtins.int
+    TRUST_STEP_UP_BELOW_FIELD_NUMBER: builtins.int
+    TRUST_DENY_BELOW_FIELD_NUMBER: builtins.int
+    TRUST_FLOORS_FIELD_NUMBER: builtins.int
+    CHECKS_CONTEXT_FIELD_NUMBER: builtins.int
     revision: builtins.int
     """Revision, unique in the tenant."""
     idle: builtins.int
@@ -296,6 +304,16 @@ class PolicySnapshot(google.protobuf.message.Message):
     """
     refresh: builtins.int
     """Longest life of a refresh token; 0: as long as the session."""
+    trust_step_up_below: builtins.int
+    """Trust below which a step-up is asked for, 0-100."""
+    trust_deny_below: builtins.int
+    """Trust below which is refused, 0-100."""
+    checks_context: builtins.bool
+    """A change of a session's context must be judged."""
+    @property
+    def trust_floors(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___TrustFloor]:
+        """Further floors of scopes."""
+
     def __init__(
         self,
         *,
@@ -311,10 +329,40 @@ class PolicySnapshot(google.protobuf.message.Message):
         required_acr: builtins.int = ...,
         second_factor: builtins.int = ...,
         refresh: builtins.int = ...,
+        trust_step_up_below: builtins.int = ...,
+        trust_deny_below: builtins.int = ...,
+        trust_floors: collections.abc.Iterable[global___TrustFloor] | None = ...,
+        checks_context: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["absolute", b"absolute", "access", b"access", "deadline", b"deadline", "end_on_replay", b"end_on_replay", "grace", b"grace", "idle", b"idle", "refresh", b"refresh", "refresh_is_activity", b"refresh_is_activity", "required_acr", b"required_acr", "revision", b"revision", "second_factor", b"second_factor", "strict", b"strict"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["absolute", b"absolute", "access", b"access", "checks_context", b"checks_context", "deadline", b"deadline", "end_on_replay", b"end_on_replay", "grace", b"grace", "idle", b"idle", "refresh", b"refresh", "refresh_is_activity", b"refresh_is_activity", "required_acr", b"required_acr", "revision", b"revision", "second_factor", b"second_factor", "strict", b"strict", "trust_deny_below", b"trust_deny_below", "trust_floors", b"trust_floors", "trust_step_up_below", b"trust_step_up_below"]) -> None: ...
 
 global___PolicySnapshot = PolicySnapshot
+
+@typing.final
+class TrustFloor(google.protobuf.message.Message):
+    """Floors of trust for whoever uses a scope."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SCOPE_FIELD_NUMBER: builtins.int
+    STEP_UP_BELOW_FIELD_NUMBER: builtins.int
+    DENY_BELOW_FIELD_NUMBER: builtins.int
+    scope: builtins.str
+    """Scope."""
+    step_up_below: builtins.int
+    """Trust below which a step-up is asked for, 0-100."""
+    deny_below: builtins.int
+    """Trust below which is refused, 0-100."""
+    def __init__(
+        self,
+        *,
+        scope: builtins.str = ...,
+        step_up_below: builtins.int = ...,
+        deny_below: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["deny_below", b"deny_below", "scope", b"scope", "step_up_below", b"step_up_below"]) -> None: ...
+
+global___TrustFloor = TrustFloor
 
 @typing.final
 class NeedsFlow(google.protobuf.message.Message):
@@ -330,6 +378,7 @@ class NeedsFlow(google.protobuf.message.Message):
     LINEAGE_FIELD_NUMBER: builtins.int
     ANSWER_FIELD_NUMBER: builtins.int
     EFFECT_FIELD_NUMBER: builtins.int
+    CONTEXT_FIELD_NUMBER: builtins.int
     need: global___FlowNeed.ValueType
     """The need."""
     tenant_id: builtins.str
@@ -350,6 +399,10 @@ class NeedsFlow(google.protobuf.message.Message):
     def effect(self) -> global___Effect:
         """The effect to write (RECORD_VERDICT)."""
 
+    @property
+    def context(self) -> global___ContextChange:
+        """The context to judge (CONTEXT)."""
+
     def __init__(
         self,
         *,
@@ -361,11 +414,53 @@ class NeedsFlow(google.protobuf.message.Message):
         lineage: builtins.bytes = ...,
         answer: builtins.bytes = ...,
         effect: global___Effect | None = ...,
+        context: global___ContextChange | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["effect", b"effect"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["answer", b"answer", "client_id", b"client_id", "effect", b"effect", "lineage", b"lineage", "need", b"need", "session_id", b"session_id", "tenant_id", b"tenant_id", "user_id", b"user_id"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["context", b"context", "effect", b"effect"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["answer", b"answer", "client_id", b"client_id", "context", b"context", "effect", b"effect", "lineage", b"lineage", "need", b"need", "session_id", b"session_id", "tenant_id", b"tenant_id", "user_id", b"user_id"]) -> None: ...
 
 global___NeedsFlow = NeedsFlow
+
+@typing.final
+class ContextChange(google.protobuf.message.Message):
+    """A use of a session in a context that was not judged yet."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CONTEXT_FIELD_NUMBER: builtins.int
+    DIGEST_FIELD_NUMBER: builtins.int
+    FAMILY_FIELD_NUMBER: builtins.int
+    REFRESH_FIELD_NUMBER: builtins.int
+    REQUEST_ID_FIELD_NUMBER: builtins.int
+    CALLER_FIELD_NUMBER: builtins.int
+    digest: builtins.bytes
+    """What the session's record is to keep of it once it is good; 9 bytes."""
+    family: builtins.int
+    """Refresh family that it is used by."""
+    refresh: builtins.bool
+    """It is a refresh."""
+    request_id: builtins.str
+    """Request id."""
+    caller: builtins.str
+    """Calling client."""
+    @property
+    def context(self) -> argus.v1.types_pb2.ClientContext:
+        """The context, from a caller whose word for it is taken."""
+
+    def __init__(
+        self,
+        *,
+        context: argus.v1.types_pb2.ClientContext | None = ...,
+        digest: builtins.bytes = ...,
+        family: builtins.int = ...,
+        refresh: builtins.bool = ...,
+        request_id: builtins.str = ...,
+        caller: builtins.str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["context", b"context"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["caller", b"caller", "context", b"context", "digest", b"digest", "family", b"family", "refresh", b"refresh", "request_id", b"request_id"]) -> None: ...
+
+global___ContextChange = ContextChange
 
 @typing.final
 class Effect(google.protobuf.message.Message):

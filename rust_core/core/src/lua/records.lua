@@ -9,7 +9,7 @@ local U32_MAX = 4294967295
 local UNKNOWN = '\0\0\0\0'
 
 -- version, state, flags, lineage, family, generation, made, attempt, print, (binding, device), created,
--- idle deadline, absolute deadline, (policy revision, acr, amr, auth_time, id of the jti key, context)
+-- idle deadline, absolute deadline, (policy revision, acr, amr, auth_time, id of the jti key, trust, risk, context)
 local SESSION, SESSION_SIZE = '>BBBc8I4I4I4c4c4c32I4I4I4c24', 99
 -- version, state, reason, lineage, ended at
 local TOMBSTONE, TOMBSTONE_SIZE = '>BBBc8I4', 15

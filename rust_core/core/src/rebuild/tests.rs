@@ -30,7 +30,9 @@ fn record() -> SessionRecord {
         amr: 1,
         auth_time: 50,
         refresh_id_key: 0,
-        context: [0; 12],
+        trust: 0,
+        risk: 0,
+        context: [0; 9],
     }
 }
 

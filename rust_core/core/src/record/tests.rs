@@ -10,13 +10,15 @@ fn any_record() -> impl Strategy<Value = SessionRecord> {
         any::<[u8; 4]>(),
         any::<[u8; 16]>(),
         any::<[u8; 16]>(),
-        any::<[u8; 12]>(),
+        any::<[u8; 9]>(),
     );
     let rest = (
         any::<bool>(),
         any::<bool>(),
         any::<bool>(),
         any::<bool>(),
+        any::<u8>(),
+        any::<u16>(),
         any::<u8>(),
         any::<u16>(),
         any::<u8>(),
@@ -34,8 +36,17 @@ fn any_record() -> impl Strategy<Value = SessionRecord> {
             _,
         ] = numbers;
         let (lineage, attempt, print, binding, device, context) = bytes;
-        let (is_contested, is_bound, is_made_by_rotation, is_rebuilt, acr, amr, refresh_id_key) =
-            rest;
+        let (
+            is_contested,
+            is_bound,
+            is_made_by_rotation,
+            is_rebuilt,
+            acr,
+            amr,
+            refresh_id_key,
+            trust,
+            risk,
+        ) = rest;
         SessionRecord {
             state: if is_contested {
                 State::Contested
@@ -61,6 +72,8 @@ fn any_record() -> impl Strategy<Value = SessionRecord> {
             amr,
             auth_time,
             refresh_id_key,
+            trust,
+            risk,
             context,
         }
     })
@@ -139,11 +152,13 @@ fn the_layout_is_the_documented_one() {
         amr: 0xdddd,
         auth_time: 0xeeee_eeee,
         refresh_id_key: 7,
-        context: [0xff; 12],
+        trust: 0x0102,
+        risk: 9,
+        context: [0xff; 9],
     };
     let bytes = record.encode();
     assert_eq!(bytes[..3], [1, 2, 7]);
-    let offsets = [3, 11, 15, 19, 23, 27, 31, 47, 63, 67, 71, 75, 80, 82, 87];
+    let offsets = [3, 11, 15, 19, 23, 27, 31, 47, 63, 67, 71, 75, 80, 82, 90];
     let marks = [
         0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff,
     ];
@@ -152,6 +167,9 @@ fn the_layout_is_the_documented_one() {
         assert_ne!(bytes[offset - 1], mark, "before {offset}");
     }
     assert_eq!((bytes[79], bytes[86]), (3, 7));
+    assert_eq!(bytes[87..90], [1, 2, 9]);
+    assert_eq!(record.trust(), Some(2.57));
+    assert_eq!(SessionRecord { trust: 0, ..record }.trust(), None);
 }
 
 fn evidence(attempt_id: &str, strong: Option<&[u8]>, weak: Option<&[u8]>) -> Evidence {

@@ -36,7 +36,9 @@ fn record() -> SessionRecord {
         amr: 1,
         auth_time: CREATED,
         refresh_id_key: 0,
-        context: [0; 12],
+        trust: 0,
+        risk: 0,
+        context: [0; 9],
     }
 }
 

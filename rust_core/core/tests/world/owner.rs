@@ -170,6 +170,8 @@ fn contest_that_waits(family: u32) -> SessionRecord {
         amr: 0,
         auth_time: 0,
         refresh_id_key: 0,
-        context: [0; 12],
+        trust: 0,
+        risk: 0,
+        context: [0; 9],
     }
 }

@@ -202,7 +202,9 @@ impl Postgres {
             amr: 1,
             auth_time: self.created,
             refresh_id_key: 0,
-            context: [0; 12],
+            trust: 0,
+            risk: 0,
+            context: [0; 9],
         })
     }
 

@@ -87,7 +87,7 @@ pub struct ClientSnapshot {
     pub not_before: u32,
 }
 /// What the engine needs of one revision of an effective policy. All times in seconds.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct PolicySnapshot {
     /// Revision, unique in the tenant.
     #[prost(uint32, tag = "1")]
@@ -126,9 +126,34 @@ pub struct PolicySnapshot {
     /// Longest life of a refresh token; 0: as long as the session.
     #[prost(uint32, tag = "12")]
     pub refresh: u32,
+    /// Trust below which a step-up is asked for, 0-100.
+    #[prost(uint32, tag = "30")]
+    pub trust_step_up_below: u32,
+    /// Trust below which is refused, 0-100.
+    #[prost(uint32, tag = "31")]
+    pub trust_deny_below: u32,
+    /// Further floors of scopes.
+    #[prost(message, repeated, tag = "32")]
+    pub trust_floors: ::prost::alloc::vec::Vec<TrustFloor>,
+    /// A change of a session's context must be judged.
+    #[prost(bool, tag = "33")]
+    pub checks_context: bool,
+}
+/// Floors of trust for whoever uses a scope.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TrustFloor {
+    /// Scope.
+    #[prost(string, tag = "1")]
+    pub scope: ::prost::alloc::string::String,
+    /// Trust below which a step-up is asked for, 0-100.
+    #[prost(uint32, tag = "2")]
+    pub step_up_below: u32,
+    /// Trust below which is refused, 0-100.
+    #[prost(uint32, tag = "3")]
+    pub deny_below: u32,
 }
 /// What the flow must do before it asks again.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct NeedsFlow {
     /// The need.
     #[prost(enumeration = "FlowNeed", tag = "1")]
@@ -155,6 +180,31 @@ pub struct NeedsFlow {
     /// The effect to write (RECORD_VERDICT).
     #[prost(message, optional, tag = "8")]
     pub effect: ::core::option::Option<Effect>,
+    /// The context to judge (CONTEXT).
+    #[prost(message, optional, tag = "9")]
+    pub context: ::core::option::Option<ContextChange>,
+}
+/// A use of a session in a context that was not judged yet.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ContextChange {
+    /// The context, from a caller whose word for it is taken.
+    #[prost(message, optional, tag = "1")]
+    pub context: ::core::option::Option<super::super::v1::ClientContext>,
+    /// What the session's record is to keep of it once it is good; 9 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub digest: ::prost::alloc::vec::Vec<u8>,
+    /// Refresh family that it is used by.
+    #[prost(uint32, tag = "3")]
+    pub family: u32,
+    /// It is a refresh.
+    #[prost(bool, tag = "4")]
+    pub refresh: bool,
+    /// Request id.
+    #[prost(string, tag = "5")]
+    pub request_id: ::prost::alloc::string::String,
+    /// Calling client.
+    #[prost(string, tag = "6")]
+    pub caller: ::prost::alloc::string::String,
 }
 /// Something the engine did or saw that belongs into PostgreSQL. Drained in batches.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -410,6 +460,8 @@ pub enum FlowNeed {
     Family = 7,
     /// A proof that PostgreSQL can be written to, before a generation of a strict family is spent.
     Postgresql = 8,
+    /// The session is used in another context than the last one that was judged: judge it.
+    Context = 9,
 }
 impl FlowNeed {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -427,6 +479,7 @@ impl FlowNeed {
             Self::RecordVerdict => "FLOW_NEED_RECORD_VERDICT",
             Self::Family => "FLOW_NEED_FAMILY",
             Self::Postgresql => "FLOW_NEED_POSTGRESQL",
+            Self::Context => "FLOW_NEED_CONTEXT",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -441,6 +494,7 @@ impl FlowNeed {
             "FLOW_NEED_RECORD_VERDICT" => Some(Self::RecordVerdict),
             "FLOW_NEED_FAMILY" => Some(Self::Family),
             "FLOW_NEED_POSTGRESQL" => Some(Self::Postgresql),
+            "FLOW_NEED_CONTEXT" => Some(Self::Context),
             _ => None,
         }
     }

@@ -42,7 +42,7 @@ pub enum ErrorReason {
     /// UNAUTHENTICATED. The subject must prove itself again or stronger (RFC 9470): StartStepUp, or sign in anew.
     /// Metadata: acrValues, maxAgeSeconds, secondFactor (replay_resistant, phishing_resistant, hardware)
     /// where they apply, cause (ACR, SECOND_FACTOR, AUTH_AGE, PROOF_USED, FAMILY_OLDER, CONTESTED, REPLAYED, PRINT_CHANGED,
-    /// ANSWER_LATE).
+    /// ANSWER_LATE, TRUST, DEVICE_CHANGED, COUNTRY_CHANGED, NETWORK_CHANGED, NETWORK_LISTED); score and floor with TRUST.
     StepUpRequired = 22,
     /// UNAUTHENTICATED. A proof of possession is missing where the token is bound, or is not good: malformed, expired,
     /// used before, of another request, token or key. Metadata: binding (dpop, mtls, or key where the
@@ -187,6 +187,12 @@ pub enum ErrorReason {
     NoticeRequired = 168,
     /// NOT_FOUND. No such simulation of the tenant, or it was older than 30 days. Metadata: simulationId.
     PolicySimulationNotFound = 114,
+    /// PERMISSION_DENIED. The session or device is trusted less than the policy's floor for this; ExplainTrust says why.
+    /// Metadata: score, floor, nextStep (STEP_UP, which restores it, or ANOTHER_DEVICE).
+    TrustTooLow = 150,
+    /// PERMISSION_DENIED. The policy lets nobody sign in from this country or network; sign in from another one. Metadata:
+    /// policyField, country ("unknown" where the network alone is known).
+    PlaceDenied = 151,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -269,6 +275,8 @@ impl ErrorReason {
             Self::TemplateNotFound => "ERROR_REASON_TEMPLATE_NOT_FOUND",
             Self::NoticeRequired => "ERROR_REASON_NOTICE_REQUIRED",
             Self::PolicySimulationNotFound => "ERROR_REASON_POLICY_SIMULATION_NOT_FOUND",
+            Self::TrustTooLow => "ERROR_REASON_TRUST_TOO_LOW",
+            Self::PlaceDenied => "ERROR_REASON_PLACE_DENIED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -354,6 +362,8 @@ impl ErrorReason {
             "ERROR_REASON_POLICY_SIMULATION_NOT_FOUND" => {
                 Some(Self::PolicySimulationNotFound)
             }
+            "ERROR_REASON_TRUST_TOO_LOW" => Some(Self::TrustTooLow),
+            "ERROR_REASON_PLACE_DENIED" => Some(Self::PlaceDenied),
             _ => None,
         }
     }

@@ -1,0 +1,1 @@
+"""Contexts: on which device and from where a session is used, and what a change of that does."""

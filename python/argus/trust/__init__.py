@@ -1,0 +1,1 @@
+"""Trust: how far devices and sessions are trusted, and in which context sessions are used."""

@@ -1,0 +1,224 @@
+"""Sessions that are used on another device or from elsewhere, as policies have it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from argus.base.place import NOWHERE, Place
+from argus.server.api import failure_of
+from argus.v1 import authentication_service_pb2 as authentication
+from argus.v1 import token_service_pb2 as tokens
+from argus.v1 import types_pb2 as types
+from tests.support.people import FIREFOX, PASSWORD, Person, new_person, reason_of
+from tests.support.policies import set_policy
+from tests.support.theft import events_of, state_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from argus.server.api import Api, Failure
+    from tests.support.stack import Stack
+
+CHROME = FIREFOX.replace("Firefox", "Chrome")
+HOME, ABROAD = "198.51.100.7", "203.0.113.9"
+PLACES = {
+    HOME: Place(country="DE", asn=64500, network_class="access"),
+    ABROAD: Place(country="FR", asn=64501, network_class="hosting"),
+}
+
+
+@pytest.fixture
+def places(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Mapping[str, Place]:
+    """Where these addresses are, to the server."""
+    networks = type(stack.argus.networks)
+    monkeypatch.setattr(networks, "look_up", lambda _, ip: PLACES.get(ip, NOWHERE))
+    return PLACES
+
+
+@pytest.fixture
+async def api(stack: Stack) -> Api:
+    return await stack.new_tenant()
+
+
+@pytest.fixture
+async def person(api: Api) -> Person:
+    return await new_person(api)
+
+
+def seen(ip: str = HOME, agent: str = FIREFOX, installation: str = "") -> types.ClientContext:
+    return types.ClientContext(ip_address=ip, user_agent=agent, installation_id=installation)
+
+
+async def sign_in(person: Person, context: types.ClientContext) -> authentication.SubmitFactorResponse:
+    start = authentication.StartLoginRequest(
+        parent=person.api.parent, identifier=person.identifier, client_context=context
+    )
+    begun = await person.api.authentication.StartLogin(start)
+    return await submit(person.api, begun.login_token, context)
+
+
+async def submit(api: Api, login_token: str, context: types.ClientContext) -> authentication.SubmitFactorResponse:
+    return await api.authentication.SubmitFactor(
+        authentication.SubmitFactorRequest(
+            parent=api.parent, login_token=login_token, password=PASSWORD, client_context=context
+        )
+    )
+
+
+async def verified(
+    api: Api, done: authentication.SubmitFactorResponse, context: types.ClientContext | None
+) -> Failure | None:
+    request = tokens.VerifyAccessTokenRequest(access_token=done.tokens.access_token, client_context=context)
+    return await failure_of(api.tokens.VerifyAccessToken(request))
+
+
+async def refreshed(
+    api: Api, done: authentication.SubmitFactorResponse, context: types.ClientContext
+) -> Failure | None:
+    request = tokens.RefreshTokenRequest(refresh_token=done.tokens.refresh_token, client_context=context)
+    return await failure_of(api.tokens.RefreshToken(request))
+
+
+async def types_of(api: Api, session: str) -> list[tuple[str, str, str]]:
+    found = await events_of(api, session)
+    kinds = ("session.context_changed", "refresh.step_up_required", "session.ended")
+    return [(one.type, one.outcome, one.reason) for one in reversed(found) if one.type in kinds]
+
+
+def told(failure: Failure | None) -> tuple[str, str]:
+    return (failure.reason, failure.metadata.get("cause", "")) if failure else ("", "")
+
+
+ANOTHER: list[tuple[dict[str, Any], types.ClientContext, str]] = [
+    ({"on_device_change": None}, seen(agent=CHROME), "DEVICE_CHANGED"),
+    ({"on_country_change": None}, seen(ABROAD), "COUNTRY_CHANGED"),
+    ({"on_network_change": None}, seen(ABROAD), "NETWORK_CHANGED"),
+    ({"on_listed_network": None, "listed_networks": ["203.0.113.0/24"]}, seen(ABROAD), "NETWORK_LISTED"),
+    ({"on_listed_network": None, "listed_networks": ["hosting"]}, seen(ABROAD), "NETWORK_LISTED"),
+]
+
+
+def policy(rules: dict[str, Any], response: str) -> dict[str, Any]:
+    return {name: response if value is None else value for name, value in rules.items()}
+
+
+@pytest.mark.parametrize(("rules", "elsewhere", "cause"), ANOTHER)
+@pytest.mark.usefixtures("places")
+async def test_a_step_up_is_asked_for_there_and_nothing_is_marked(
+    stack: Stack, api: Api, person: Person, rules: dict[str, Any], elsewhere: types.ClientContext, cause: str
+) -> None:
+    """At use and at refresh; at home the session goes on, and after a step-up elsewhere, elsewhere."""
+    await set_policy(stack, api, **policy(rules, "step_up"))
+    done = await sign_in(person, seen())
+    for _ in range(2):
+        assert await verified(api, done, seen()) is None
+        assert told(await verified(api, done, elsewhere)) == ("STEP_UP_REQUIRED", cause)
+    assert told(await refreshed(api, done, elsewhere)) == ("STEP_UP_REQUIRED", cause)
+    assert (await state_of(api, done.session.name)).state == types.SESSION_STATE_ACTIVE
+    assert await refreshed(api, done, seen()) is None
+    # Told once, however often it is tried; the refused refresh by itself.
+    assert await types_of(api, done.session.name) == [
+        ("session.context_changed", "failure", cause),
+        ("refresh.step_up_required", "failure", cause),
+    ]
+    start = authentication.StartStepUpRequest(
+        parent=api.parent, refresh_token=done.tokens.refresh_token, client_context=elsewhere
+    )
+    begun = await api.authentication.StartStepUp(start)
+    stepped = await submit(api, begun.login_token, elsewhere)
+    assert await verified(api, stepped, elsewhere) is None
+    assert await refreshed(api, stepped, elsewhere) is None
+
+
+@pytest.mark.parametrize(("rules", "elsewhere", "cause"), ANOTHER)
+@pytest.mark.usefixtures("places")
+async def test_a_signal_lets_pass_and_is_told_once(
+    stack: Stack, api: Api, person: Person, rules: dict[str, Any], elsewhere: types.ClientContext, cause: str
+) -> None:
+    """The new context is what the next one is held against."""
+    await set_policy(stack, api, **policy(rules, "signal"))
+    done = await sign_in(person, seen())
+    for _ in range(3):
+        assert await verified(api, done, elsewhere) is None
+    assert await types_of(api, done.session.name) == [("session.context_changed", "success", cause)]
+
+
+@pytest.mark.parametrize(("rules", "elsewhere", "cause"), ANOTHER)
+@pytest.mark.usefixtures("places")
+async def test_an_end_ends_the_session(
+    stack: Stack, api: Api, person: Person, rules: dict[str, Any], elsewhere: types.ClientContext, cause: str
+) -> None:
+    """For everybody, at home as well."""
+    await set_policy(stack, api, **policy(rules, "end"))
+    done = await sign_in(person, seen())
+    failure = await verified(api, done, elsewhere)
+    assert failure is not None
+    assert (failure.reason, failure.metadata["endReason"]) == ("SESSION_ENDED", "RISK")
+    assert told(await verified(api, done, seen()))[0] == "SESSION_ENDED"
+    assert await types_of(api, done.session.name) == [
+        ("session.context_changed", "failure", cause),
+        ("session.ended", "success", "RISK"),
+    ]
+
+
+@pytest.mark.usefixtures("places")
+async def test_what_is_missing_is_no_change(stack: Stack, api: Api, person: Person) -> None:
+    """No context, no address, an address of which nothing is known, no browser; nor is an update of the browser one."""
+    rules = {f"on_{one}_change": "end" for one in ("device", "country", "network")}
+    await set_policy(stack, api, **rules, on_listed_network="end", listed_networks=["hosting"])
+    done = await sign_in(person, seen())
+    newer = FIREFOX.replace("140.0", "141.0")
+    for context in (None, types.ClientContext(), seen(""), seen("192.0.2.1"), seen(agent=""), seen(agent=newer)):
+        assert await verified(api, done, context) is None
+    assert await types_of(api, done.session.name) == []
+    # What is known is not forgotten for it.
+    assert told(await verified(api, done, seen(ABROAD)))[0] == "SESSION_ENDED"
+
+
+@pytest.mark.usefixtures("places")
+async def test_a_session_that_began_before_the_rule_is_held_against_what_it_began_with(
+    stack: Stack, api: Api, person: Person
+) -> None:
+    done = await sign_in(person, seen())
+    await set_policy(stack, api, on_country_change="step_up", on_device_change="step_up")
+    assert told(await verified(api, done, seen(ABROAD))) == ("STEP_UP_REQUIRED", "COUNTRY_CHANGED")
+    assert told(await verified(api, done, seen(agent=CHROME))) == ("STEP_UP_REQUIRED", "DEVICE_CHANGED")
+    assert await verified(api, done, seen()) is None
+
+
+@pytest.mark.usefixtures("places")
+async def test_redis_that_forgot_the_context_does_not_let_another_pass(stack: Stack, api: Api, person: Person) -> None:
+    await set_policy(stack, api, on_country_change="step_up")
+    done = await sign_in(person, seen())
+    assert await verified(api, done, seen()) is None
+    await stack.argus.redis.client.delete(stack.argus.keyspace.session_key(done.session.name.rpartition("/")[2]))
+    assert told(await verified(api, done, seen(ABROAD))) == ("STEP_UP_REQUIRED", "COUNTRY_CHANGED")
+
+
+@pytest.mark.usefixtures("places")
+async def test_a_batch_has_the_cause_in_its_item(stack: Stack, api: Api, person: Person) -> None:
+    await set_policy(stack, api, on_country_change="step_up")
+    done = await sign_in(person, seen())
+    items = [
+        tokens.VerifyAccessTokenRequest(access_token=done.tokens.access_token, client_context=one)
+        for one in (seen(), seen(ABROAD))
+    ]
+    results = (await api.tokens.BatchVerifyAccessTokens(tokens.BatchVerifyAccessTokensRequest(requests=items))).results
+    assert [dict(one.metadata).get("cause", "") for one in results] == ["", "COUNTRY_CHANGED"]
+
+
+@pytest.mark.usefixtures("places")
+async def test_nobody_signs_in_from_where_the_policy_forbids_it(stack: Stack, api: Api, person: Person) -> None:
+    """An unknown country passes."""
+    await set_policy(stack, api, allowed_countries=["DE"], denied_networks=["192.0.2.0/24"])
+    assert await reason_of(sign_in(person, seen())) == ""
+    assert await reason_of(sign_in(person, seen("198.51.100.200"))) == ""
+    failure = await failure_of(sign_in(person, seen(ABROAD)))
+    assert failure is not None
+    assert (failure.reason, failure.metadata) == (
+        "PLACE_DENIED",
+        {"policyField": "allowed_countries", "country": "FR"},
+    )
+    assert await reason_of(sign_in(person, seen("192.0.2.1"))) == "PLACE_DENIED"
