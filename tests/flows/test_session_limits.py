@@ -10,6 +10,7 @@ from argus.base.ids import new_id
 from argus.policies.model import Scope
 from argus.server.api import Api, failure_of
 from argus.v1 import authentication_service_pb2 as authentication
+from argus.v1 import device_service_pb2 as devices
 from argus.v1 import session_service_pb2 as sessions
 from argus.v1 import types_pb2 as types
 from argus.v1 import user_service_pb2 as users
@@ -271,3 +272,24 @@ async def test_a_refused_sign_in_says_in_the_audit_which_limit_it_was(stack: Sta
     reached = next(one for one in events if one.type == "session.limit_reached")
     assert reached.data["limit"] == "session_limit"
     assert reached.data["most"] == "1"
+
+
+async def test_the_session_that_is_trusted_least_makes_room(stack: Stack, api: Api, person: Person) -> None:
+    """By the trust that its device gave it, and what was reported of that since; not by age."""
+    await limit(stack, api, session_limit=2, on_limit="end_lowest_trust")
+    token = (first := await person.sign_in()).device_token
+    known = await person.sign_in(device_token=token)  # a device that shows its token is trusted more
+    await person.api.sessions.TerminateSession(sessions.TerminateSessionRequest(name=first.session.name))
+    newer = await person.sign_in()
+    newest = await person.sign_in()
+    assert newer.session.name not in await living(person)
+    assert await living(person) == {known.session.name, newest.session.name}
+    posture = devices.Posture(
+        source=devices.POSTURE_SOURCE_MDM,
+        integrity=devices.INTEGRITY_VERDICT_FAILED,
+        measured_time=known.session.create_time,
+    )
+    name = f"{person.name}/devices/{known.session.device.name}"
+    await api.devices.ReportPosture(devices.ReportPostureRequest(name=name, posture=posture))
+    last = await person.sign_in()
+    assert await living(person) == {newest.session.name, last.session.name}

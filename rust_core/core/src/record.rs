@@ -119,7 +119,8 @@ impl SessionRecord {
                 0
             }
             | if self.is_rebuilt { REBUILT } else { 0 };
-        let parts: [&[u8]; 20] = [
+        let [trust_high, trust_low] = self.trust.to_be_bytes();
+        let parts: [&[u8]; 18] = [
             &[VERSION, self.state as u8, flags],
             &self.lineage,
             &self.family.to_be_bytes(),
@@ -136,9 +137,7 @@ impl SessionRecord {
             &[self.acr],
             &self.amr.to_be_bytes(),
             &self.auth_time.to_be_bytes(),
-            &[self.refresh_id_key],
-            &self.trust.to_be_bytes(),
-            &[self.risk],
+            &[self.refresh_id_key, trust_high, trust_low, self.risk],
             &self.context,
         ];
         parts.concat()

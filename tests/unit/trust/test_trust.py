@@ -160,8 +160,8 @@ def test_what_no_device_can_have_is_refused(bad: float) -> None:
     """It is no score of anything."""
     for name in ("passed", "failed", "usual_share", "patch_days", "unused_days"):
         values: dict[str, Any] = {name: bad}
-        inputs = Inputs(**values)
+        told = engine(Inputs(**values))
         with pytest.raises(ValueError, match=name):
-            engine(inputs).device()
+            told.device()
     with pytest.raises(ValueError, match="risk"):
         TrustInputs().session(risk=bad)
