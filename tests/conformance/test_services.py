@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # Reading or refused: what changes something would do so once a door.
 READING: Final = [rpc for rpc in ALL_RPCS if rpc.name.startswith(("Get", "List", "Count")) and not rpc.is_hot]
 # Good links are in mails alone.
-WITHOUT_A_GOOD_ONE: Final = {"GetAccountLink"}
+WITHOUT_A_GOOD_ONE: Final = {"GetAccountLink", "GetDelivery"}
 PATIENCE: Final = 20
 REQUEST_ID: Final = ("x-request-id", "conformance-2")
 

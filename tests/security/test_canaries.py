@@ -148,7 +148,7 @@ def _with_secrets_in_names(request: Message) -> Iterator[Message]:
     """The request with a secret in each of its plain texts, as people paste them."""
     for one in request.DESCRIPTOR.fields:
         is_text = one.type == one.TYPE_STRING and not one.is_repeated and not one.GetOptions().debug_redact
-        if is_text and one.name not in ("identifier", "comment"):
+        if is_text and one.name not in ("identifier", "comment", "reason"):
             spoilt = type(request).FromString(request.SerializeToString())
             setattr(spoilt, one.name, PASTED_TOKEN + "/")
             yield spoilt
