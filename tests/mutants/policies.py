@@ -52,7 +52,7 @@ POLICIES: Final = (
         _SIGN_IN + "test_asvs_7_5_3_a_proof_counts_once_and_a_failure_does_not_use_it",
     ),
     _break(
-        "credentials/levels.py",
+        "base/factor_kinds.py",
         "any-factor-counts",
         "A code that can be phished counts where only passkeys do.",
         'return kind == "any" or not _COUNTING[kind].isdisjoint(amr)',
@@ -61,11 +61,11 @@ POLICIES: Final = (
         _LEVELS + "test_only_factors_of_the_kind_count",
     ),
     _break(
-        "flows/create_session.py",
+        "policies/decision.py",
         "backends-vouch-past-the-kind",
         "A backend begins sessions by factors that do not count here.",
-        "if policy.required_acr > 1 and not has_counting_factor(",
-        "if policy.required_acr > 3 and not has_counting_factor(",
+        "policy.required_acr > 1 and not has_counting_factor(",
+        "policy.required_acr > 3 and not has_counting_factor(",
         _SIGN_IN + "test_second_factor",
     ),
     _break(

@@ -108,7 +108,7 @@ async def test_everything_wrong_is_said_at_once(stack: Stack) -> None:
     api = await stack.new_tenant()
     document = {
         "idle_secnds": 600,
-        "session_limit": 0,
+        "session_limit": -1,
         "presets": ["pci"],
         "rules": [
             {"name": "night", "when": "hour < 6 && contry == 'DE'", "then": {"idle_seconds": 5}},

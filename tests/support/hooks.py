@@ -60,10 +60,9 @@ class Hooked:
         """The deliveries, once none of them is on its way."""
         while True:
             await self.send_due()
-            found = await self.deliveries()
-            details = [await self.delivery(one.name) for one in found]
+            details = [await self.delivery(one.name) for one in await self.deliveries()]
             if all(not one.attempts or one.attempts[-1].outcome for one in details):
-                return found
+                return await self.deliveries()
 
     async def happen(self, person: Person, display_name: str = "Changed") -> None:
         """Makes one event: user.updated."""

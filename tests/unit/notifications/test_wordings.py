@@ -43,7 +43,6 @@ def test_every_mail_has_its_variables_and_every_notice_a_preference() -> None:
         ("{{ device", "SYNTAX"),
         ("{% if device %}", "SYNTAX"),
         ("{{ password }}", "UNKNOWN_VARIABLE"),
-        ("{{ link }}", "UNKNOWN_VARIABLE"),
         ("{{ code }}", "UNKNOWN_VARIABLE"),
         ("{{ self }}", "UNKNOWN_VARIABLE"),
         ("{{ device.__class__ }}", "NOT_ALLOWED"),

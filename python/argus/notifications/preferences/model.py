@@ -12,6 +12,7 @@ REQUIRED: Final = frozenset(
         "factor_added",
         "factor_removed",
         "factor_closed",
+        "device_reported",
         "identifier_added",
         "identifier_removed",
     }

@@ -50,6 +50,8 @@ _FACTS: Final = _OF_ALL | {
     "time": "2026-01-02 03:04 UTC",
     "device": "Firefox on Linux",
     "place": "192.0.2.1",
+    "where": "Paris, FR",
+    "credit": "",
     "by": "",
     "kind": "totp",
 }
@@ -66,12 +68,12 @@ MAIL_EXAMPLES: Final[Mapping[str, Mapping[str, str]]] = {
             "factor_added",
             "factor_removed",
             "factor_closed",
-            "new_device",
             "identifier_added",
             "identifier_removed",
         ),
         _FACTS,
     ),
+    **dict.fromkeys(("new_device", "device_reported"), _FACTS | _LINK),
 }
 """Of each mail its variables, each with an example."""
 EVENT_EXAMPLES: Final[Mapping[str, str]] = {
