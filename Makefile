@@ -27,7 +27,7 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help dev test browser pictures smoke check check-python check-proto check-generated check-rust format generate baseline build \
-        twin model differential mutants property storm key-rotation timing bench bench-hot bench-cold bench-create \
+        twin model differential mutants property storm limits key-rotation timing bench bench-hot bench-cold bench-create \
         bench-memory bench-latency bench-storm bench-pages bench-peers bench-plots bench-rotation bench-micro instructions \
         faults soak fuzz abuse install clean
 
@@ -120,6 +120,9 @@ property: install ## Play with rotation on real stores until every row of its ta
 
 storm: install ## A thousand times 64 parallel refreshes of one token over gRPC
 	@ARGUS_STORM_ROUNDS=1000 $(BIN)/python -m pytest tests/property/rotation/test_storm.py -q --capture=sys $(ARGS)
+
+limits: install ## Many sign-ins at once under a limit of five: every strategy, with and without a loss of Redis
+	@ARGUS_LIMITS=1 $(BIN)/python -m pytest tests/faults/test_limit_storms.py -q $(ARGS)
 
 model: ## Millions of steps through the rules of rotation and the laws they must keep (STEPS=20000000; SEED=… repeats)
 	@ARGUS_MODEL_BAR=1 ARGUS_MODEL_STEPS=$(STEPS) $(if $(SEED),ARGUS_MODEL_SEED=$(SEED)) \
