@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from argus.base.errors import InvalidFieldError
 from tests.support.metadata import make, metadata_file
+from tests.support.moments import now
 from tests.support.shell import Shell
 from tests.support.virtual_authenticator import Maker
 
@@ -27,7 +28,7 @@ async def test_makes_are_trusted_by_a_file_and_any_again(stack: Stack, tmp_path:
     api, service, maker = await stack.new_tenant(), Maker(between="authority"), Maker()
     shell = Shell(stack, api, tmp_path)
     blob, root = tmp_path / "blob.jwt", tmp_path / "root.pem"
-    today = datetime.now(UTC).date()
+    today = now(stack).date()
     blob.write_bytes(
         metadata_file(service, [make(ONE, [maker.root]), make(OTHER, [], "REVOKED")], next_update=today + timedelta(30))
     )
