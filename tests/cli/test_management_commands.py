@@ -1,10 +1,6 @@
 """The commands for users, sessions, keys and clients, as an administrator runs them."""
 
-import asyncio
 import getpass
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -143,11 +139,7 @@ async def test_tables_for_people(shell: Shell) -> None:
 )
 async def test_exit_codes(stack: Stack, api: Api, tmp_path: Path, words: tuple[str, ...], code: int) -> None:
     """As the help says them."""
-    environment = os.environ | Shell(stack, api, tmp_path)._environment
-    command = [sys.executable, "-c", "from argus.cli.main import main; main()", *words]
-    result = await asyncio.to_thread(
-        subprocess.run, command, env=environment, capture_output=True, text=True, check=False, timeout=60
-    )
+    result = await Shell(stack, api, tmp_path).process(*words)
     assert result.returncode == code, result.stderr
     assert "Traceback" not in result.stderr
 

@@ -2,7 +2,10 @@
 
 import asyncio
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -17,6 +20,7 @@ from tests.support.logs import kept_logging
 from tests.support.stack import Stack
 
 _ID: Final = re.compile("-[A-Za-z0-9_-]{21,}")
+_PATIENCE_SECONDS: Final = 60.0
 
 
 def _ids_last(words: Sequence[str]) -> list[str]:
@@ -54,6 +58,22 @@ class Shell:
     async def json(self, *words: str, typed: str = "") -> Any:
         """The same with `--json`."""
         return json.loads(await self.run(*words, "--json", typed=typed))
+
+    async def process(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """What comes of a command in a process of its own, as in a shell."""
+        command = [sys.executable, "-c", "from argus.cli.main import main; main()", *words]
+        done = await asyncio.to_thread(
+            subprocess.run,
+            command,
+            env=os.environ | self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_PATIENCE_SECONDS,
+        )
+        # It has brought the functions in Redis to the system's time; back to that of the stack.
+        await self._stack.argus.redis.load_functions()
+        return done
 
     def file(self, text: str) -> str:
         """A file with a secret in it."""
