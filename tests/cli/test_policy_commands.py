@@ -40,6 +40,7 @@ async def test_from_a_file_to_what_is_in_force_and_back(shell: Shell, tmp_path: 
     file = tmp_path / "policy.yaml"
     file.write_text(POLICY)
     assert await shell.json("policy", "lint", str(file)) == []
+    assert await shell.run("policy", "lint", str(file)) == ""
     changes = {one["field"]: one for one in await shell.json("policy", "diff", "--file", str(file))}
     assert (changes["idle_seconds"]["before"], changes["idle_seconds"]["after"]) == ("8h", "15m")
     assert changes["idle_seconds"]["from"] == "preset pci-dss (8.2.8)"
@@ -89,6 +90,7 @@ async def test_lint_says_everything_that_is_wrong(shell: Shell, tmp_path: Path) 
     file.write_text(json.dumps({"presets": ["pci-dss"], "session_limit": 9}))
     (warning,) = await shell.json("policy", "lint", str(file))
     assert (warning["kind"], warning["path"]) == ("warning", "policy.session_limit")
+    assert "pci-dss" in await shell.run("policy", "lint", str(file))
     for text in ("idle_seconds: 60\nidle_seconds: 90\n", "[]", "a: b: c"):
         file.write_text(text)
         await shell.run("policy", "lint", str(file), code=2)

@@ -60,9 +60,12 @@ def lint(file: FileArgument, as_json: JsonOption = False) -> None:
     faults = list(document_faults(document))
     odd = [] if faults else list(warnings(document))
     rows = [{"kind": "error", **asdict(one)} for one in faults] + [{"kind": "warning", **asdict(one)} for one in odd]
-    show(rows, ("kind", "path", "reason", "hint"), as_json=as_json)
+    if rows or as_json:
+        show(rows, ("kind", "path", "reason", "hint"), as_json=as_json)
     if faults:
         raise typer.Exit(ExitCode.REFUSED)
+    if not as_json:
+        say(f"{file} can be set.")
 
 
 @app.command()
