@@ -122,12 +122,22 @@ class Sightings:
             )
             _record_signals(tx, device, device.signals, time=device.create_time, origin=one.origin)
 
+    async def hold_all(self, tx: Transaction, devices: Sequence[Device], *, waits: bool) -> set[tuple[str, str]]:
+        """Keeps known devices from other changes until `tx` ends.
+
+        Args:
+            tx: The transaction.
+            devices: Which ones; those that were forgotten meanwhile are left out.
+            waits: For whoever is changing one of them; else those (tenant, device) are the answer.
+        """
+        keys = {(one.tenant_id, one.device_id): None for one in devices}
+        return await self._store.lock_all(tx, list(keys), waits=waits) if keys else set()
+
     async def seen_all(self, tx: Transaction, uses: Sequence[Use]) -> None:
-        """Notes that known devices were used; of several uses of one the last counts."""
+        """Notes that known devices, which `tx` holds, were used; of several uses of one the last counts."""
         if not uses:
             return
         newest = {(one.device.tenant_id, one.device.device_id): one for one in uses}
-        await self._store.lock_all(tx, list(newest))
         shown = {key[1]: self._print(replace(one.device, traits=one.traits)) for key, one in newest.items()}
         told = [key for key in newest if shown[key[1]]]
         before = await prints.of_devices(tx, told) if told else {}

@@ -125,14 +125,26 @@ class DeviceStore:
             columns(rows),
         )
 
-    async def lock_all(self, tx: Transaction, keys: Sequence[tuple[str, str]]) -> None:
-        """Keeps devices from other changes until the transaction ends; everybody locks them in one order."""
-        await tx.execute(
-            """SELECT 1 FROM devices d JOIN unnest(%s::text[], %s::text[]) AS w (tenant_id, device_id)
-                   USING (tenant_id, device_id)
-                ORDER BY d.tenant_id, d.device_id FOR NO KEY UPDATE OF d""",
+    async def lock_all(self, tx: Transaction, keys: Sequence[tuple[str, str]], *, waits: bool) -> set[tuple[str, str]]:
+        """Keeps devices (tenant, device) from other changes until the transaction ends.
+
+        Args:
+            tx: The transaction.
+            keys: Of the devices; those that are gone are left out.
+            waits: For whoever is changing one of them; else those are the answer.
+        """
+        skip = "" if waits else "SKIP LOCKED"
+        rows = await tx.fetch_all(
+            f"""WITH wanted AS (
+                    SELECT d.tenant_id, d.device_id FROM devices d
+                      JOIN unnest(%s::text[], %s::text[]) AS w (tenant_id, device_id) USING (tenant_id, device_id)),
+                locked AS (
+                    SELECT d.tenant_id, d.device_id FROM devices d JOIN wanted USING (tenant_id, device_id)
+                     ORDER BY d.tenant_id, d.device_id FOR NO KEY UPDATE OF d {skip})
+                SELECT tenant_id, device_id FROM wanted EXCEPT SELECT tenant_id, device_id FROM locked""",
             columns(keys),
         )
+        return set() if waits else {(row["tenant_id"], row["device_id"]) for row in rows}
 
     async def seen_all(self, tx: Transaction, devices: Sequence[Device], *, at: datetime) -> None:
         """Notes the use of locked devices, and what each runs now where that is known; none may be there twice.

@@ -137,8 +137,11 @@ class Effects:
 
     async def _write(self, tx: Transaction, effects: list[Effect]) -> list[Delivery]:
         deliveries: list[Delivery] = []
-        # In the order of their sessions, as everybody locks them.
-        for effect in sorted(effects, key=lambda one: (one.tenant_id, one.session_id)):
+        if any(one.event in (CONTESTED, ENDED) for one in effects):
+            # All of them before the first changes: in one order, as everybody locks them.
+            keys = {(one.tenant_id, one.session_id): None for one in effects}
+            await self._ending.hold(tx, list(keys), waits=True)
+        for effect in effects:
             if effect.event in (CONTESTED, ENDED):
                 deliveries += await self._write_verdict(tx, effect)
             elif effect.event in EVENT_TYPES:

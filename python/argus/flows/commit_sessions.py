@@ -4,7 +4,7 @@ Each stands for itself. Who can't be admitted (disabled, covered by a `not_befor
 a reason of its own; who would have to wait for somebody else's change is left out, too, and done alone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
@@ -22,7 +22,7 @@ from argus.flows.delivery import CREATION_PATIENCE, ended_event, session_begun
 from argus.sessions.ending_store import EndingStore, UserState
 from argus.sessions.limits import LimitEnd, Limits
 from argus.sessions.live_store import LiveSessions, Reservation
-from argus.sessions.model import Session, binding_of, whole_second
+from argus.sessions.model import EndReason, Session, binding_of, whole_second
 from argus.sessions.outbox_store import Delivery, OutboxStore
 from argus.sessions.store import SessionStore
 from argus.storage.postgres import Database, Transaction
@@ -195,6 +195,8 @@ class SessionCommits:
                 tx.record(Event(type="session.discarded", user_id=session.user_id, session_id=session.session_id))
         if origin.idempotency_key:
             await forget(self._db, origin, session.name)
+        # A rebuild may have read it meanwhile: no limit counts what has a tombstone.
+        await self._live.end_all([session.ended(at=session.create_time, reason=EndReason.LIMIT)])
         await self._outbox.done(kept.delivery)
 
     async def _many(self, creations: Sequence[Creation]) -> Sequence[Kept | Exception]:
@@ -210,14 +212,14 @@ class SessionCommits:
         return [outcomes[one.session.session_id] for one in creations]
 
     async def _write(self, creations: Sequence[Creation], *, waits: bool) -> _Outcomes:
-        """Locks in the order users, sessions, requests, devices, and each of them in the order of its keys."""
+        """Locks in the order of all (`Transaction`); the claims come last: who is held up before must not have one."""
         for one in creations:
             one.is_begun = True
         outcomes: _Outcomes = {}
         async with self._db.transaction(creations[0].origin, now=creations[0].session.create_time) as tx:
             left: Sequence[Creation] = await self._admit(tx, creations, outcomes, waits=waits)
-            if not waits:
-                left = await self._undisturbed(tx, left, outcomes)
+            left = await self._with_devices(tx, left, outcomes, waits=waits)
+            left = await self._with_victims(tx, left, outcomes, waits=waits)
             left = await self._claim(tx, left, outcomes)
             if left:
                 outcomes.update(await self._insert(tx, left))
@@ -239,18 +241,23 @@ class SessionCommits:
                 outcomes[one.session.session_id] = error
         return left
 
-    async def _undisturbed(
-        self, tx: Transaction, creations: Sequence[Creation], outcomes: _Outcomes
+    async def _with_devices(
+        self, tx: Transaction, creations: Sequence[Creation], outcomes: _Outcomes, *, waits: bool
     ) -> Sequence[Creation]:
-        """Those for which nobody who is changing a session has to be waited for."""
+        """Those whose known device nobody is changing, who would have to be waited for."""
+        devices = [one.new.device for one in creations if one.new.device is not None]
+        held_up = await self._sightings.hold_all(tx, devices, waits=waits)
+        return _undisturbed(
+            creations, outcomes, lambda one: one.new.device is not None and _key(one.new.device) in held_up
+        )
+
+    async def _with_victims(
+        self, tx: Transaction, creations: Sequence[Creation], outcomes: _Outcomes, *, waits: bool
+    ) -> Sequence[Creation]:
+        """Those for which no session is to make room that somebody is changing, who would have to be waited for."""
         victims = [(one.session.tenant_id, session_id) for one in creations for session_id in one.reservation.victims]
-        held_up = await self._ending.held_up(tx, victims) if victims else set()
-        if not held_up:
-            return creations
-        for one in creations:
-            if not held_up.isdisjoint(one.reservation.victims):
-                outcomes[one.session.session_id] = _HeldUpError()
-        return [one for one in creations if one.session.session_id not in outcomes]
+        held_up = await self._ending.hold(tx, victims, waits=waits) if victims else set()
+        return _undisturbed(creations, outcomes, lambda one: not held_up.isdisjoint(one.reservation.victims))
 
     async def _claim(self, tx: Transaction, creations: Sequence[Creation], outcomes: _Outcomes) -> Sequence[Creation]:
         """Those whose request is a new one."""
@@ -346,6 +353,20 @@ def signed_in(new: NewSession, place: Place) -> SignedIn:
         place=place,
         state=new.state,
     )
+
+
+def _undisturbed(
+    creations: Sequence[Creation], outcomes: _Outcomes, is_held_up: Callable[[Creation], bool]
+) -> Sequence[Creation]:
+    """Those that are not held up; the others are done alone."""
+    for one in creations:
+        if is_held_up(one):
+            outcomes[one.session.session_id] = _HeldUpError()
+    return [one for one in creations if one.session.session_id not in outcomes]
+
+
+def _key(device: Device) -> Key:
+    return (device.tenant_id, device.device_id)
 
 
 def _device_key(session: Session) -> Key:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from argus.base.clock import Now
 from argus.flows.activity import Effects
 from argus.policies.service import Policies
-from argus.sessions.ending_store import EndingStore
+from argus.sessions.ending_store import EndingStore, UserState
 from argus.sessions.live_store import LiveSessions
 from argus.sessions.model import (
     EndReason,
@@ -78,6 +78,10 @@ class Standing:
         async with self._db.transaction() as tx:
             return replace(living, session=await self.hold(tx, living))
 
+    async def hold_user(self, tx: Transaction, living: Living) -> UserState | None:
+        """The user of a session as it is now, before anything else of it is held; None: there is none."""
+        return await self._ending.hold_user(tx, living.session.tenant_id, living.session.user_id)
+
     async def hold(self, tx: Transaction, living: Living) -> Session:
         """The session as it is now, if it still lives; nobody can end or change it or its user until `tx` ends.
 
@@ -86,7 +90,7 @@ class Standing:
             SessionEndedError: It is over.
         """
         session = living.session
-        user = await self._ending.hold_user(tx, session.tenant_id, session.user_id)
+        user = await self.hold_user(tx, living)
         held = await self._sessions.lock(tx, session.tenant_id, session.user_id, session.session_id)
         if user is None or held is None:
             raise TokenInvalidError

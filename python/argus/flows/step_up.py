@@ -41,7 +41,7 @@ from argus.sessions.model import (
     binding_of,
 )
 from argus.sessions.store import SessionStore
-from argus.storage.postgres import Database, Transaction
+from argus.storage.postgres import Database
 from argus.tokens.service import SigningKeys
 from argus.trust.service import Trust
 from argus.v1.types_pb2 import Confirmation, Proof
@@ -217,12 +217,16 @@ class StepUp:
         now = self._now()
         policies = await self._contexts.in_force(living.session)
         async with self._db.transaction(origin, now=now) as tx:
+            await self._standing.hold_user(tx, living)
+            device = await self._trust.proved(tx, (living.session.tenant_id, living.session.device_id or ""), now=now)
             before = await self._standing.hold(tx, living)
             _check_key(before, confirmation)
             stepped = _with_new_family(before, refresh_id_key=refresh_id_key, idle=living.idle, now=now)
             level = proved_level(login)
             stepped = replace(stepped, acr=level.acr, amr=level.amr, binding=binding_of(confirmation))
-            stepped = await self._restored(tx, stepped, now)
+            # The time without proof is over.
+            rating = device.session_rating(risk=stepped.risk, proof_time=now, now=now)
+            stepped = replace(stepped, trust=rating.score)
             await self._sessions.begin_family(tx, stepped)
             await self._contexts.begin(tx, stepped, policies, origin)
             tx.record(_stepped_up(login, before, stepped))
@@ -232,12 +236,6 @@ class StepUp:
             tokens=await self._create_session.issue(stepped, confirmation=confirmation),
             action_token=await self._actions.issue(login, stepped),
         )
-
-    async def _restored(self, tx: Transaction, stepped: Session, now: datetime) -> Session:
-        """The session with the trust that its device and risk give: the time without proof is over."""
-        key = (stepped.tenant_id, stepped.device_id or "")
-        device = await self._trust.proved(tx, key, now=now)
-        return replace(stepped, trust=device.session_rating(risk=stepped.risk, proof_time=now, now=now).score)
 
     async def _make_current(self, stepped: Session) -> None:
         """Brings the family that PostgreSQL has to Redis: from then on tokens of older ones are refused."""

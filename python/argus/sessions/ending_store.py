@@ -30,6 +30,7 @@ _LIVING: Final = """
     SELECT s.session_id FROM sessions s JOIN unnest(%s::text[], %s::text[]) AS w (tenant_id, session_id)
         ON s.tenant_id = w.tenant_id AND s.session_id = w.session_id
      WHERE s.state <> 'ended'"""
+_LOCKED: Final = " ORDER BY s.tenant_id, s.session_id FOR UPDATE OF s"
 
 
 class EndingStore:
@@ -177,11 +178,18 @@ class EndingStore:
             for row in rows
         }
 
-    async def held_up(self, tx: Transaction, keys: Sequence[tuple[str, str]]) -> set[str]:
-        """Locks the living sessions among `keys` (tenant and session); answers those that somebody else is changing."""
-        locked = await tx.fetch_all(
-            _LIVING + " ORDER BY s.tenant_id, s.session_id FOR UPDATE OF s SKIP LOCKED", columns(keys)
-        )
+    async def hold(self, tx: Transaction, keys: Sequence[tuple[str, str]], *, waits: bool) -> set[str]:
+        """Locks the living sessions among `keys` (tenant and session) in the order of their ids.
+
+        Args:
+            tx: The transaction.
+            keys: Of the sessions.
+            waits: For whoever is changing one of them; else those are the answer.
+        """
+        if waits:
+            await tx.execute(_LIVING + _LOCKED, columns(keys))
+            return set()
+        locked = await tx.fetch_all(_LIVING + _LOCKED + " SKIP LOCKED", columns(keys))
         living = await tx.fetch_all(_LIVING, columns(keys))
         return {row["session_id"] for row in living} - {row["session_id"] for row in locked}
 

@@ -213,7 +213,10 @@ class SessionStore:
         """Rates the sessions on a device that have not been ended by what it is trusted now; says how many."""
         return await tx.execute(
             """UPDATE sessions SET trust = LEAST(%s, 100 * (1 - risk))
-                WHERE tenant_id = %s AND device_id = %s AND state <> 'ended'""",
+                WHERE (tenant_id, session_id) IN (
+                      SELECT tenant_id, session_id FROM sessions
+                       WHERE tenant_id = %s AND device_id = %s AND state <> 'ended'
+                       ORDER BY tenant_id, session_id FOR UPDATE)""",
             (trust, tenant_id, device_id),
         )
 

@@ -41,7 +41,13 @@ class Recorded:
 
 
 class Transaction:
-    """Statements that happen together or not at all, with the audit and outbox rows that belong to them."""
+    """Statements that happen together or not at all, with the audit and outbox rows that belong to them.
+
+    Nobody waits in a circle: what several transactions lock they lock in one order, users, then devices, then sessions,
+    and several of a kind by their keys, as PostgreSQL sorts them. Whoever may come upon a device by way of its session
+    reads it first. A claim of an idempotency key may come before all of them or after: only its own repetition waits
+    for it, which has the same way before it.
+    """
 
     def __init__(self, connection: Connection, origin: Origin | None, now: datetime | None) -> None:
         self.origin = origin
