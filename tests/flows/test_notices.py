@@ -13,6 +13,8 @@ from argus.base.ids import new_id
 from argus.base.origin import Origin
 from argus.flows.accounts.notices import TOLD
 from argus.v1 import credential_service_pb2 as credentials
+from argus.v1 import notification_service_pb2 as notifications
+from argus.v1 import session_service_pb2 as sessions
 from argus.v1 import types_pb2 as types
 from argus.v1 import user_service_pb2 as users
 from tests.support.account_links import NEW_PASSWORD, new_address
@@ -20,6 +22,7 @@ from tests.support.authenticator import app_of
 from tests.support.factor_scene import Scene
 from tests.support.passkeys import authenticator_of, enrol_passkey
 from tests.support.people import FIREFOX, Person, submit
+from tests.support.policies import set_policy
 from tests.support.readers import Reader, acting, new_reader
 
 if TYPE_CHECKING:
@@ -65,6 +68,8 @@ NOT_MAILED: Final = frozenset(
         "token",
         "user",
     }
+    # Where a limit ended it, those are told who want to be.
+    and name != "session.ended"
 ) | {
     # Seen in the list of security events; a mail for each would teach people not to read any.
     "credential.passkey_renamed",
@@ -290,3 +295,39 @@ async def test_what_does_not_happen_is_not_told(reader: Reader) -> None:
     failure = await own.refused("DeleteOwnCredential", name=await own.credential())
     assert failure.reason == "LAST_CREDENTIAL"
     assert await reader.told() == {}
+
+
+@pytest.mark.parametrize("on_limit", ["end_oldest", "end_least_recent", "end_lowest_trust", "ask_user"])
+async def test_who_wants_to_is_told_why_a_limit_ended_a_session(reader: Reader, on_limit: str) -> None:
+    """Where and by which sign-in; nobody is told who has not asked to be, or who has chosen it, or ended it."""
+    stack, api, person = reader.post.stack, reader.post.api, reader.person
+    done = await person.sign_in()
+    await set_policy(stack, api, session_limit=1, on_limit=on_limit)
+    names = [done.session.name]
+    for wants in (False, True):
+        choice = [notifications.Preference(notice="session_limit", mail=wants)]
+        await api.notifications.UpdatePreferences(
+            notifications.UpdatePreferencesRequest(name=person.name, preferences=choice)
+        )
+        request = sessions.CreateSessionRequest(
+            parent=person.name,
+            client_context=types.ClientContext(ip_address="192.0.2.9", user_agent=FIREFOX),
+            device_token=done.device_token,
+            end_sessions=names,
+        )
+        names = [(await api.sessions.CreateSession(request)).session.name]
+    await api.sessions.TerminateSession(sessions.TerminateSessionRequest(name=names[0]))
+    ended = [one for one in await person.list(with_ended=True) if one.end_reason == types.END_REASON_LIMIT]
+    assert [one.ended_by_limit.on_limit for one in ended] == [on_limit] * 2
+    events = await api.sessions.ListSecurityEvents(
+        sessions.ListSecurityEventsRequest(parent=person.name, types=["session.ended"])
+    )
+    assert [one.reason for one in events.events] == ["ENDED_BY_ADMIN", "LIMIT", "LIMIT"]
+    if on_limit == "ask_user":
+        assert await reader.told() == {}
+        return
+    mail = await reader.only()
+    assert mail.subject == "You were signed out on a device"
+    for part in (mail.text, mail.html):
+        assert "192.0.2.9" in part
+        assert "on this device: Firefox on Linux." in " ".join(part.split())

@@ -97,8 +97,8 @@ async def test_a_template_is_refused_when_it_is_written_and_shown_before(reader:
 async def test_a_user_does_without_what_does_not_protect_the_account(reader: Reader) -> None:
     own = await acting(reader)
     shown = {one.notice: one for one in (await own.do("GetOwnPreferences")).preferences}
-    assert {one for one in shown if not shown[one].required} == {"new_device"}
-    assert all(one.mail for one in shown.values())
+    assert {one for one in shown if not shown[one].required} == {"new_device", "session_limit"}
+    assert {one for one in shown if not shown[one].mail} == {"session_limit"}
     await own.do("UpdateOwnPreferences", preferences=[pb.Preference(notice="new_device", mail=False)])
     await new_device(reader)
     assert await reader.told() == {}

@@ -184,6 +184,7 @@ def ended_event(session: Session, *, comment: str = "") -> Event:
         session_id=session.session_id,
         client_id=session.client_id,
         data=({"comment": comment} if comment else {}) | (session.end_detail.facts if session.end_detail else {}),
+        told={"name": session.display_name},
     )
 
 

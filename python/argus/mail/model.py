@@ -22,6 +22,7 @@ Template = Literal[
     "factor_closed",
     "new_device",
     "device_reported",
+    "session_limit",
     "identifier_added",
     "identifier_removed",
 ]

@@ -27,7 +27,7 @@ KINDS: Final[dict[Template, tuple[str, ...]]] = {
 }
 CASES: Final = [(template, kind) for template in TEMPLATES for kind in KINDS.get(template, ("",))]
 # Those that tell of something that has happened.
-NOTICES: Final = {*KINDS, "password_changed", "new_device", "device_reported"}
+NOTICES: Final = {*KINDS, "password_changed", "new_device", "device_reported", "session_limit"}
 
 
 def written(template: Template, kind: str, locale: str) -> EmailMessage:

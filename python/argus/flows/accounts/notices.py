@@ -31,6 +31,7 @@ TOLD: Final[Mapping[str, Template]] = {
     "device.reported": "device_reported",
     "identifier.added": "identifier_added",
     "identifier.removed": "identifier_removed",
+    "session.ended": "session_limit",
 }
 """The events that users are told of by mail, and what that mail is."""
 
@@ -71,12 +72,15 @@ class Notices:
         found = [one for one in found if _user(one) not in beginners and await self._is_sold(one)]
         if not found:
             return
-        readers = await self._users.readers(tx, list({_user(one): None for one in found}))
         unwanted = await self._preferences.unwanted(tx, [(*_user(one), _template(one) or "") for one in found])
+        found = [one for one in found if (*_user(one), _template(one) or "") not in unwanted]
+        if not found:
+            return
+        readers = await self._users.readers(tx, list({_user(one): None for one in found}))
         async with tx.pipelined():  # sessions begin by the hundred in one transaction
             for one in found:
                 reader = readers.get(_user(one))
-                if reader is not None and (*_user(one), _template(one) or "") not in unwanted:
+                if reader is not None:
                     await self._tell(tx, one, reader)
 
     async def _is_sold(self, one: Recorded) -> bool:
@@ -145,14 +149,17 @@ def readable(time: datetime) -> str:
 def _template(one: Recorded) -> Template | None:
     """The mail of an event; a password can be a user's very first credential, or one more.
 
-    Of a new device the policy says whether its user is told.
+    Of a new device the policy says whether its user is told; of ends only those are told that nobody asked for.
     """
-    if one.event.type == "device.new" and not one.event.told.get("notice"):
-        return None
-    if one.event.type != "credential.password_set":
-        return TOLD.get(one.event.type)
-    templates: Mapping[str, Template] = {"changed": "password_changed", "beside": "factor_added"}
-    return templates.get(one.event.told.get("as", ""))
+    match one.event.type:
+        case "device.new" if not one.event.told.get("notice"):
+            return None
+        case "session.ended" if one.event.reason != "LIMIT" or one.event.data.get("on_limit") == "ask_user":
+            return None
+        case "credential.password_set":
+            templates: Mapping[str, Template] = {"changed": "password_changed", "beside": "factor_added"}
+            return templates.get(one.event.told.get("as", ""))
+    return TOLD.get(one.event.type)
 
 
 def _user(one: Recorded) -> _User:

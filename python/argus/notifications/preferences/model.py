@@ -1,5 +1,6 @@
 """Which notices there are, and which of them can be switched off."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,8 +19,8 @@ REQUIRED: Final = frozenset(
     }
 )
 """Notices that protect the account: whoever has got into it must not be able to have its owner not told."""
-OPTIONAL: Final = frozenset({"new_device"})
-"""Notices that a user may do without."""
+OPTIONAL: Final[Mapping[str, bool]] = {"new_device": True, "session_limit": False}
+"""Notices that a user may do without, and whether one who has said nothing gets them."""
 
 
 class NoticeRequiredError(ArgusError):

@@ -34,8 +34,8 @@ class Preferences:
             RequestAlreadyDoneError: The request was carried out before.
         """
         for place, (notice, is_wanted) in enumerate(said.items()):
-            if notice not in REQUIRED | OPTIONAL:
-                known = ", ".join(sorted(REQUIRED | OPTIONAL))
+            if notice not in REQUIRED | OPTIONAL.keys():
+                known = ", ".join(sorted(REQUIRED | OPTIONAL.keys()))
                 raise InvalidFieldError(f"preferences[{place}].notice", f"must be one of {known}")
             if notice in REQUIRED and not is_wanted:
                 raise NoticeRequiredError(notice)
@@ -53,11 +53,12 @@ class Preferences:
     async def unwanted(self, tx: Transaction, asked: Sequence[tuple[str, str, str]]) -> set[tuple[str, str, str]]:
         """Which of these (tenant, user, notice) are not wanted by mail; what protects the account always is."""
         optional = [one for one in asked if one[2] in OPTIONAL]
-        return await store.unwanted(tx, optional) if optional else set()
+        said = await store.said(tx, optional) if optional else {}
+        return {one for one in optional if not said.get(one, OPTIONAL[one[2]])}
 
 
 def _all(said: Mapping[str, bool]) -> Sequence[Preference]:
     return [
-        Preference(notice=one, mail=one in REQUIRED or said.get(one, True), required=one in REQUIRED)
-        for one in sorted(REQUIRED | OPTIONAL)
+        Preference(notice=one, mail=one in REQUIRED or said.get(one, OPTIONAL[one]), required=one in REQUIRED)
+        for one in sorted(REQUIRED | OPTIONAL.keys())
     ]

@@ -24,13 +24,12 @@ async def write(tx: Transaction, tenant_id: str, user_id: str, said: Mapping[str
     )
 
 
-async def unwanted(tx: Transaction, asked: Sequence[tuple[str, str, str]]) -> set[tuple[str, str, str]]:
-    """Which of these (tenant, user, notice) are not wanted by mail."""
+async def said(tx: Transaction, asked: Sequence[tuple[str, str, str]]) -> Mapping[tuple[str, str, str], bool]:
+    """Whether these (tenant, user, notice) are wanted by mail; without those of which nothing was said."""
     rows = await tx.fetch_all(
-        """SELECT p.tenant_id, p.user_id, p.notice FROM notification_preferences p
+        """SELECT p.tenant_id, p.user_id, p.notice, p.mail FROM notification_preferences p
              JOIN unnest(%s::text[], %s::text[], %s::text[]) AS w (tenant_id, user_id, notice)
-                  USING (tenant_id, user_id, notice)
-            WHERE NOT p.mail""",
+                  USING (tenant_id, user_id, notice)""",
         columns(asked),
     )
-    return {(row["tenant_id"], row["user_id"], row["notice"]) for row in rows}
+    return {(row["tenant_id"], row["user_id"], row["notice"]): row["mail"] for row in rows}

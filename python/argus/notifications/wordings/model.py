@@ -68,6 +68,7 @@ MAIL_EXAMPLES: Final[Mapping[str, Mapping[str, str]]] = {
             "factor_added",
             "factor_removed",
             "factor_closed",
+            "session_limit",
             "identifier_added",
             "identifier_removed",
         ),
