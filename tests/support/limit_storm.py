@@ -36,6 +36,8 @@ _PASSING: Final = frozenset(
 )
 _TRIES: Final = 1000
 _PAUSE_SECONDS: Final = 0.2
+# After these it is not known how far a call came: it may have had a place, and a claim on somebody else's.
+_UNCERTAIN: Final = frozenset({"UNAVAILABLE", "OVERLOADED", "DEADLINE_EXCEEDED"})
 _WAITING: Final = authentication.LOGIN_STATE_SESSION_LIMIT_REACHED
 
 
@@ -57,14 +59,21 @@ class Made:
 
 
 class Storm:
-    """Sign-ins of one user at several servers."""
+    """Sign-ins of one user at several servers.
+
+    Attributes:
+        device_tokens: Of the devices that they come from; empty: each from a new one.
+        given_up: From when to when calls lasted that may have held a place, and came to nothing.
+    """
 
     def __init__(self, person: Person, servers: Sequence[Api], *, seed: int = 0) -> None:
         self.person = person
         self._servers = servers
         self._random = random.Random(seed)  # noqa: S311 - no secret
+        self.device_tokens: list[str] = [""]
         self.made: list[Made] = []
         self.refused: list[Failure] = []
+        self.given_up: list[tuple[datetime, datetime]] = []
 
     async def rage(self, count: int, *, by_password: bool) -> None:
         """So many at once."""
@@ -74,17 +83,22 @@ class Storm:
     async def sign_in(self, api: Api) -> None:
         """By password; chooses as many as it takes where it is asked, and starts anew where a store was away."""
         for _ in range(_TRIES):
-            failure = await failure_of(self._sign_in(api))
+            begun = datetime.now(UTC)
+            failure = await failure_of(self.sign_in_once(api))
             if failure is None:
                 return
-            if not await _passes(failure):
+            if not await self._passes(failure, begun):
                 self.refused.append(failure)
                 return
         raise AssertionError("a sign-in that never came through")
 
-    async def _sign_in(self, api: Api) -> None:
+    async def sign_in_once(self, api: Api) -> authentication.SubmitFactorResponse:
+        """By password, from one of the devices."""
         begin = authentication.StartLoginRequest(
-            parent=api.parent, identifier=self.person.identifier, client_context=context()
+            parent=api.parent,
+            identifier=self.person.identifier,
+            client_context=context(),
+            device_token=self._random.choice(self.device_tokens),
         )
         token = (await api.authentication.StartLogin(begin)).login_token
         request = authentication.SubmitFactorRequest(
@@ -104,11 +118,18 @@ class Storm:
             )
             done = await api.authentication.SubmitFactor(request)
         self._note(done.session.name, done.tokens.access_token, chosen)
+        return done
 
     async def create(self, api: Api) -> None:
         """On a backend's word, which asks its user where it has to."""
-        request = sessions.CreateSessionRequest(parent=self.person.name, client_context=context(), request_id=new_id())
+        request = sessions.CreateSessionRequest(
+            parent=self.person.name,
+            client_context=context(),
+            device_token=self._random.choice(self.device_tokens),
+            request_id=new_id(),
+        )
         for _ in range(_TRIES):
+            begun = datetime.now(UTC)
             try:
                 done = await api.sessions.CreateSession(request)
             except grpc.aio.AioRpcError as error:
@@ -121,7 +142,7 @@ class Storm:
                     request.end_sessions.extend(f"{self.person.name}/sessions/{one}" for one in names)
                     request.request_id = new_id()
                     continue
-                if not await _passes(failure):
+                if not await self._passes(failure, begun):
                     self.refused.append(failure)
                     return
                 continue
@@ -132,6 +153,16 @@ class Storm:
             )
             return
         raise AssertionError("a creation that never came through")
+
+    async def _passes(self, failure: Failure, begun: datetime) -> bool:
+        """Whether another try may do; waits for it. Sign-ins in flight are over soon."""
+        if failure.reason in _UNCERTAIN:
+            self.given_up.append((begun, datetime.now(UTC)))
+        is_full = failure.reason == "SESSION_LIMIT_REACHED" and failure.metadata["onLimit"] != "deny"
+        if failure.reason not in _PASSING and not is_full:
+            return False
+        await asyncio.sleep(_PAUSE_SECONDS)
+        return True
 
     def _note(self, name: str, access_token: str, chosen: Sequence[str]) -> None:
         self.made.append(
@@ -192,17 +223,30 @@ class Lived:
     create_time: datetime
     end_time: datetime | None
     auth_time: datetime
+    trust: float | None
     new_session: str
 
 
 async def rows_of(db: Database, person: Person) -> list[Lived]:
     """All sessions that the user has or had, by their creation."""
     rows = await db.fetch_all(
-        """SELECT session_id, create_time, end_time, auth_time, COALESCE(end_detail->>'new_session', '') AS new_session
+        """SELECT session_id, create_time, end_time, auth_time, trust,
+                  COALESCE(end_detail->>'new_session', '') AS new_session
              FROM sessions WHERE tenant_id = %s AND user_id = %s ORDER BY create_time, session_id""",
         (person.api.tenant_id, person.user_id),
     )
     return [Lived(**row) for row in rows]
+
+
+async def removed(db: Database, person: Person) -> list[datetime]:
+    """When those sessions began whose rows were removed: they had lost their places before anybody had tokens."""
+    rows = await db.fetch_all(
+        """SELECT time FROM audit_events e WHERE tenant_id = %s AND user_id = %s AND type = 'session.created'
+              AND NOT EXISTS (SELECT 1 FROM sessions s
+                               WHERE s.tenant_id = e.tenant_id AND s.session_id = e.session_id)""",
+        (person.api.tenant_id, person.user_id),
+    )
+    return [row["time"] for row in rows]
 
 
 def most_at_once(spans: Sequence[tuple[datetime, datetime | None]], *, is_closed: bool) -> int:
@@ -223,12 +267,3 @@ def most_at_once(spans: Sequence[tuple[datetime, datetime | None]], *, is_closed
         now += change
         most = max(most, now)
     return most
-
-
-async def _passes(failure: Failure) -> bool:
-    """Whether another try may do; waits for it. Sign-ins in flight are over soon."""
-    is_full = failure.reason == "SESSION_LIMIT_REACHED" and failure.metadata["onLimit"] != "deny"
-    if failure.reason not in _PASSING and not is_full:
-        return False
-    await asyncio.sleep(_PAUSE_SECONDS)
-    return True
