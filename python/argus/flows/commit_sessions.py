@@ -5,122 +5,43 @@ a reason of its own; who would have to wait for somebody else's change is left o
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
 from argus.base.errors import ArgusError
 from argus.base.events import Event
 from argus.base.origin import Origin
-from argus.base.place import Place
-from argus.base.policy import Policy
-from argus.clients.model import Client
-from argus.devices.model import Device, DeviceTraits, Identity
-from argus.devices.sightings import Arrival, Sightings, Use
+from argus.devices.model import Device
+from argus.devices.sightings import Arrival, Sightings
 from argus.flows.contexts import Contexts
+from argus.flows.creations import (
+    CoveredError,
+    Creation,
+    Kept,
+    device_key,
+    session_device_key,
+    signed_in,
+    use_of,
+    with_device,
+    with_trust,
+)
 from argus.flows.delivery import CREATION_PATIENCE, ended_event, session_begun
 from argus.sessions.ending_store import EndingStore, UserState
-from argus.sessions.limits import LimitEnd, Limits
-from argus.sessions.live_store import LiveSessions, Reservation
-from argus.sessions.model import EndReason, Session, binding_of, whole_second
-from argus.sessions.outbox_store import Delivery, OutboxStore
+from argus.sessions.limits import LimitEnd
+from argus.sessions.live_store import LiveSessions
+from argus.sessions.model import EndReason, Session, whole_second
+from argus.sessions.outbox_store import OutboxStore
 from argus.sessions.store import SessionStore
 from argus.storage.postgres import Database, Transaction
 from argus.storage.requests import claim_all, forget, key_of
 from argus.storage.together import Together
-from argus.trust.model import UNKNOWN_STATE, DeviceState, DeviceTrust, Key, Shown, SignedIn
 from argus.trust.service import Trust
-from argus.users.model import User, UserDisabledError, UserNotFoundError
-from argus.v1.types_pb2 import Confirmation
+from argus.users.model import UserDisabledError, UserNotFoundError
 
 # One full batch beyond those under way: more would only wait for longer, and keep other calls out.
 _MOST_WAITING: Final = 256
 _ALONE_PARALLEL: Final = 4
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewSession:
-    """What a session is to be.
-
-    Attributes:
-        acr: Level that its user has reached, 1 to 3.
-        amr: Methods by which (RFC 8176).
-        device: Known device that it runs on; None: it is a new one.
-        identity: By what the device was known.
-        because: Event of what led to it, written with it.
-        confirmation: Key that it is bound to, of which its tokens need a proof.
-        decided: What the policy decided of it and by which facts, for its event.
-        state: What is known of the state of its device.
-    """
-
-    user: User
-    client: Client
-    scope: str
-    resource: str
-    acr: int
-    amr: Sequence[str]
-    auth_time: datetime
-    traits: DeviceTraits = field(default_factory=DeviceTraits)
-    ip_address: str | None = None
-    device: Device | None = None
-    identity: Identity = ""
-    because: Event | None = None
-    confirmation: Confirmation | None = None
-    decided: Mapping[str, str] = field(default_factory=dict)
-    state: DeviceState = UNKNOWN_STATE
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class Creation:
-    """A session that has its place and is to be written.
-
-    Attributes:
-        limits: What its policy allows, by which others make room for it.
-        policy: In force for it.
-        is_begun: It is being written; whoever gives up from now on does not know whether it was.
-    """
-
-    new: NewSession
-    session: Session
-    limits: Limits
-    reservation: Reservation
-    origin: Origin
-    policy: Policy
-    is_begun: bool = False
-
-    @property
-    def user(self) -> tuple[str, str]:
-        """Tenant and user."""
-        return (self.session.tenant_id, self.session.user_id)
-
-    @property
-    def client(self) -> tuple[str, str]:
-        """Tenant and client."""
-        return (self.session.tenant_id, self.session.client_id)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
-    """A session that PostgreSQL has.
-
-    Attributes:
-        device_token: Token of its device, if that is a new one.
-        delivery: What must still come to Redis.
-        victims: Those that made room for it.
-    """
-
-    session: Session
-    device_token: str
-    delivery: Delivery
-    victims: Sequence[Session]
-
-
-class CoveredError(Exception):
-    """A `not_before` of this very second would end the session as it begins."""
-
-    def __init__(self, until: datetime) -> None:
-        super().__init__()
-        self.until = until
 
 
 class _HeldUpError(Exception):
@@ -248,7 +169,7 @@ class SessionCommits:
         devices = [one.new.device for one in creations if one.new.device is not None]
         held_up = await self._sightings.hold_all(tx, devices, waits=waits)
         return _undisturbed(
-            creations, outcomes, lambda one: one.new.device is not None and _key(one.new.device) in held_up
+            creations, outcomes, lambda one: one.new.device is not None and device_key(one.new.device) in held_up
         )
 
     async def _with_victims(
@@ -282,14 +203,15 @@ class SessionCommits:
         made = [self._device(one) for one in creations]
         victims = {one.session.session_id: await self._make_room(tx, one) for one in creations}
         kept = {
-            one.session.session_id: _with_device(one, device) for one, (device, _) in zip(creations, made, strict=True)
+            one.session.session_id: with_device(one, device) for one, (device, _) in zip(creations, made, strict=True)
         }
         logins = [
-            (_device_key(kept[one.session.session_id]), signed_in(one.new, one.session.place)) for one in creations
+            (session_device_key(kept[one.session.session_id]), signed_in(one.new, one.session.place))
+            for one in creations
         ]
         rated = await self._trust.signed_in_all(tx, logins, now=_time(creations))
-        kept = {session_id: _rated(session, rated) for session_id, session in kept.items()}
-        uses = [_use(one, one.new.device) for one in creations if one.new.device is not None]
+        kept = {session_id: with_trust(session, rated) for session_id, session in kept.items()}
+        uses = [use_of(one, one.new.device) for one in creations if one.new.device is not None]
         arrivals = [
             Arrival(device=device, origin=one.origin, is_told=one.policy.new_device_notice)
             for one, (device, token) in zip(creations, made, strict=True)
@@ -340,21 +262,6 @@ class SessionCommits:
         await self._live.end_all([victim for one in kept for victim in one.victims])
 
 
-def signed_in(new: NewSession, place: Place) -> SignedIn:
-    """What a session that begins shows of its device."""
-    # The id of an installed client is told, and proves nothing.
-    shown: Shown = new.identity if new.identity in ("key", "token") else ""
-    return SignedIn(
-        is_known=new.device is not None,
-        shown=shown,
-        binding=binding_of(new.confirmation),
-        client_id=new.client.client_id,
-        acr=new.acr,
-        place=place,
-        state=new.state,
-    )
-
-
 def _undisturbed(
     creations: Sequence[Creation], outcomes: _Outcomes, is_held_up: Callable[[Creation], bool]
 ) -> Sequence[Creation]:
@@ -365,25 +272,8 @@ def _undisturbed(
     return [one for one in creations if one.session.session_id not in outcomes]
 
 
-def _key(device: Device) -> Key:
-    return (device.tenant_id, device.device_id)
-
-
-def _device_key(session: Session) -> Key:
-    return (session.tenant_id, session.device_id or "")
-
-
 def _time(creations: Sequence[Creation]) -> datetime:
     return creations[0].session.create_time
-
-
-def _rated(session: Session, rated: Mapping[Key, DeviceTrust]) -> Session:
-    """The session with the trust that it begins with; on a device that was forgotten meanwhile it has none."""
-    device = rated.get(_device_key(session))
-    if device is None:
-        return session
-    rating = device.session_rating(risk=session.risk, proof_time=session.create_time, now=session.create_time)
-    return replace(session, trust=rating.score)
 
 
 def _refusal(
@@ -402,27 +292,6 @@ def _refusal(
     begun = whole_second(creation.session.create_time)
     until = max((one for one in (user.not_before, covers.get(creation.client)) if one is not None), default=None)
     return CoveredError(until) if until is not None and begun <= until else None
-
-
-def _use(creation: Creation, device: Device) -> Use:
-    new, session = creation.new, creation.session
-    return Use(
-        device=device,
-        identity=new.identity,
-        traits=new.traits,
-        place=session.place,
-        key_sha256=session.binding,
-        origin=creation.origin,
-    )
-
-
-def _with_device(creation: Creation, device: Device) -> Session:
-    return replace(
-        creation.session,
-        device_id=device.device_id,
-        display_name=device.display_name or creation.new.traits.display_name,
-        category=device.category,
-    )
 
 
 def _record(tx: Transaction, creation: Creation, victims: Sequence[Session]) -> None:

@@ -17,7 +17,8 @@ from argus.base.errors import OverloadedError, UnavailableError
 from argus.base.origin import Origin
 from argus.base.place import Place
 from argus.base.policy import Policy
-from argus.flows.commit_sessions import CoveredError, Creation, NewSession, SessionCommits
+from argus.flows.commit_sessions import SessionCommits
+from argus.flows.creations import CoveredError, Creation, NewSession
 from argus.flows.deciding import Deciding
 from argus.flows.device_states import DeviceStates
 from argus.flows.floors import Floors

@@ -9,7 +9,7 @@ from argus.base.events import Event
 from argus.base.origin import Origin
 from argus.base.place import Place
 from argus.base.policy_lists import as_json
-from argus.flows.commit_sessions import NewSession
+from argus.flows.creations import NewSession
 from argus.flows.policy_facts import facts_of_session
 from argus.policies.conditions import Facts
 from argus.policies.decision import Decision, decide

@@ -11,7 +11,7 @@ from argus.base.errors import ArgusError, Code
 from argus.base.place import Place
 from argus.base.policy import Policy
 from argus.contexts.model import check_place
-from argus.flows.commit_sessions import NewSession, signed_in
+from argus.flows.creations import NewSession, signed_in
 from argus.networks.service import Networks
 from argus.policies.service import Policies
 from argus.sessions.login_store import Login

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from argus.base.place import Place
 from argus.credentials.levels import Proved, level_of
-from argus.flows.commit_sessions import NewSession
+from argus.flows.creations import NewSession
 from argus.policies.conditions import Facts
 from argus.sessions.login_store import Login
 from argus.users.model import User

@@ -16,8 +16,8 @@ from argus.credentials.levels import Method
 from argus.devices.model import DeviceTraits, Recognized
 from argus.devices.service import Devices
 from argus.devices.traits import traits_of
-from argus.flows.commit_sessions import NewSession
 from argus.flows.create_session import CreatedSession, CreateSession
+from argus.flows.creations import NewSession
 from argus.flows.factors import FactorRefusedError
 from argus.flows.grant import granted_resource, user_scope, user_scopes
 from argus.flows.login import Logins, Step, proved_level

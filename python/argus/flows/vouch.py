@@ -12,8 +12,8 @@ from argus.base.origin import Origin
 from argus.clients.service import Clients
 from argus.devices.model import DeviceTraits, Recognized
 from argus.devices.service import Devices
-from argus.flows.commit_sessions import NewSession
 from argus.flows.create_session import CreatedSession, CreateSession
+from argus.flows.creations import NewSession
 from argus.flows.grant import granted_resource, user_scope
 from argus.flows.proofs import Proofs
 from argus.sessions.model import AssertedAcrTooHighError, SessionNotFoundError, binding_of
