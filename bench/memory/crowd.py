@@ -10,8 +10,9 @@ from typing import Any, Final, TypeAlias
 from argus import _core
 from argus.base.ids import new_id
 from argus.sessions.index_entry import index_entry
-from argus.sessions.live_store import HOLD, record_life, record_of
+from argus.sessions.live_store import HOLD
 from argus.sessions.model import Session
+from argus.sessions.records import record_life, record_of
 from tests.support.valkey import Valkey
 
 _TENANT: Final = "t0123456789abcdef"

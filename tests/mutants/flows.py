@@ -164,7 +164,7 @@ FLOWS: Final = (
         _ORDERS + "test_a_bound_never_falls",
     ),
     _python(
-        "sessions/live_store.py",
+        "sessions/records.py",
         "contest-not-rebuilt",
         "PostgreSQL knows that a family is contested, and the rebuilt record does not.",
         "contested=session.state is SessionState.CONTESTED,",

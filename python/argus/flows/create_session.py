@@ -28,7 +28,7 @@ from argus.internal.v1.engine_pb2 import IssueRequest
 from argus.networks.service import Networks
 from argus.policies.model import EffectivePolicy
 from argus.sessions.limits import Limits, ReachedLimit
-from argus.sessions.live_store import LiveSessions, Reservation, ReserveStatus, WriteStatus, record_of
+from argus.sessions.live_store import LiveSessions, Reservation, ReserveStatus, WriteStatus
 from argus.sessions.model import (
     EndingChoiceNeededError,
     Session,
@@ -38,6 +38,7 @@ from argus.sessions.model import (
     epoch_seconds,
 )
 from argus.sessions.outbox_store import Delivery, OutboxStore
+from argus.sessions.records import record_of
 from argus.tokens.service import SigningKeys
 from argus.users.model import UserDisabledError
 from argus.v1.types_pb2 import Confirmation, TokenSet

@@ -9,9 +9,10 @@ from argus.base.events import Event
 from argus.base.origin import Origin
 from argus.sessions.cover_store import CoverStore
 from argus.sessions.ending_store import EndingStore
-from argus.sessions.live_store import LiveSessions, record_life
+from argus.sessions.live_store import LiveSessions
 from argus.sessions.model import EndReason, Session
 from argus.sessions.outbox_store import Delivery, Notice, OutboxStore
+from argus.sessions.records import record_life
 from argus.sessions.restore_store import RestoreStore
 from argus.sessions.store import SessionStore
 from argus.storage.postgres import Database, Transaction

@@ -30,7 +30,7 @@ from argus.flows.snapshot import Snapshot, read_claims
 from argus.flows.standing import Living, Standing
 from argus.flows.tries import login_event
 from argus.internal.v1.engine_pb2 import TokenClaims
-from argus.sessions.live_store import LiveSessions, StepUpStatus, record_of
+from argus.sessions.live_store import LiveSessions, StepUpStatus
 from argus.sessions.login_store import LOGIN_LIFE, Login
 from argus.sessions.model import (
     ProofRequiredError,
@@ -40,6 +40,7 @@ from argus.sessions.model import (
     TokenInvalidError,
     binding_of,
 )
+from argus.sessions.records import record_of
 from argus.sessions.store import SessionStore
 from argus.storage.postgres import Database
 from argus.tokens.service import SigningKeys

@@ -3,7 +3,6 @@
 Every value carries the lineage of the node that wrote it; one of another lineage decides nothing.
 """
 
-import base64
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -14,18 +13,14 @@ from argus import _core
 from argus.base.clock import Now
 from argus.sessions.index_entry import index_entry
 from argus.sessions.limits import ON_LIMIT, LimitKind, Limits, ReachedLimit
-from argus.sessions.model import EndReason, Session, SessionState, epoch_seconds
+from argus.sessions.model import EndReason, Session, epoch_seconds
+from argus.sessions.records import family_in, is_tombstone, packed_trust, record_life
 from argus.storage.redis import Redis
 from argus.storage.redis_batch import Call, call_all
-
-RECORD_MARGIN: Final = timedelta(minutes=1)
-"""How long a record outlives the absolute deadline of its session."""
 
 HOLD: Final = timedelta(seconds=30)
 """How long a reserved place waits for its session."""
 
-_ENDED_STATE: Final = 3
-_TOMBSTONE_SIZE: Final = 15
 # Where values carry the lineage of their writer; in a record and in a tombstone it is the same place.
 _SESSION_LINEAGE: Final = slice(3, 11)
 _USER_LINEAGE: Final = slice(2, 10)
@@ -158,14 +153,15 @@ class LiveSessions:
     async def end_of(self, session_id: str) -> LiveEnd | None:
         """When and why Redis says that the session ended, whichever process wrote it; None: not that it knows."""
         value = (await self.session(session_id)).value
-        if len(value) != _TOMBSTONE_SIZE or value[1] != _ENDED_STATE:
+        if not is_tombstone(value):
             return None
         return _live_end(int.from_bytes(value[-4:], "big"), value[2])
 
     async def is_indexed(self, tenant_id: str, user_id: str, session_id: str) -> bool:
         """The session is one of this user's living ones, as far as Redis knows."""
+        index = self._keys.index_key(tenant_id, user_id).decode()
         async with self._redis.guard():
-            return bool(await self._redis.client.hexists(self._index_name(tenant_id, user_id), session_id))
+            return bool(await self._redis.client.hexists(index, session_id))
 
     async def is_untouched(self, session: Session) -> bool:
         """The record is that of the session's beginning: active, and no refresh token was changed for another."""
@@ -317,9 +313,6 @@ class LiveSessions:
         answer = await self._redis.call("touch", keys, [epoch_seconds(active), *spans, 0])
         return TouchStatus(answer[0]), answer[3]
 
-    def _index_name(self, tenant_id: str, user_id: str) -> str:
-        return self._keys.index_key(tenant_id, user_id).decode()
-
     async def _stamped(self, key: bytes, place: slice) -> Stamped:
         answer = await self._redis.call_ro("stamped", [key])
         lineage, value = answer[2], answer[3]
@@ -339,69 +332,6 @@ def _reservation(answer: Sequence[Any], limits: Limits) -> Reservation:
     if status is ReserveStatus.LIMIT_REACHED:
         return made
     return replace(made, surplus=more[2], choices=[_text(one) for one in more[3:]])
-
-
-def record_life(session: Session, *, now: datetime) -> int:
-    """Seconds for which Redis must remember the session: as long as any token of it could be presented."""
-    left = session.absolute_deadline + RECORD_MARGIN - now
-    return max(int(left.total_seconds()), int(RECORD_MARGIN.total_seconds()))
-
-
-def record_of(session: Session) -> bytes:
-    """The packed record of a living session."""
-    record = _core.SessionRecord(
-        contested=session.state is SessionState.CONTESTED,
-        bound=session.binding is not None,
-        made_by_rotation=session.generation_bound_rotated,
-        family=session.family,
-        generation=session.generation_bound,
-        made=epoch_seconds(session.generation_bound_time),
-        binding=session.binding or bytes(16),
-        device=device_bytes(session.device_id),
-        created=epoch_seconds(session.create_time),
-        idle_deadline=epoch_seconds(session.idle_deadline),
-        absolute_deadline=epoch_seconds(session.absolute_deadline),
-        policy_revision=session.policy_revision,
-        acr=session.acr,
-        amr=list(session.amr),
-        auth_time=epoch_seconds(session.auth_time),
-        refresh_id_key=session.refresh_id_key,
-        trust=int.from_bytes(packed_trust(session.trust, session.risk)[:2], "big"),
-        risk=round(100 * session.risk),
-    )
-    return record.to_bytes()
-
-
-def packed_trust(trust: float | None, risk: float) -> bytes:
-    """Trust and risk as they are in a record."""
-    hundredths = 0 if trust is None else 1 + round(100 * trust)
-    return hundredths.to_bytes(2, "big") + round(100 * risk).to_bytes(1, "big")
-
-
-def tombstone_of(session: Session) -> bytes:
-    """What stays of an ended session."""
-    if session.end_time is None or session.end_reason is None:
-        raise ValueError(f"session {session.session_id} has not ended")
-    head = bytes([1, _ENDED_STATE, int(session.end_reason)])
-    return head + bytes(8) + epoch_seconds(session.end_time).to_bytes(4, "big")
-
-
-def device_bytes(device_id: str | None) -> bytes:
-    """The 16 bytes of a device id, zeros if there is no device."""
-    return decode_id(device_id) if device_id else bytes(16)
-
-
-def decode_id(text: str) -> bytes:
-    """The bytes of an id of `argus.base.ids.new_id`."""
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-
-
-def family_in(value: bytes) -> int:
-    """The refresh family in a record; 0 where there is none."""
-    try:
-        return _core.SessionRecord.from_bytes(value).family
-    except ValueError:
-        return 0
 
 
 def _live_end(at: int, number: int) -> LiveEnd:

@@ -10,8 +10,9 @@ from argus import _core
 from argus.base.clock import Now
 from argus.sessions.ending_store import UserState
 from argus.sessions.index_entry import pack_entry
-from argus.sessions.live_store import Stamped, WriteStatus, record_life, record_of, tombstone_of
+from argus.sessions.live_store import Stamped, WriteStatus
 from argus.sessions.model import Session, epoch_seconds
+from argus.sessions.records import record_life, record_of, tombstone_of
 from argus.sessions.store import from_row
 from argus.storage.postgres import Transaction
 from argus.storage.redis import Redis
