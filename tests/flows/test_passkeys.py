@@ -10,6 +10,7 @@ import pytest
 
 from argus.v1 import authentication_service_pb2 as authentication
 from argus.v1 import credential_service_pb2 as credentials
+from argus.v1 import device_service_pb2 as devices
 from tests.support.passkey_scene import ACR, COMPLETE, FACTOR_REQUIRED, Scene, kinds, level, new_scene
 from tests.support.passkeys import (
     allowed_by,
@@ -145,6 +146,51 @@ async def test_level_3_needs_a_proved_make_and_a_key_that_stays(scene: Scene) ->
     synced = await authenticator_of(scene.api, maker=maker, is_syncable=True)
     assert (await scene.enrol(synced)).attested
     assert level(await scene.sign_in(synced)) == (2, ["mfa", "swk", "user"])
+
+
+@pytest.mark.parametrize(
+    ("traits", "kind"),
+    [
+        ({}, "hardware"),
+        ({"transports": ("hybrid", "internal")}, "hardware"),
+        # A security key, a phone beside it, and a browser that does not say.
+        ({"transports": ("nfc", "usb"), "attachment": "cross-platform"}, "cookie"),
+        ({"transports": ("hybrid", "internal"), "attachment": "cross-platform"}, "cookie"),
+        ({"transports": ("usb",)}, "cookie"),
+        ({"attachment": None}, "cookie"),
+        ({"attachment": "teleport"}, "cookie"),
+        # A key that can leave it, and one of a make that nobody proved.
+        ({"is_syncable": True}, "cookie"),
+        ({"maker": None}, "cookie"),
+    ],
+)
+async def test_a_device_is_known_by_hardware_that_its_maker_vouches_for(
+    traits: dict[str, Any], kind: str, scene: Scene
+) -> None:
+    maker = Maker()
+    if traits.get("maker", maker):
+        await set_rules(scene.api, attestation=credentials.PASSKEY_ATTESTATION_DIRECT, attestation_roots=[maker.root])
+    authenticator = await authenticator_of(scene.api, **{"maker": maker} | traits)
+    await scene.enrol(authenticator)
+    first = await scene.sign_in(authenticator)
+    assert await key_of(scene, first) == "none"
+
+    async def again() -> str:
+        begun = await start_passkey_login(scene.api, scene.person.identifier, device_token=first.device_token)
+        answer = authenticator.get(options_of(begun.login))
+        return await key_of(scene, await hand_in(scene.api, begun.login_token, webauthn_json=answer))
+
+    assert await again() == kind
+    # It counts at the sign-ins that show it, and is no property of the device.
+    authenticator.attachment = "cross-platform"
+    assert await again() == "cookie"
+
+
+async def key_of(scene: Scene, done: authentication.SubmitFactorResponse) -> str:
+    """By what kind of key trust knows the device of a session."""
+    name = f"{scene.person.name}/devices/{done.session.device.name}"
+    explained = await scene.api.devices.ExplainTrust(devices.ExplainTrustRequest(device=name))
+    return next(term.seen for term in explained.terms if term.code == "KEY")
 
 
 @pytest.mark.parametrize("policy", ["STEP_UP", "IGNORE", "REFUSE"])

@@ -55,6 +55,8 @@ class Authenticator:
         is_synced: They are.
         counter: Of signatures; None: it does not count.
         maker: Signs attestations; None: nobody does.
+        attachment: What the browser says of where it is; None: nothing.
+        transports: What the browser says that it is reached by.
         client_data: What the browser says on top, or in the place, of what it should.
         next_id: Id (base64url) of the next credential; empty: a random one.
     """
@@ -67,6 +69,8 @@ class Authenticator:
     counter: int | None = 0
     aaguid: bytes = bytes(16)
     maker: Maker | None = None
+    attachment: str | None = "platform"
+    transports: Sequence[str] = ("internal",)
     credentials: list[Resident] = field(default_factory=list)
     client_data: dict[str, Any] = field(default_factory=dict)
     next_id: str = ""
@@ -98,10 +102,10 @@ class Authenticator:
             "attestationObject": text(
                 cbor2.dumps({"fmt": "packed" if statement else "none", "attStmt": statement, "authData": data})
             ),
-            "transports": ["internal"],
+            "transports": list(self.transports),
         }
         is_resident = options["authenticatorSelection"]["residentKey"] != "discouraged"
-        return _credential(made.webauthn_id, response, {"credProps": {"rk": is_resident}})
+        return self._credential(made.webauthn_id, response, {"credProps": {"rk": is_resident}})
 
     def get(self, options_json: str) -> str:
         """Signs in; returns AuthenticationResponseJSON."""
@@ -120,7 +124,7 @@ class Authenticator:
             "signature": text(chosen.key.sign(signed, ec.ECDSA(SHA256()))),
             "userHandle": text(chosen.user_handle),
         }
-        return _credential(chosen.webauthn_id, response, {})
+        return self._credential(chosen.webauthn_id, response, {})
 
     def _data(self, rp_id: str, flags: int) -> bytes:
         for is_set, flag in (
@@ -140,6 +144,18 @@ class Authenticator:
     def _client_data(self, kind: str, challenge: str) -> bytes:
         said = {"type": kind, "challenge": challenge, "origin": self.origin, "crossOrigin": False}
         return json.dumps(said | self.client_data, separators=(",", ":")).encode()
+
+    def _credential(self, webauthn_id: bytes, response: dict[str, Any], extensions: dict[str, Any]) -> str:
+        credential = {
+            "id": text(webauthn_id),
+            "rawId": text(webauthn_id),
+            "type": "public-key",
+            "clientExtensionResults": extensions,
+            "response": response,
+        }
+        if self.attachment is not None:
+            credential["authenticatorAttachment"] = self.attachment
+        return json.dumps(credential)
 
 
 class Maker:
@@ -220,16 +236,3 @@ def _certificate(
         octets = x509.UnrecognizedExtension(_FIDO_AAGUID, b"\x04\x10" + aaguid)
         builder = builder.add_extension(octets, critical=False)
     return builder.sign(issuer_key, SHA256())
-
-
-def _credential(webauthn_id: bytes, response: dict[str, Any], extensions: dict[str, Any]) -> str:
-    return json.dumps(
-        {
-            "id": text(webauthn_id),
-            "rawId": text(webauthn_id),
-            "type": "public-key",
-            "authenticatorAttachment": "platform",
-            "clientExtensionResults": extensions,
-            "response": response,
-        }
-    )

@@ -40,12 +40,14 @@ class Proved:
         user_verified: The authenticator has verified its user: it is two factors in one (WebAuthn UV).
         device_bound: Its key can't be copied to another device (WebAuthn: not backup-eligible).
         attested: Its maker's statement was verified (WebAuthn).
+        built_in: It is part of what the user signs in on, by the word of its browser (WebAuthn: platform).
     """
 
     method: Method
     user_verified: bool = False
     device_bound: bool = False
     attested: bool = False
+    built_in: bool = False
 
     def to_text(self) -> str:
         """As `from_text` takes it: the method, and the names of what is true of it."""
@@ -58,7 +60,7 @@ class Proved:
         return cls(method=cast("Method", method), **dict.fromkeys(flags, True))
 
 
-_FLAGS: Final = ("user_verified", "device_bound", "attested")
+_FLAGS: Final = ("user_verified", "device_bound", "attested", "built_in")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +99,15 @@ def level_of(proved: Iterable[Proved]) -> Level:
         acr = HIGHEST_ACR
     names = {name for one in factors for name in _names(one)} | ({"mfa"} if acr >= _MULTI_FACTOR_ACR else set())
     return Level(acr=acr, amr=tuple(name for name in _AMR_ORDER if name in names))
+
+
+def shows_hardware(proved: Iterable[Proved]) -> bool:
+    """Whether one of the factors is a key in the hardware of what the user signs in on.
+
+    That it is in hardware is its maker's statement, and never a browser's or a backend's. Where that hardware is, only
+    the browser can say; whoever lies about it still has to hold the hardware.
+    """
+    return any(one.attested and one.device_bound and one.built_in for one in proved)
 
 
 def counting_acr(proved: Sequence[Proved], kind: SecondFactor) -> int:

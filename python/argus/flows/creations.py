@@ -29,6 +29,7 @@ class NewSession:
         amr: Methods by which (RFC 8176).
         device: Known device that it runs on; None: it is a new one.
         identity: By what the device was known.
+        has_hardware: A key in the device's hardware was proved.
         because: Event of what led to it, written with it.
         confirmation: Key that it is bound to, of which its tokens need a proof.
         decided: What the policy decided of it and by which facts, for its event.
@@ -46,6 +47,7 @@ class NewSession:
     ip_address: str | None = None
     device: Device | None = None
     identity: Identity = ""
+    has_hardware: bool = False
     because: Event | None = None
     confirmation: Confirmation | None = None
     decided: Mapping[str, str] = field(default_factory=dict)
@@ -112,6 +114,7 @@ def signed_in(new: NewSession, place: Place) -> SignedIn:
     return SignedIn(
         is_known=new.device is not None,
         shown=shown,
+        has_hardware=new.has_hardware,
         binding=binding_of(new.confirmation),
         client_id=new.client.client_id,
         acr=new.acr,

@@ -271,6 +271,11 @@ class Logins:
         return Step(login=login, login_token=f"{login.login_id}.{secret}")
 
 
+def proved_factors(login: Login) -> list[Proved]:
+    """What the login has proved."""
+    return [Proved.from_text(text) for text in login.proved]
+
+
 def proved_level(login: Login) -> Level:
     """The level that the login has reached."""
-    return level_of(map(Proved.from_text, login.proved))
+    return level_of(proved_factors(login))

@@ -103,16 +103,18 @@ class PasskeyChanges:
         return PasskeyUser(user_id=user_id, name=name, display_name=user.display_name)
 
 
-def proved_by(passkey: Passkey, *, user_verified: bool) -> Proved:
+def proved_by(passkey: Passkey, *, user_verified: bool, built_in: bool = False) -> Proved:
     """What an answer of a passkey proves.
 
     Args:
         passkey: Which.
         user_verified: Its authenticator has verified its user, and is known to do so.
+        built_in: It is part of what the user signs in on.
     """
     return Proved(
         method="webauthn",
         user_verified=user_verified,
         device_bound=not passkey.backup_eligible,
         attested=passkey.attested,
+        built_in=built_in,
     )

@@ -61,7 +61,7 @@ class PasskeyFactor:
             raise PasskeyRefusedError(refused.rule, field="webauthn_json") from None
         if found.rule is not None or found.passkey is None:
             return Check(rule=found.rule or "", found=found)
-        proved = proved_by(found.passkey, user_verified=found.user_verified)
+        proved = proved_by(found.passkey, user_verified=found.user_verified, built_in=found.is_built_in)
         return Check(proved=proved, user_id=found.passkey.user_id, found=found)
 
     async def use(self, login: Login, check: Check, answer: str, *, origin: Origin) -> bool:

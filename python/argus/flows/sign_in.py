@@ -12,7 +12,7 @@ from argus.base.errors import InvalidFieldError
 from argus.base.ids import new_id
 from argus.base.origin import Origin
 from argus.clients.service import Clients
-from argus.credentials.levels import Method
+from argus.credentials.levels import Method, shows_hardware
 from argus.devices.model import DeviceTraits, Recognized
 from argus.devices.service import Devices
 from argus.devices.traits import traits_of
@@ -20,7 +20,7 @@ from argus.flows.create_session import CreatedSession, CreateSession
 from argus.flows.creations import NewSession
 from argus.flows.factors import FactorRefusedError
 from argus.flows.grant import granted_resource, user_scope, user_scopes
-from argus.flows.login import Logins, Step, proved_level
+from argus.flows.login import Logins, Step, proved_factors, proved_level
 from argus.flows.proofs import Proofs
 from argus.flows.tries import login_event
 from argus.networks.service import Networks
@@ -219,6 +219,7 @@ class SignIn:
             ip_address=origin.ip_address,
             device=known.device if known else None,
             identity=known.identity if known else "",
+            has_hardware=shows_hardware(proved_factors(login)),
             because=login_event(login, "login.completed", data={"acr": str(level.acr), "amr": " ".join(level.amr)}),
         )
 

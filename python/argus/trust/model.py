@@ -94,6 +94,7 @@ class SignedIn:
     Attributes:
         is_known: The device was known before.
         shown: By what, as far as that can be proved: its key, or its token; "": by neither.
+        has_hardware: A key in its hardware was proved, whose maker says that it is there.
         binding: Print of the key that its session is bound to.
         acr: Level that its user reached.
         place: Where it came from.
@@ -107,6 +108,7 @@ class SignedIn:
     acr: int
     place: Place
     state: DeviceState | None = None
+    has_hardware: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +119,7 @@ class DeviceTrust:
         passed: Passed logins, faded up to `counted_time`.
         failed: Failed ones, likewise.
         places: Network and country of the last logins, the newest last.
+        key_kind: By what it was known at its last sign-in.
         key_print: The key that its sessions of one client were bound to.
         key_uses: At how many sign-ins.
         is_key_missing: The last sign-in came without the enrolled key.
@@ -142,8 +145,11 @@ class DeviceTrust:
         places = (*self.places, place_key(login.place))[-_MOST_PLACES:]
         faded = self._faded(now)
         keyed = self._with_key(login) if login.is_known else self
+        # Hardware counts as long as it is shown, by whoever has shown more than having heard of the device.
+        is_hardware = login.is_known and login.has_hardware and login.shown
         return replace(
             keyed,
+            key_kind="hardware" if is_hardware else keyed.key_kind,
             passed=faded.passed + 1,
             failed=faded.failed,
             counted_time=now,
@@ -208,13 +214,14 @@ class DeviceTrust:
         A key is the client's: another client on the device has another, or none. One that is missing is replaced only
         by a sign-in with a second factor; whoever copied the cookie has none.
         """
-        kind: KeyKind = "cookie" if self.key_kind == "none" and login.shown else self.key_kind
+        kind = self._kind_without_hardware()
+        kind = "cookie" if kind == "none" and login.shown else kind
         known = replace(self, key_kind=kind)
         if login.shown == "key":
             # It was there at an earlier sign-in, by which the device is known.
             return replace(
                 known,
-                key_kind="hardware" if kind == "hardware" else "software",
+                key_kind="software",
                 key_print=login.binding,
                 key_client_id=login.client_id,
                 key_uses=max(self.key_uses + 1, _ENROLLED),
@@ -237,6 +244,12 @@ class DeviceTrust:
             key_uses=1 if login.binding else 0,
             is_key_missing=False,
         )
+
+    def _kind_without_hardware(self) -> KeyKind:
+        """By what else the device is known that was last known by its hardware."""
+        if self.key_kind != "hardware":
+            return self.key_kind
+        return "software" if self.key_uses >= _ENROLLED else "cookie"
 
 
 def blank(key: Key, now: datetime) -> DeviceTrust:

@@ -34,6 +34,7 @@ def login(
     acr: int = 1,
     place: Place = NOWHERE,
     state: DeviceState | None = None,
+    has_hardware: bool = False,
 ) -> SignedIn:
     """A login on a device that was known; by what, says `shown` (None: it was not known)."""
     return SignedIn(
@@ -44,6 +45,7 @@ def login(
         acr=acr,
         place=place,
         state=state,
+        has_hardware=has_hardware,
     )
 
 
@@ -112,6 +114,29 @@ def test_a_device_that_is_known_by_its_key_has_one() -> None:
     assert (known.key_kind, known.is_key_missing) == ("software", False)
     assert known.signed_in(login(), now=NOW).is_key_missing
     assert not known.signed_in(login(), now=NOW).signed_in(login(shown="key", binding=KEY), now=NOW).is_key_missing
+
+
+@pytest.mark.parametrize(
+    "others", [(), (login(),), (login(binding=KEY), login(binding=KEY)), (login(shown="key", binding=KEY),)]
+)
+def test_hardware_counts_at_the_sign_ins_that_show_it(others: tuple[SignedIn, ...]) -> None:
+    """Whoever has copied the cookie of a device inherits nothing of its hardware."""
+    before = after(login(shown=None), *others)
+    without = before.signed_in(login(), now=NOW)
+    shown = before.signed_in(login(has_hardware=True, acr=3), now=NOW)
+    assert shown.key_kind == "hardware"
+    assert shown.rating(now=NOW).score > without.rating(now=NOW).score or without.is_key_missing
+    assert shown.signed_in(login(has_hardware=True, acr=3), now=NOW).key_kind == "hardware"
+    later = shown.signed_in(login(binding=KEY), now=NOW)
+    assert later.key_kind != "hardware"
+    # A step-up shows the session, and not the device.
+    assert before.proved(now=NOW).key_kind == before.key_kind
+
+
+@pytest.mark.parametrize("shown", [None, ""])
+def test_hardware_is_the_devices_only_where_the_device_is_known(shown: Shown | None) -> None:
+    """A key in hardware that is shown on a device of which nobody has shown anything says nothing about that device."""
+    assert after(login(shown=None), login(shown=shown, has_hardware=True)).key_kind == "none"
 
 
 def test_a_verdict_counts_until_it_is_too_old() -> None:

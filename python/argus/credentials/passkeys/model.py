@@ -108,6 +108,13 @@ class PasskeyCheck:
             return False
         return self.asserted.user_verified and self.passkey.uv_initialized
 
+    @property
+    def is_built_in(self) -> bool:
+        """Its authenticator is part of what the user signs in on, as it was at its registration; there is no copy."""
+        if self.asserted is None or self.passkey is None or self.has_copy or self.passkey.doubted:
+            return False
+        return self.asserted.is_platform and "internal" in self.passkey.transports
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ceremony:

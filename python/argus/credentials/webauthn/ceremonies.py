@@ -95,7 +95,12 @@ def verify_authentication(
         if data.is_backup_eligible() != known.backup_eligible:
             raise PasskeyRefusedError("BACKUP_ELIGIBILITY_CHANGED")
         check_signature(known.public_key, response.authenticator_data + digest, response.signature)
-        return Asserted(user_verified=data.is_user_verified(), backed_up=data.is_backed_up(), sign_count=data.counter)
+        return Asserted(
+            user_verified=data.is_user_verified(),
+            backed_up=data.is_backed_up(),
+            sign_count=data.counter,
+            is_platform=response.is_platform,
+        )
 
 
 def _check_data(data: AuthenticatorData, rp: RelyingParty, expected: Expected) -> None:

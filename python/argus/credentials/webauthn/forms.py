@@ -30,13 +30,18 @@ class RegistrationResponse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthenticationResponse:
-    """AuthenticationResponseJSON, decoded."""
+    """AuthenticationResponseJSON, decoded.
+
+    Attributes:
+        is_platform: The browser says that the authenticator is part of what it runs on.
+    """
 
     webauthn_id: bytes
     client_data: bytes
     authenticator_data: bytes
     signature: bytes
     user_handle: bytes | None
+    is_platform: bool
 
 
 def encode(content: bytes) -> str:
@@ -92,6 +97,8 @@ def parse_authentication(text: str) -> AuthenticationResponse:
         authenticator_data=decode(response.get("authenticatorData")),
         signature=decode(response.get("signature")),
         user_handle=None if user_handle is None else decode(user_handle),
+        # What is not told, or not known yet (WebAuthn Level 3, 5.4.5), is not claimed.
+        is_platform=credential.get("authenticatorAttachment") == "platform",
     )
 
 

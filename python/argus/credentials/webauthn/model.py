@@ -166,8 +166,13 @@ class Known:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asserted:
-    """What a good answer says."""
+    """What a good answer says.
+
+    Attributes:
+        is_platform: The authenticator is part of what the browser runs on. The browser says so, and nothing proves it.
+    """
 
     user_verified: bool
     backed_up: bool
     sign_count: int
+    is_platform: bool
