@@ -25,6 +25,7 @@ class Use:
         traits: What it says of itself now.
         place: Where it is.
         key_sha256: Key that it has proved with it; None: none.
+        is_key_missing: It came without the key that it is known to have.
         origin: On whose behalf.
     """
 
@@ -33,6 +34,7 @@ class Use:
     traits: DeviceTraits
     place: Place
     key_sha256: bytes | None
+    is_key_missing: bool
     origin: Origin
 
 
@@ -153,10 +155,10 @@ class Sightings:
 
     def _after(self, use: Use, *, looks_changed: bool) -> Device:
         """A device as its use leaves it."""
-        traits, key = use.traits, use.device.key_sha256
+        traits = use.traits
         signals = [
             *(["HINT_MISMATCH"] if traits.contradicts else []),
-            *(["DEVICE_KEY_MISSING"] if key and use.identity != "key" else []),
+            *(["DEVICE_KEY_MISSING"] if use.is_key_missing else []),
             *(["FINGERPRINT_CHANGED"] if looks_changed else []),
         ]
         told = traits.installation_id
@@ -166,7 +168,7 @@ class Sightings:
             identity=use.identity,
             signals=tuple(signals),
             place=use.place,
-            key_sha256=key or use.key_sha256,
+            key_sha256=use.device.key_sha256 or use.key_sha256,
             installation_hmac=installation_hash(self._secret, use.device.tenant_id, told) if told else None,
         )
 

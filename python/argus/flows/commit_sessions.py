@@ -211,7 +211,7 @@ class SessionCommits:
         ]
         rated = await self._trust.signed_in_all(tx, logins, now=_time(creations))
         kept = {session_id: with_trust(session, rated) for session_id, session in kept.items()}
-        uses = [use_of(one, one.new.device) for one in creations if one.new.device is not None]
+        uses = [use_of(one, one.new.device, rated) for one in creations if one.new.device is not None]
         arrivals = [
             Arrival(device=device, origin=one.origin, is_told=one.policy.new_device_notice)
             for one, (device, token) in zip(creations, made, strict=True)

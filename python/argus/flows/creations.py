@@ -142,15 +142,17 @@ def with_trust(session: Session, rated: Mapping[Key, DeviceTrust]) -> Session:
     return replace(session, trust=rating.score)
 
 
-def use_of(creation: Creation, device: Device) -> Use:
-    """What a session that begins says of the known device that it begins on."""
+def use_of(creation: Creation, device: Device, rated: Mapping[Key, DeviceTrust]) -> Use:
+    """What a session that begins says of the known device that it begins on, given what is thought of devices."""
     new, session = creation.new, creation.session
+    trust = rated.get((device.tenant_id, device.device_id))
     return Use(
         device=device,
         identity=new.identity,
         traits=new.traits,
         place=session.place,
         key_sha256=session.binding,
+        is_key_missing=trust is not None and trust.is_key_missing,
         origin=creation.origin,
     )
 

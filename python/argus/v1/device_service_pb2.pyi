@@ -252,8 +252,8 @@ class KnownDevice(google.protobuf.message.Message):
 
     @property
     def signals(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """What is odd about it: HINT_MISMATCH (client hints and user agent contradict each other), DEVICE_KEY_MISSING (a key
-        is enrolled and was not proved), FINGERPRINT_CHANGED (it hardly looks like it did).
+        """What is odd about it: HINT_MISMATCH (client hints and user agent contradict each other), DEVICE_KEY_MISSING (the
+        enrolled key was not shown, as trust has it), FINGERPRINT_CHANGED (it hardly looks like it did).
         """
 
     def __init__(
