@@ -15,6 +15,7 @@ from tests.browser.conftest import PICTURES
 from tests.browser.eyes import SIZES
 from tests.support.account_links import NEW_PASSWORD
 from tests.support.known_devices import MACHINE, WINDOWS_HINTS, arrive, listed
+from tests.support.places import installed
 from tests.support.vectors import vector_path
 
 if TYPE_CHECKING:
@@ -40,19 +41,14 @@ _PHONE: Final = (
 @pytest.fixture
 def places(site: Stack, tmp_path: Path) -> Iterator[None]:
     """Databases that know where some addresses are."""
-    networks = site.argus.networks
-    before = networks._folder
     for name in ("GeoLite2-City-Test.mmdb", "GeoLite2-ASN-Test.mmdb"):
         shutil.copy(vector_path(f"geo/{name}"), tmp_path)
     (tmp_path / "ranges.txt").write_text(f"{_LINKOPING}/32 hosting\n")
     write_credit(
         tmp_path / "GeoLite2-City-Test.mmdb", Credit(text="Places by Example", url="https://places.example.com")
     )
-    networks._folder = tmp_path
-    networks.refresh()
-    yield
-    networks._folder = before
-    networks.refresh()
+    with installed(site.argus.networks, tmp_path):
+        yield
 
 
 async def test_devices_have_names_groups_and_places(person: Person, hands: Hands, eyes: Eyes, places: None) -> None:

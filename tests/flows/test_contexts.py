@@ -6,35 +6,54 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from argus.base.place import NOWHERE, Place
 from argus.server.api import failure_of
 from argus.v1 import authentication_service_pb2 as authentication
 from argus.v1 import token_service_pb2 as tokens
 from argus.v1 import types_pb2 as types
 from tests.support.people import FIREFOX, PASSWORD, Person, new_person, reason_of
+from tests.support.places import installed, write_database
 from tests.support.policies import set_policy
 from tests.support.theft import events_of, state_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator
+    from pathlib import Path
 
     from argus.server.api import Api, Failure
     from tests.support.stack import Stack
 
 CHROME = FIREFOX.replace("Firefox", "Chrome")
 HOME, ABROAD = "198.51.100.7", "203.0.113.9"
-PLACES = {
-    HOME: Place(country="DE", asn=64500, network_class="access"),
-    ABROAD: Place(country="FR", asn=64501, network_class="hosting"),
+NEARBY, SOMEWHERE = "198.51.100.99", "2001:db8:7::9"
+CITIES: dict[str, dict[str, Any]] = {
+    f"{HOME}/26": {
+        "country": {"iso_code": "DE"},
+        "city": {"names": {"en": "Emden"}},
+        "location": {"accuracy_radius": 20},
+    },
+    f"{NEARBY}/32": {
+        "country": {"iso_code": "DE"},
+        "city": {"names": {"en": "Leer"}},
+        "location": {"accuracy_radius": 500},
+    },
+    f"{ABROAD}/28": {"country": {"iso_code": "FR"}},
+}
+ANONYMOUS: dict[str, dict[str, Any]] = {f"{ABROAD}/30": {"is_hosting_provider": True}}
+NETWORKS: dict[str, dict[str, Any]] = {
+    f"{HOME}/24": {"autonomous_system_number": 64500, "autonomous_system_organization": "Home Lines"},
+    f"{ABROAD}/24": {"autonomous_system_number": 64501, "autonomous_system_organization": "Racks"},
+    "2001:db8:7::/48": {"autonomous_system_number": 64502, "autonomous_system_organization": "Sixth"},
 }
 
 
 @pytest.fixture
-def places(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Mapping[str, Place]:
-    """Where these addresses are, to the server."""
-    networks = type(stack.argus.networks)
-    monkeypatch.setattr(networks, "look_up", lambda _, ip: PLACES.get(ip, NOWHERE))
-    return PLACES
+def places(stack: Stack, tmp_path: Path) -> Iterator[Path]:
+    """Databases by which the server knows where these addresses are; the folder that they are in."""
+    for name, records in (("city", CITIES), ("anonymous", ANONYMOUS), ("networks", NETWORKS)):
+        write_database(tmp_path / f"{name}.mmdb", records)
+    (tmp_path / "ranges.txt").write_text(f"{HOME}/32 access\n")
+    with installed(stack.argus.networks, tmp_path):
+        yield tmp_path
 
 
 @pytest.fixture
@@ -175,6 +194,53 @@ async def test_what_is_missing_is_no_change(stack: Stack, api: Api, person: Pers
     assert await types_of(api, done.session.name) == []
     # What is known is not forgotten for it.
     assert told(await verified(api, done, seen(ABROAD)))[0] == "SESSION_ENDED"
+
+
+@pytest.mark.parametrize(
+    ("ip", "where"),
+    [
+        (HOME, ("DE", "Emden", 150, 64500, types.NETWORK_CLASS_ACCESS)),
+        (NEARBY, ("DE", "Leer", 500, 64500, types.NETWORK_CLASS_UNSPECIFIED)),
+        (ABROAD, ("FR", "", 1500, 64501, types.NETWORK_CLASS_HOSTING)),
+        (SOMEWHERE, ("", "", 0, 64502, types.NETWORK_CLASS_UNSPECIFIED)),
+        ("192.0.2.1", ("", "", 0, 0, types.NETWORK_CLASS_UNSPECIFIED)),
+    ],
+)
+@pytest.mark.usefixtures("places")
+async def test_a_session_says_where_it_is_and_how_far_that_may_be_off(
+    person: Person, ip: str, where: tuple[str, str, int, int, int]
+) -> None:
+    """A database is never surer than such data are; what it does not say is unknown."""
+    said = (await sign_in(person, seen(ip))).session.location
+    assert (said.country, said.city, said.radius_km, said.asn, said.network_class) == where
+
+
+@pytest.mark.usefixtures("places")
+async def test_what_only_one_side_knows_has_not_changed(stack: Stack, api: Api, person: Person) -> None:
+    """A network without a class, a network without a country: neither is another one."""
+    await set_policy(stack, api, on_country_change="end", on_network_change="end")
+    done = await sign_in(person, seen())
+    for ip in (NEARBY, SOMEWHERE, NEARBY):
+        assert await verified(api, done, seen(ip)) is None
+    assert await types_of(api, done.session.name) == []
+    assert told(await verified(api, done, seen(ABROAD)))[0] == "SESSION_ENDED"
+
+
+async def test_databases_that_come_and_go_move_nobody(stack: Stack, api: Api, person: Person, places: Path) -> None:
+    """A session that goes on being used in one context goes on, whatever the files say of its address by now."""
+    await set_policy(stack, api, on_country_change="step_up")
+    done = await sign_in(person, seen())
+    assert await verified(api, done, seen()) is None
+    write_database(places / "city.mmdb", {f"{HOME}/24": CITIES[f"{ABROAD}/28"]})
+    assert stack.argus.networks.refresh()
+    assert await verified(api, done, seen()) is None
+    (places / "city.mmdb").unlink()
+    assert stack.argus.networks.refresh()
+    assert await verified(api, done, seen(ABROAD)) is None
+    write_database(places / "city.mmdb", CITIES)
+    assert stack.argus.networks.refresh()
+    assert await verified(api, done, seen(NEARBY)) is None
+    assert told(await verified(api, done, seen("203.0.113.12"))) == ("STEP_UP_REQUIRED", "COUNTRY_CHANGED")
 
 
 @pytest.mark.usefixtures("places")

@@ -21,6 +21,7 @@ from tests.support.known_devices import arrive, listed, name_of
 from tests.support.oneself import Acting
 from tests.support.own_stores import until
 from tests.support.people import PASSWORD
+from tests.support.places import installed
 from tests.support.readers import Reader, acting, new_reader
 from tests.support.vectors import vector_path
 
@@ -45,16 +46,11 @@ async def reader(stack: Stack, mails: MailServer) -> Reader:
 @pytest.fixture
 def places(stack: Stack, tmp_path: Path) -> Iterator[None]:
     """Databases that know where some addresses are."""
-    networks = stack.argus.networks
-    before = networks._folder
     database = tmp_path / "city.mmdb"
     shutil.copy(vector_path("geo/GeoLite2-City-Test.mmdb"), database)
     write_credit(database, Credit(text="Places by Example", url="https://places.example.com"))
-    networks._folder = tmp_path
-    networks.refresh()
-    yield
-    networks._folder = before
-    networks.refresh()
+    with installed(stack.argus.networks, tmp_path):
+        yield
 
 
 async def intruded(reader: Reader, *, ip: str = "192.0.2.66") -> tuple[authentication.SubmitFactorResponse, Received]:
