@@ -38,10 +38,12 @@ class NewDevices:
     async def _users_with_others(self, tx: Transaction, made: Sequence[Recorded]) -> set[_User]:
         devices = [(*_user(one), one.event.data["device"]) for one in made]
         known = await self._devices.users_with_others(tx, devices)
+        others = list({_user(one): None for one in made if _user(one) not in known})
+        if not others:
+            return known
         # A device can be forgotten; its sessions stay in the history.
         begun = [one.event.session_id for one in tx.recorded if one.event.type == "session.created"]
-        users = list({_user(one): None for one in made})
-        return known | await self._sessions.users_with_others(tx, users, but=[one for one in begun if one])
+        return known | await self._sessions.users_with_others(tx, others, but=[one for one in begun if one])
 
 
 def _user(one: Recorded) -> _User:

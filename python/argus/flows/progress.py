@@ -108,7 +108,8 @@ class Progress:
             [Proved.from_text(text) for text in login.proved],
             enrolled=enrolled,
             wanted=wanted,
-            enrollable=await self._factors.best(login.tenant_id),
+            # Whoever has proved anything is at level 1: below it nothing is ever enrolled.
+            enrollable=await self._factors.best(login.tenant_id) if wanted > 1 else (),
             second_factor=in_force.policy.second_factor,
         )
         if following.state == "COMPLETE" and not login.is_step_up:
