@@ -1,7 +1,8 @@
 """How a session stood at an earlier moment: out of the session as it is known now, and its audit rows.
 
 A session is never alive again once it is over, so its end says of every moment whether it was alive. What changes back
-and forth (contested or not, the level that was proved) stands in the audit.
+and forth (contested or not, the level that was proved) stands in the audit, and policies keep from when on each was in
+force. What a single call said of itself is kept nowhere: floors of trust and rules for contexts are not looked back at.
 """
 
 from collections.abc import Sequence
@@ -14,8 +15,9 @@ from argus.audit.model import AuditEvent, EventFilter
 from argus.audit.service import Audit
 from argus.base.clock import Now
 from argus.base.errors import InvalidFieldError
+from argus.base.factor_kinds import has_counting_factor
 from argus.base.policy import Policy
-from argus.policies.service import Policies
+from argus.policies.service import Policies, PolicyThen
 from argus.sessions.model import EndReason, Session, SessionNotFoundError, SessionState
 from argus.sessions.service import Sessions
 
@@ -42,7 +44,9 @@ class SessionAt:
         end_time: When it was over by then; None: it was not.
         acr: Level that had been proved by then; None: rows of that time do not say.
         auth_time: When it had been proved; None: rows of that time do not say.
-        policy: What the session lives by.
+        policy: What the session began under.
+        in_force: What was in force for its client. The tighter of both counts, but for the level, which is this one's.
+        is_over: It had been over by the tighter policy, and nobody had found out yet.
         events: What this follows from, oldest first.
     """
 
@@ -54,18 +58,28 @@ class SessionAt:
     auth_time: datetime | None
     policy_revision: int
     policy: Policy
+    in_force: PolicyThen
+    is_over: bool
     events: Sequence[AuditEvent]
 
     @property
     def decision(self) -> Decision:
-        """What a call was to be told."""
-        match self.state:
-            case SessionState.ENDED:
-                return Decision.SESSION_ENDED
-            case SessionState.CONTESTED:
-                return Decision.STEP_UP_REQUIRED
-            case SessionState.ACTIVE:
-                return Decision.ALLOWED
+        """What a call with an access token was to be told."""
+        if self.is_over or self.state is SessionState.ENDED:
+            return Decision.SESSION_ENDED
+        return Decision.STEP_UP_REQUIRED if self.state is SessionState.CONTESTED else Decision.ALLOWED
+
+    @property
+    def refresh_decision(self) -> Decision | None:
+        """What a refresh was to be told; None: the level that had been proved is not known."""
+        if self.decision is not Decision.ALLOWED:
+            return self.decision
+        if self.acr is None:
+            return None
+        required = self.in_force.effective.policy
+        has_level = self.acr >= required.required_acr
+        has_kind = required.required_acr <= 1 or has_counting_factor(self.amr, required.second_factor)
+        return Decision.ALLOWED if has_level and has_kind else Decision.STEP_UP_REQUIRED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +119,8 @@ class SessionHistory:
         events = list(reversed(found))
         level = _level(session, events)
         end_time, end_reason = _end(session, time)
+        own = await self._policies.by_revision(tenant_id, session.policy_revision)
+        in_force = await self._policies.for_client_at(tenant_id, session.client_id, time)
         return SessionAt(
             state=_state(events, level) if end_time is None else SessionState.ENDED,
             end_time=end_time,
@@ -113,7 +129,9 @@ class SessionHistory:
             amr=level.amr,
             auth_time=level.auth_time,
             policy_revision=session.policy_revision,
-            policy=await self._policies.by_revision(tenant_id, session.policy_revision),
+            policy=own,
+            in_force=in_force,
+            is_over=_is_over(session, (own, in_force.effective.policy), time),
             events=events,
         )
 
@@ -130,6 +148,16 @@ def _end(session: Session, time: datetime) -> tuple[datetime | None, EndReason |
     if session.absolute_deadline <= session.idle_deadline:
         return session.absolute_deadline, EndReason.ABSOLUTE_TIMEOUT
     return session.idle_deadline, EndReason.IDLE_TIMEOUT
+
+
+def _is_over(session: Session, policies: Sequence[Policy], time: datetime) -> bool:
+    """Whether a use at that instant was to find it over, by the tighter of some policies.
+
+    When it had been used last is known of the last use alone; whatever was used later was let go on.
+    """
+    if session.create_time + min(one.absolute for one in policies) <= time:
+        return True
+    return session.last_active_time + min(one.idle for one in policies) <= time
 
 
 def _level(session: Session, events: Sequence[AuditEvent]) -> _Level:

@@ -30,6 +30,7 @@ from argus.flows.snapshot import Snapshot, read_claims
 from argus.flows.standing import Living, Standing
 from argus.flows.tries import login_event
 from argus.internal.v1.engine_pb2 import TokenClaims
+from argus.networks.service import Networks
 from argus.sessions.live_store import LiveSessions, StepUpStatus
 from argus.sessions.login_store import LOGIN_LIFE, Login
 from argus.sessions.model import (
@@ -98,6 +99,7 @@ class StepUp:
         trust: Trust,
         contexts: Contexts,
         refusals: Refusals,
+        networks: Networks,
         now: Now,
     ) -> None:
         self._db = db
@@ -116,6 +118,7 @@ class StepUp:
         self._contexts = contexts
         self._engine = engine
         self._refusals = refusals
+        self._networks = networks
         self._snapshot = snapshot
         self._now = now
 
@@ -135,6 +138,7 @@ class StepUp:
         floor = await self._floors.step_up_acr(session, request.action)
         confirmation = await self._proofs.check(request.proof, origin=origin, client_id=session.client_id)
         _check_key(session, confirmation)
+        place = self._networks.look_up(origin.ip_address)
         login = Login(
             tenant_id=session.tenant_id,
             login_id=new_id(),
@@ -142,6 +146,9 @@ class StepUp:
             user_id=session.user_id,
             session_id=session.session_id,
             cause=_cause(claims, session),
+            device_class=session.device_type,
+            country=place.country or "",
+            network_class=place.network_class or "",
             asked_acr=max(request.asked_acr, floor),
             action_sha256=sha256(request.action).hex() if request.action else "",
             action_resource=await self._action_resource(request, session),

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Final
 
 from argus.base import pages
@@ -72,6 +73,10 @@ class PolicyRevisions:
         if found is None:
             raise PolicyRevisionNotFoundError(number)
         return found
+
+    async def in_force_at(self, tenant_id: str, scopes: Sequence[Scope], time: datetime) -> Sequence[Revision]:
+        """The revisions of scopes that were in force at an instant; none of a scope for which nothing was set."""
+        return await store.in_force_at(self._db, tenant_id, scopes, time)
 
     async def set(
         self,
@@ -223,6 +228,7 @@ class PolicyRevisions:
             changed, author=origin.actor, reason=reason, update_time=self._now(), version=changed.version + 1
         )
         await store.write(tx, tenant_id, after)
+        await store.note_active(tx, tenant_id, after)
         return after
 
     def _record(self, tx: Transaction, event: str, policy: ScopePolicy, number: int, mode: Mode) -> None:

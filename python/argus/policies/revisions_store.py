@@ -1,12 +1,14 @@
 """Policies of scopes and their revisions in PostgreSQL."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final, LiteralString
 
 from psycopg.types.json import Jsonb
 
 from argus.policies.model import Scope
 from argus.policies.revisions_model import Revision, ScopePolicy
+from argus.storage.columns import columns
 from argus.storage.postgres import Database, Row, Transaction
 
 _POLICY: Final[LiteralString] = """
@@ -66,6 +68,41 @@ async def write(tx: Transaction, tenant_id: str, policy: ScopePolicy) -> None:
             "version": policy.version,
         },
     )
+
+
+async def note_active(tx: Transaction, tenant_id: str, policy: ScopePolicy) -> None:
+    """Notes from when on a revision is in force, where it is another one than before."""
+    await tx.execute(
+        """INSERT INTO policy_activations (tenant_id, scope_kind, scope_id, version, number, activate_time)
+           SELECT %(tenant)s, %(kind)s, %(id)s, %(version)s, %(active)s, %(at)s
+            WHERE %(active)s IS DISTINCT FROM
+                  (SELECT number FROM policy_activations
+                    WHERE tenant_id = %(tenant)s AND scope_kind = %(kind)s AND scope_id = %(id)s
+                    ORDER BY version DESC LIMIT 1)""",
+        {
+            "tenant": tenant_id,
+            "kind": policy.scope.kind,
+            "id": policy.scope.id,
+            "version": policy.version,
+            "active": policy.active,
+            "at": policy.update_time,
+        },
+    )
+
+
+async def in_force_at(db: Database, tenant_id: str, scopes: Sequence[Scope], time: datetime) -> Sequence[Revision]:
+    """The revisions of scopes that were in force at an instant; none of a scope for which nothing was set."""
+    rows = await db.fetch_all(
+        """SELECT d.scope_kind, d.scope_id, d.number, d.document, d.author, d.reason, d.create_time
+             FROM (SELECT DISTINCT ON (scope_kind, scope_id) a.*
+                     FROM policy_activations a
+                     JOIN unnest(%s::text[], %s::text[]) AS w (scope_kind, scope_id) USING (scope_kind, scope_id)
+                    WHERE a.tenant_id = %s AND a.activate_time <= %s
+                    ORDER BY scope_kind, scope_id, version DESC) AS a
+             JOIN policy_documents d USING (tenant_id, scope_kind, scope_id, number)""",
+        (*columns([(one.kind, one.id) for one in scopes]), tenant_id, time),
+    )
+    return [_revision(row) for row in rows]
 
 
 async def add_revision(tx: Transaction, tenant_id: str, revision: Revision) -> None:

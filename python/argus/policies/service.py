@@ -22,6 +22,7 @@ from argus.policies.model import (
 )
 from argus.policies.resolve import Document, Layer, Resolved, ScopeKind, resolve
 from argus.policies.revisions import PolicyRevisions
+from argus.policies.revisions_model import Revision
 from argus.storage.postgres import Database
 
 _MOST_CACHED: Final = 10_000
@@ -64,6 +65,14 @@ class Explained:
 
     fields: Mapping[str, Resolved]
     rules: tuple[RuleOutcome, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyThen:
+    """A policy that was in force, and the revisions of scopes that it was made of."""
+
+    effective: EffectivePolicy
+    revisions: Sequence[Revision]
 
 
 class Policies:
@@ -176,6 +185,16 @@ class Policies:
             )
             for client_id in client_ids
         }
+
+    async def for_client_at(self, tenant_id: str, client_id: str, time: datetime) -> PolicyThen:
+        """The policy that was in force for a client at an instant, whoever the user.
+
+        Settings of the installation are those of now: nobody keeps what they were.
+        """
+        scopes = [Scope(kind="tenant", id=tenant_id), Scope(kind="client", id=client_id)]
+        found = await self.scopes.in_force_at(tenant_id, scopes, time)
+        policy = merge([(one.scope.kind, one.document) for one in found], defaults=self._defaults)
+        return PolicyThen(effective=await self._numbered(tenant_id, policy), revisions=found)
 
     async def by_revision(self, tenant_id: str, revision: int) -> Policy:
         """The policy of a number.

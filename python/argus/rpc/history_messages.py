@@ -51,6 +51,21 @@ def session_at_message(found: SessionAt) -> pb.GetSessionAtResponse:
         end_reason=types_pb2.EndReason.ValueType(found.end_reason or 0),
         policy_revision=found.policy_revision,
         policy_document=json.dumps(to_document(found.policy), sort_keys=True),
+        client_policy_revision=found.in_force.effective.revision,
+        client_policy_document=json.dumps(to_document(found.in_force.effective.policy), sort_keys=True),
+        client_policies=[
+            pb.PolicyThen(
+                scope_kind=one.scope.kind,
+                scope_id=one.scope.id,
+                revision=one.number,
+                author=one.author,
+                reason=one.reason,
+            )
+            for one in found.in_force.revisions
+        ],
+        refresh_decision=_DECISIONS[found.refresh_decision]
+        if found.refresh_decision
+        else pb.SESSION_DECISION_UNSPECIFIED,
         acr="" if found.acr is None else f"{ACR_PREFIX}{found.acr}",
         amr=found.amr,
         auth_time=validate.to_timestamp(found.auth_time),

@@ -242,6 +242,7 @@ async def compose(
         trust=trusting.trust,
         contexts=trusting.contexts,
         refusals=refusals,
+        networks=networks,
         now=now,
     )
     audit = Audit(db, now)

@@ -25,8 +25,8 @@ class Login:
         client_id: Client that the session will be for, or is for.
         identifier: What the user said it is, in its canonical form (sign-in); empty: its passkey will say.
         device_id: Known device of that very user (sign-in).
-        device_class: What the device says to be (sign-in); empty: not known.
-        country: Where it was begun (sign-in), ISO 3166-1; empty: not known.
+        device_class: What the device says to be (step-up: what it said at its sign-in); empty: not known.
+        country: Where it was begun, ISO 3166-1; empty: not known.
         network_class: The kind of network there; empty: not known.
         user_id: Whose session it is (step-up), or who has proved something (sign-in); empty: nobody has yet.
         session_id: The session (step-up).

@@ -35,7 +35,7 @@ class _SessionDecisionEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper
     SESSION_DECISION_ALLOWED: _SessionDecision.ValueType  # 1
     """Yes."""
     SESSION_DECISION_STEP_UP_REQUIRED: _SessionDecision.ValueType  # 2
-    """STEP_UP_REQUIRED: the session was contested."""
+    """STEP_UP_REQUIRED: the session was contested, or a refresh needed a higher level."""
     SESSION_DECISION_SESSION_ENDED: _SessionDecision.ValueType  # 3
     """SESSION_ENDED."""
 
@@ -47,7 +47,7 @@ SESSION_DECISION_UNSPECIFIED: SessionDecision.ValueType  # 0
 SESSION_DECISION_ALLOWED: SessionDecision.ValueType  # 1
 """Yes."""
 SESSION_DECISION_STEP_UP_REQUIRED: SessionDecision.ValueType  # 2
-"""STEP_UP_REQUIRED: the session was contested."""
+"""STEP_UP_REQUIRED: the session was contested, or a refresh needed a higher level."""
 SESSION_DECISION_SESSION_ENDED: SessionDecision.ValueType  # 3
 """SESSION_ENDED."""
 global___SessionDecision = SessionDecision
@@ -749,18 +749,32 @@ class GetSessionAtResponse(google.protobuf.message.Message):
     AMR_FIELD_NUMBER: builtins.int
     AUTH_TIME_FIELD_NUMBER: builtins.int
     EVENTS_FIELD_NUMBER: builtins.int
+    CLIENT_POLICY_REVISION_FIELD_NUMBER: builtins.int
+    CLIENT_POLICY_DOCUMENT_FIELD_NUMBER: builtins.int
+    CLIENT_POLICIES_FIELD_NUMBER: builtins.int
+    REFRESH_DECISION_FIELD_NUMBER: builtins.int
     state: argus.v1.types_pb2.SessionState.ValueType
     """State at the instant."""
     decision: global___SessionDecision.ValueType
-    """What a call was to be told."""
+    """What a call with an access token was to be told. A session that a policy of then had made too long or too idle was
+    over, also where nobody had found out yet and `state` is ACTIVE.
+    """
     end_reason: argus.v1.types_pb2.EndReason.ValueType
     """Why."""
     policy_revision: builtins.int
-    """The policy that the session lives by: its number, and its document as JSON."""
+    """The policy that the session began under: its number, and its document as JSON."""
     policy_document: builtins.str
     """The document of that number."""
     acr: builtins.str
     """Level that had been proved by then."""
+    client_policy_revision: builtins.int
+    """The policy that was in force for the session's client at the instant. Of both the tighter counts, field by field;
+    the required level and kind of factor are this one's.
+    """
+    client_policy_document: builtins.str
+    """The document of that number."""
+    refresh_decision: global___SessionDecision.ValueType
+    """What a refresh was to be told; unset: the level that had been proved is not known."""
     @property
     def end_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """When it had ended by then; unset: it had not."""
@@ -777,6 +791,10 @@ class GetSessionAtResponse(google.protobuf.message.Message):
     def events(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[argus.v1.events_pb2.Event]:
         """The events that this follows from, oldest first."""
 
+    @property
+    def client_policies(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___PolicyThen]:
+        """The revisions of the tenant's and the client's policies that it was made of."""
+
     def __init__(
         self,
         *,
@@ -790,8 +808,46 @@ class GetSessionAtResponse(google.protobuf.message.Message):
         amr: collections.abc.Iterable[builtins.str] | None = ...,
         auth_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
         events: collections.abc.Iterable[argus.v1.events_pb2.Event] | None = ...,
+        client_policy_revision: builtins.int = ...,
+        client_policy_document: builtins.str = ...,
+        client_policies: collections.abc.Iterable[global___PolicyThen] | None = ...,
+        refresh_decision: global___SessionDecision.ValueType = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["auth_time", b"auth_time", "end_time", b"end_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["acr", b"acr", "amr", b"amr", "auth_time", b"auth_time", "decision", b"decision", "end_reason", b"end_reason", "end_time", b"end_time", "events", b"events", "policy_document", b"policy_document", "policy_revision", b"policy_revision", "state", b"state"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["acr", b"acr", "amr", b"amr", "auth_time", b"auth_time", "client_policies", b"client_policies", "client_policy_document", b"client_policy_document", "client_policy_revision", b"client_policy_revision", "decision", b"decision", "end_reason", b"end_reason", "end_time", b"end_time", "events", b"events", "policy_document", b"policy_document", "policy_revision", b"policy_revision", "refresh_decision", b"refresh_decision", "state", b"state"]) -> None: ...
 
 global___GetSessionAtResponse = GetSessionAtResponse
+
+@typing.final
+class PolicyThen(google.protobuf.message.Message):
+    """A revision of a policy that was in force at an instant."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SCOPE_KIND_FIELD_NUMBER: builtins.int
+    SCOPE_ID_FIELD_NUMBER: builtins.int
+    REVISION_FIELD_NUMBER: builtins.int
+    AUTHOR_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    scope_kind: builtins.str
+    """Kind of its scope: tenant or client."""
+    scope_id: builtins.str
+    """The scope's id."""
+    revision: builtins.int
+    """Its number, as in ListPolicyRevisions."""
+    author: builtins.str
+    """Who made it."""
+    reason: builtins.str
+    """Why."""
+    def __init__(
+        self,
+        *,
+        scope_kind: builtins.str = ...,
+        scope_id: builtins.str = ...,
+        revision: builtins.int = ...,
+        author: builtins.str = ...,
+        reason: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["author", b"author", "reason", b"reason", "revision", b"revision", "scope_id", b"scope_id", "scope_kind", b"scope_kind"]) -> None: ...
+
+global___PolicyThen = PolicyThen

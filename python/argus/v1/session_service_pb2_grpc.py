@@ -178,8 +178,9 @@ class SessionServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetSessionAt(self, request, context):
-        """Says how a session stood at an instant that has passed: what GetSession would have answered then, and what a call
-        with its token was to be told. Made of the session and its audit rows.
+        """Says how a session stood at an instant that has passed: what GetSession would have answered then, by which policies,
+        and what a call with its tokens was to be told. Made of the session, its audit rows and the revisions of policies.
+        Floors of trust and rules for contexts are not looked back at: what a call said of itself is not kept.
 
         Errors: SESSION_NOT_FOUND (it had not begun, too), FIELD_INVALID (an instant to come).
         """

@@ -99,8 +99,9 @@ class SessionServiceStub:
         argus.v1.session_service_pb2.GetSessionAtRequest,
         argus.v1.session_service_pb2.GetSessionAtResponse,
     ]
-    """Says how a session stood at an instant that has passed: what GetSession would have answered then, and what a call
-    with its token was to be told. Made of the session and its audit rows.
+    """Says how a session stood at an instant that has passed: what GetSession would have answered then, by which policies,
+    and what a call with its tokens was to be told. Made of the session, its audit rows and the revisions of policies.
+    Floors of trust and rules for contexts are not looked back at: what a call said of itself is not kept.
 
     Errors: SESSION_NOT_FOUND (it had not begun, too), FIELD_INVALID (an instant to come).
     """
@@ -186,8 +187,9 @@ class SessionServiceAsyncStub:
         argus.v1.session_service_pb2.GetSessionAtRequest,
         argus.v1.session_service_pb2.GetSessionAtResponse,
     ]
-    """Says how a session stood at an instant that has passed: what GetSession would have answered then, and what a call
-    with its token was to be told. Made of the session and its audit rows.
+    """Says how a session stood at an instant that has passed: what GetSession would have answered then, by which policies,
+    and what a call with its tokens was to be told. Made of the session, its audit rows and the revisions of policies.
+    Floors of trust and rules for contexts are not looked back at: what a call said of itself is not kept.
 
     Errors: SESSION_NOT_FOUND (it had not begun, too), FIELD_INVALID (an instant to come).
     """
@@ -295,8 +297,9 @@ class SessionServiceServicer(metaclass=abc.ABCMeta):
         request: argus.v1.session_service_pb2.GetSessionAtRequest,
         context: _ServicerContext,
     ) -> typing.Union[argus.v1.session_service_pb2.GetSessionAtResponse, collections.abc.Awaitable[argus.v1.session_service_pb2.GetSessionAtResponse]]:
-        """Says how a session stood at an instant that has passed: what GetSession would have answered then, and what a call
-        with its token was to be told. Made of the session and its audit rows.
+        """Says how a session stood at an instant that has passed: what GetSession would have answered then, by which policies,
+        and what a call with its tokens was to be told. Made of the session, its audit rows and the revisions of policies.
+        Floors of trust and rules for contexts are not looked back at: what a call said of itself is not kept.
 
         Errors: SESSION_NOT_FOUND (it had not begun, too), FIELD_INVALID (an instant to come).
         """
