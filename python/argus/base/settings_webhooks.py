@@ -21,7 +21,8 @@ class WebhookSettings(BaseModel):
         "none. 127.0.0.0/8 allows this machine, by http:// too.",
     )
     webhook_ca_file: Path | None = Field(
-        None, description="Certificates to trust for endpoints in place of the system's, PEM."
+        None,
+        description="Certificates to trust for endpoints and mail servers of tenants in place of the system's, PEM.",
     )
     webhook_timeout: Duration = Field(
         parse_duration("10s"), description="Longest time that sending one event to an endpoint may take."

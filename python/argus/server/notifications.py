@@ -53,7 +53,7 @@ def make_notifications(
         deliveries=deliveries,
         wordings=Wordings(db, now=now),
         preferences=Preferences(db, now=now),
-        outlets=Outlets(channels, rules, timeout=settings.mail_timeout),
+        outlets=Outlets(channels, rules, ca_file=settings.webhook_ca_file, timeout=settings.mail_timeout),
     )
 
 

@@ -2,8 +2,10 @@
 
 import asyncio
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 from argus.base.settings_mail import MailServer
 from argus.mail.carriers import Smtp
@@ -30,9 +32,18 @@ class Outlet:
 class Outlets:
     """The mail servers of tenants."""
 
-    def __init__(self, channels: Channels, rules: AddressRules, *, timeout: timedelta) -> None:
+    def __init__(self, channels: Channels, rules: AddressRules, *, ca_file: Path | None, timeout: timedelta) -> None:
+        """Finds mail servers.
+
+        Args:
+            channels: Where they stand.
+            rules: Where something may be sent.
+            ca_file: Certificates to trust in place of the system's.
+            timeout: Longest time that one mail may take.
+        """
         self._channels = channels
         self._rules = rules
+        self._ca_file = ca_file
         self._timeout = timeout
 
     async def of(self, tenant_id: str) -> Outlet | None:
@@ -54,11 +65,11 @@ class Outlets:
             username=channel.username,
             password=secrets[0] if secrets else "",
         )
-        carrier = Smtp(server, ca_file=None, timeout=self._timeout, dial=self._dial)
+        carrier = Smtp(server, ca_file=self._ca_file, timeout=self._timeout, dial=self._dial)
         return Outlet(channel_id=channel.channel_id, carrier=carrier, sender=channel.sender)
 
     async def _dial(self, host: str, port: int) -> socket.socket:
-        """Connects to an address that was looked at, and to no other.
+        """Connects to the first address that answers of those that were looked at, and to no other.
 
         Raises:
             MailDelayedError: Nothing is sent there.
@@ -68,7 +79,10 @@ class Outlets:
             addresses = await self._rules.resolve(host, port)
         except EndpointRefusedError as error:
             raise MailDelayedError(f"ADDRESS_{error.rule}") from None
-        return await _connected(addresses[0], port)
+        for address in addresses[:-1]:
+            with suppress(OSError):
+                return await _connected(address, port)
+        return await _connected(addresses[-1], port)
 
 
 async def _connected(address: str, port: int) -> socket.socket:
