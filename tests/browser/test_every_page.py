@@ -47,6 +47,7 @@ _INSIDE: Final = (
     "/account/security",
     "/account/security/password",
     "/account/security/{credential_id}",
+    "/account/notices",
     "/account/activity",
 )
 _ON_THE_WAY: Final = ("/sign-in/factor", "/sign-in/enrol", "/sign-in/sessions")

@@ -3,63 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 
 import httpx
 import pytest
 
 from argus.policies.model import Scope
-from tests.support.browsers import Browser, Jar
+from tests.support.browsers import Browser
 from tests.support.features import origin
-from tests.support.people import PASSWORD, Person, new_person
+from tests.support.people import Person, new_person
+from tests.support.visitors import HTML, Visitor
 
 if TYPE_CHECKING:
     from tests.support.stack import Stack
 
-_HTML = {"accept": "text/html"}
 _BOX = re.compile(r'name="(end\.[A-Za-z0-9_-]{24})"')
-
-
-class Visitor:
-    """Somebody without a script, and the cookies of its browser."""
-
-    def __init__(self, stack: Stack, person: Person, http: httpx.AsyncClient) -> None:
-        self.person = person
-        self._root = f"/t/{person.api.tenant_id}"
-        self._url = stack.server.http_url
-        self._http = http
-        self._ours = _HTML | {"origin": stack.argus.settings.base_url, "sec-fetch-site": "same-origin"}
-        self.jar = Jar()
-
-    async def get(self, path: str) -> httpx.Response:
-        """A page."""
-        return self._took(await self._http.get(self._at(path), headers=_HTML | {"cookie": self.jar.header()}))
-
-    async def post(
-        self, path: str, fields: Mapping[str, str], headers: Mapping[str, str] | None = None
-    ) -> httpx.Response:
-        """A form."""
-        form = {"cookie": self.jar.header(), "content-type": "application/x-www-form-urlencoded"}
-        sent = {**(headers or self._ours), **form}
-        return self._took(await self._http.post(self._at(path), content=urlencode(fields), headers=sent))
-
-    async def sign_in(self) -> httpx.Response:
-        """By password."""
-        return await self.post("/sign-in", {"identifier": self.person.identifier, "password": PASSWORD})
-
-    def led_to(self, answer: httpx.Response) -> str:
-        """Where an answer leads."""
-        assert answer.status_code == 303, answer.text
-        return answer.headers["location"].removeprefix(self._root)
-
-    def _at(self, path: str) -> str:
-        return f"{self._url}{self._root}{path}"
-
-    def _took(self, answer: httpx.Response) -> httpx.Response:
-        self.jar.take(answer)
-        return answer
 
 
 @pytest.fixture
@@ -117,7 +76,7 @@ async def test_a_form_of_another_site_ends_nothing(visitor: Visitor) -> None:
     before = await _living(visitor.person)
     await visitor.sign_in()
     boxes = _BOX.findall((await visitor.get("/sign-in/sessions")).text)
-    foreign = _HTML | {"origin": "https://evil.example", "sec-fetch-site": "cross-site"}
+    foreign = HTML | {"origin": "https://evil.example", "sec-fetch-site": "cross-site"}
     answer = await visitor.post("/sign-in/sessions", {boxes[0]: "yes"}, foreign)
     assert answer.status_code == 403
     assert await _living(visitor.person) == before

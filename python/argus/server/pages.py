@@ -15,6 +15,7 @@ from argus.web.pages.enrolment import EnrolmentPages
 from argus.web.pages.faults import FaultPages
 from argus.web.pages.look import LookPages
 from argus.web.pages.members import Members
+from argus.web.pages.notices import NoticePages
 from argus.web.pages.render import Renderer
 from argus.web.pages.reports import PolicyReports
 from argus.web.pages.security import SecurityPages
@@ -55,6 +56,7 @@ def make_pages(argus: Argus, actions: Actions, visits: Visits, same_origin: Same
         *members.routes(),
         *DevicePages(site, members, actions, selves, argus.networks).routes(),
         *SecurityPages(site, members, selves).routes(),
+        *NoticePages(site, members, argus.notifications.preferences).routes(),
         *ActivityPages(site, members, selves).routes(),
         *(AccountPages(site, _link_flows(argus)).routes() if settings.has_mail else ()),
     ]

@@ -1,0 +1,59 @@
+"""Notices: which mails somebody gets of what happens to the account."""
+
+from contextlib import suppress
+from typing import Final
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+from argus.base.errors import RequestAlreadyDoneError
+from argus.notifications.preferences.model import Preference
+from argus.notifications.preferences.service import Preferences
+from argus.web.pages.members import Member, Members
+from argus.web.pages.site import Site, see
+
+_HERE: Final = "/account/notices"
+# What is sold by itself.
+_SOLD_AS: Final = {"new_device": "new_device_notices"}
+
+
+class NoticePages:
+    """The list, and its form."""
+
+    def __init__(self, site: Site, members: Members, preferences: Preferences) -> None:
+        self._site = site
+        self._members = members
+        self._preferences = preferences
+
+    def routes(self) -> list[Route]:
+        """Where it is."""
+        return self._members.route(_HERE, self._show, self._choose)
+
+    async def _show(self, member: Member) -> Response:
+        found = await self._of(member)
+        is_saved = member.reader.request.query_params.get("done") == "saved"
+        return self._site.page(
+            member.reader,
+            "notices",
+            section="notices",
+            chosen=[one for one in found if not one.required],
+            required=[one for one in found if one.required],
+            notice=member.reader.locale.text("notices.saved") if is_saved else "",
+        )
+
+    async def _choose(self, member: Member) -> Response:
+        """Takes the boxes that are checked; of a form an empty one says nothing, which is no."""
+        oneself = member.oneself
+        said = {one.notice: one.notice in member.reader.form for one in await self._of(member) if not one.required}
+        with suppress(RequestAlreadyDoneError):
+            await self._preferences.update(oneself.tenant_id, oneself.user_id, said, origin=member.reader.visit.origin)
+        return see(member.reader, f"{_HERE}?done=saved")
+
+    async def _of(self, member: Member) -> list[Preference]:
+        """Those that the tenant's plan sends."""
+        bought = member.reader.bought
+        return [
+            one
+            for one in await self._preferences.of(member.oneself.tenant_id, member.oneself.user_id)
+            if one.notice not in _SOLD_AS or bought.includes(_SOLD_AS[one.notice])
+        ]
