@@ -70,7 +70,7 @@ def show(
 ) -> None:
     """Shows how far versions are behind, and of which day the data are."""
     patches = Patches(load_settings(config).patch_path)
-    level = patches.level(os, os_version, browser, browser_version, at=datetime.now(UTC))
+    level = patches.releases.level(os, os_version, browser, browser_version, at=datetime.now(UTC))
     facts = {
         "days_behind": level.days_behind,
         "end_of_life": level.end_of_life,

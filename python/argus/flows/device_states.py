@@ -54,7 +54,7 @@ class DeviceStates:
         """How far a device is behind."""
         # Whoever has looked knows better than the device's own word.
         is_measured = posture is not None and bool(posture.os)
-        return self._patches.level(
+        return self._patches.releases.level(
             posture.os if posture is not None and is_measured else traits.os,
             posture.os_version if posture is not None and is_measured else traits.os_version,
             traits.browser,

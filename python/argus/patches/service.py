@@ -8,7 +8,7 @@ from pathlib import Path
 
 import structlog
 
-from argus.patches.model import PatchLevel, Releases
+from argus.patches.model import Releases
 from argus.patches.sources import ReleaseDataError, read
 
 _log = structlog.get_logger(__name__)
@@ -32,19 +32,6 @@ class Patches:
     def releases(self) -> Releases:
         """The data in use."""
         return self._releases
-
-    def level(
-        self,
-        os: str,
-        os_version: str,
-        browser: str = "",
-        browser_version: str = "",
-        *,
-        patch_version: str = "",
-        at: datetime,
-    ) -> PatchLevel:
-        """The patch level of a device; see `Releases.level`."""
-        return self._releases.level(os, os_version, browser, browser_version, patch_version=patch_version, at=at)
 
     def refresh(self) -> bool:
         """Reads the file anew if it has changed; says whether that was so."""
