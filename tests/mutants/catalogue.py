@@ -3,6 +3,7 @@
 from typing import Final
 
 from tests.mutants.browser import BROWSER
+from tests.mutants.controls import CONTROLS
 from tests.mutants.engine import ENGINE
 from tests.mutants.factors import FACTORS
 from tests.mutants.flows import FLOWS
@@ -13,4 +14,4 @@ from tests.mutants.sdk import SDK
 from tests.mutants.stores import STORES
 from tests.mutants.table import TABLE
 
-MUTANTS: Final = (*TABLE, *STORES, *FLOWS, *KEYS, *REVOCATIONS, *SDK, *BROWSER, *FACTORS, *POLICIES, *ENGINE)
+MUTANTS: Final = (*TABLE, *STORES, *FLOWS, *KEYS, *REVOCATIONS, *SDK, *BROWSER, *FACTORS, *POLICIES, *CONTROLS, *ENGINE)

@@ -1,4 +1,4 @@
-"""Mutants of what policies and presets demand: each control is taken away once."""
+"""Mutants of what policies demand, beside those of `controls`."""
 
 from typing import Final
 
@@ -9,7 +9,6 @@ _SIGN_IN: Final = "tests/presets/test_sign_in.py::"
 _PASSWORDS: Final = "tests/presets/test_passwords.py::"
 _UPKEEP: Final = "tests/presets/test_upkeep.py::"
 _COOKIES: Final = "tests/web/browser/test_settings.py::"
-_LEVELS: Final = "tests/unit/credentials/test_levels.py::"
 
 
 def _break(part: str, name: str, breaks: str, text: str, replacement: str, *tests: str) -> Mutant:
@@ -19,46 +18,12 @@ def _break(part: str, name: str, breaks: str, text: str, replacement: str, *test
 
 POLICIES: Final = (
     _break(
-        "flows/tries.py",
-        "ten-tries-whatever-the-policy",
-        "A policy that lets fewer failures pass is not asked.",
-        "return lockout_budget(policy.lockout_tries, policy.lockout)",
-        "return lockout_budget(10, policy.lockout)",
-        _SIGN_IN + "test_lockout",
-        _SIGN_IN + "test_a_user_has_no_lockout_of_its_own",
-    ),
-    _break(
-        "threats/guessing/model.py",
-        "a-lockout-of-a-second",
-        "After as many failures as are allowed the next try waits a second, not half an hour.",
-        "first_wait=lockout, longest_wait",
-        "first_wait=usual.first_wait, longest_wait",
-        _SIGN_IN + "test_lockout",
-    ),
-    _break(
-        "flows/self/fresh_proof.py",
-        "a-proof-of-any-age",
-        "Factors change by a proof of this morning.",
-        "if self._now() - oneself.auth_time > (age or ONCE_WITHIN):",
-        "if self._now() < oneself.auth_time:",
-        _SIGN_IN + "test_step_up_age",
-    ),
-    _break(
         "flows/self/fresh_proof.py",
         "a-proof-for-everything",
         "Where every change needs a proof of its own, one opens the door to the next.",
         "if not age and await self._proofs.is_used(",
         "if age and await self._proofs.is_used(",
         _SIGN_IN + "test_asvs_7_5_3_a_proof_counts_once_and_a_failure_does_not_use_it",
-    ),
-    _break(
-        "base/factor_kinds.py",
-        "any-factor-counts",
-        "A code that can be phished counts where only passkeys do.",
-        'return kind == "any" or not _COUNTING[kind].isdisjoint(amr)',
-        "return bool(kind) or bool(amr)",
-        _SIGN_IN + "test_second_factor",
-        _LEVELS + "test_only_factors_of_the_kind_count",
     ),
     _break(
         "policies/decision.py",
@@ -77,30 +42,6 @@ POLICIES: Final = (
         _SIGN_IN + "test_living_sessions_step_up_to_the_kind",
     ),
     _break(
-        "base/policy.py",
-        "short-passwords-alone",
-        "A password that is the only factor may be as short as one that is not.",
-        "return self.password_min_with_second_factor if self.required_acr > 1 else self.password_min_alone",
-        "return self.password_min_with_second_factor",
-        _PASSWORDS + "test_password_minimum",
-    ),
-    _break(
-        "credentials/model.py",
-        "letters-are-enough",
-        "A password without digits passes where both are asked for.",
-        'if composition == "letters_and_digits" and not',
-        "if not composition and not",
-        _PASSWORDS + "test_password_composition",
-    ),
-    _break(
-        "credentials/password_history/service.py",
-        "one-password-less-is-remembered",
-        "The oldest of the passwords that must not come again may.",
-        "kept=max(depth - 1, 0)",
-        "kept=max(depth - 2, 0)",
-        _PASSWORDS + "test_password_history",
-    ),
-    _break(
         "credentials/password_history/service.py",
         "hashes-are-kept-for-good",
         "Hashes of earlier passwords stay when nothing is held against them any more.",
@@ -110,44 +51,12 @@ POLICIES: Final = (
         _PASSWORDS + "test_password_history",
     ),
     _break(
-        "flows/progress.py",
-        "an-old-password-begins-sessions",
-        "A password alone begins sessions however old it is.",
-        "password.create_time + most <= self._now()",
-        "password.create_time > self._now()",
-        _PASSWORDS + "test_password_age",
-    ),
-    _break(
-        "flows/unused_accounts.py",
-        "unused-accounts-stay-open",
-        "A user is closed after twice the time.",
-        "_last_use(user, since, used) + span <= now:",
-        "_last_use(user, since, used) + 2 * span <= now:",
-        _UPKEEP + "test_unused_account",
-    ),
-    _break(
         "users/store.py",
         "no-way-back",
         "A user that was enabled again is closed by the next round.",
         "SELECT user_id, GREATEST(create_time, enable_time) AS since FROM users",
         "SELECT user_id, create_time AS since FROM users",
         _UPKEEP + "test_unused_account",
-    ),
-    _break(
-        "flows/audit_upkeep.py",
-        "records-go-early",
-        "Audit events are deleted after half the time.",
-        "self._now() - retention, self._audit.delete_before",
-        "self._now() - retention / 2, self._audit.delete_before",
-        _UPKEEP + "test_audit_retention",
-    ),
-    _break(
-        "audit/store.py",
-        "addresses-stay-whole",
-        "Addresses in old audit events are left as they are.",
-        "WHEN 4 THEN 24 ELSE 48 END))",
-        "WHEN 4 THEN 32 ELSE 128 END))",
-        _UPKEEP + "test_audit_ip_retention",
     ),
     _break(
         "web/browser/cookie_rules.py",
@@ -175,4 +84,4 @@ POLICIES: Final = (
         _SESSIONS + "test_absolute",
     ),
 )
-"""One or two for each number."""
+"""All of them."""

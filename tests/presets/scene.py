@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from argus.policies.model import Scope
+from argus.v1 import policy_service_pb2 as policies
 from argus.v1 import session_service_pb2 as sessions
 from tests.support.features import origin
 from tests.support.moments import SECOND, begin_second, move_to, now
@@ -30,6 +31,7 @@ LOOSEST: Final[dict[str, Any]] = {
     "lockout_tries": 100,
     "step_up_age_seconds": 86400,
     "session_limit": 10_000,
+    "recovery_ends_sessions": False,
 }
 
 
@@ -84,8 +86,28 @@ async def new_office(stack: Stack, document: dict[str, Any]) -> Office:
 
 
 async def office_of(stack: Stack, number: Number, **more: Any) -> Office:
-    """A new tenant under a preset, which has set everything else as loosely as can be."""
-    return await new_office(stack, {**LOOSEST, "presets": [number.preset], **more})
+    """A new tenant under a preset, which has set everything else as loosely as can be.
+
+    Args:
+        stack: The server.
+        number: What the test is about; where it is one of privileged access, all access is.
+        more: Other fields, as strict as the test needs them whatever the preset says: what it shows is one number.
+    """
+    privileged = {"privileged": True} if number.privileged else {}
+    return await new_office(stack, {**LOOSEST, "presets": [number.preset], **privileged, **more})
+
+
+async def office_of_number_alone(stack: Stack, number: Number, **more: Any) -> Office:
+    """A new tenant that has set a number by itself, which its preset puts in force, too.
+
+    For numbers that can't be seen to bite beside others of the same preset: an old password alone, say, where no
+    password alone begins a session.
+    """
+    office = await office_of(stack, number)
+    request = policies.GetEffectivePolicyRequest(parent=office.api.parent)
+    in_force = {one.key: one.value for one in (await office.api.policies.GetEffectivePolicy(request)).fields}
+    assert in_force[number.key].number_value == number.value
+    return await new_office(stack, {**LOOSEST, number.key: number.value, **more})
 
 
 async def set_policy(stack: Stack, tenant_id: str, document: dict[str, Any], *, user_id: str = "") -> None:

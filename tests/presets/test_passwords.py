@@ -8,8 +8,8 @@ import pytest
 
 from argus.server.api import Failure, failure_of
 from argus.v1 import credential_service_pb2 as credentials
-from tests.presets.numbers import Number, numbers_of
-from tests.presets.scene import GOOD, Office, new_office, office_of, set_policy
+from tests.presets.numbers import Number, concerns, numbers_of
+from tests.presets.scene import GOOD, Office, new_office, office_of, office_of_number_alone, set_policy
 from tests.support.people import Person, reason_of
 
 if TYPE_CHECKING:
@@ -33,9 +33,20 @@ async def refusal(office: Office, person: Person, password: str) -> Failure:
     return failure
 
 
-@pytest.mark.parametrize("number", numbers_of("password_minimum"))
-async def test_password_minimum(stack: Stack, number: Number) -> None:
-    office = await office_of(stack, number)
+@pytest.mark.parametrize("number", numbers_of("password_min_alone"))
+async def test_password_min_alone(stack: Stack, number: Number) -> None:
+    """Whoever may sign in by a password alone."""
+    await check_least(await office_of_number_alone(stack, number), number)
+
+
+@pytest.mark.parametrize("number", numbers_of("password_min_with_second_factor"))
+async def test_password_min_with_second_factor(stack: Stack, number: Number) -> None:
+    """Where no session begins by a password alone."""
+    await check_least(await office_of(stack, number, required_acr=2), number)
+
+
+async def check_least(office: Office, number: Number) -> None:
+    """One character less is refused."""
     person = await office.new_person()
     failure = await refusal(office, person, ALPHABET[: number.value - 1])
     assert (failure.metadata["rule"], failure.metadata["minLength"]) == ("TOO_SHORT", str(number.value))
@@ -69,6 +80,7 @@ async def test_password_history(stack: Stack, number: Number) -> None:
     assert kept == number.value - 1
 
 
+@concerns("password_history")
 async def test_hashes_are_kept_no_longer_than_they_are_asked_for(stack: Stack) -> None:
     """A policy that asks for fewer forgets the rest with the next password."""
     office = await new_office(stack, {"password_history": 5})
@@ -88,7 +100,7 @@ async def test_hashes_are_kept_no_longer_than_they_are_asked_for(stack: Stack) -
 @pytest.mark.parametrize("number", numbers_of("password_max_age_seconds"))
 async def test_password_age(stack: Stack, number: Number) -> None:
     """A password that is the only factor begins sessions until it is so old; beside another factor it may be older."""
-    office = await new_office(stack, {"password_max_age_seconds": number.value})
+    office = await office_of_number_alone(stack, number)
     person = await office.new_person()
     for age, reason in ((number.value - 30, ""), (number.value, "PASSWORD_EXPIRED")):
         await office.execute(

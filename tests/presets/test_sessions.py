@@ -10,8 +10,8 @@ import pytest
 from argus.server.api import failure_of
 from argus.v1 import session_service_pb2 as sessions
 from argus.v1 import types_pb2 as types
-from tests.presets.numbers import Number, numbers_of
-from tests.presets.scene import SECOND, Office, office_of, time_of
+from tests.presets.numbers import Number, concerns, numbers_of
+from tests.presets.scene import SECOND, Office, new_office, office_of, office_of_number_alone, set_policy, time_of
 from tests.support.moments import check_within, in_time
 from tests.support.people import reason_of, refresh, verify
 
@@ -39,19 +39,54 @@ async def last_refresh(office: Office, refresh_token: str, deadline: datetime) -
 
 @pytest.mark.parametrize("number", numbers_of("idle_seconds"))
 async def test_idle(stack: Stack, number: Number) -> None:
-    """A second before, the session goes on; then it is over, however often a program has refreshed it by itself."""
+    """A second before, a session goes on; another one that was not used by then is over."""
 
     async def attempt() -> None:
         office = await office_of(stack, number)
         person = await office.new_person()
         await office.begin_second()
-        made = await office.vouch(person)
-        deadline = time_of(made.session.create_time) + timedelta(seconds=number.value)
-        newer = await last_refresh(office, made.tokens.refresh_token, deadline)
-        await office.move_to(deadline)
-        failure = await failure_of(refresh(office.api, newer))
+        used, left = await office.vouch(person), await office.vouch(person)
+        deadline = time_of(used.session.create_time) + timedelta(seconds=number.value)
+        await last_refresh(office, used.tokens.refresh_token, deadline)
+        await office.move_to(time_of(left.session.create_time) + timedelta(seconds=number.value))
+        failure = await failure_of(refresh(office.api, left.tokens.refresh_token))
         assert failure is not None
         assert (failure.reason, failure.metadata) == ("SESSION_ENDED", {"endReason": "IDLE_TIMEOUT"})
+
+    await in_time(attempt)
+
+
+@pytest.mark.parametrize("number", numbers_of("refresh_is_activity"))
+async def test_refresh_is_no_activity(stack: Stack, number: Number) -> None:
+    """A program that refreshes by itself keeps no session alive: it is over when its user has left it for so long."""
+
+    async def attempt() -> None:
+        office = await office_of(stack, number, idle_seconds=120)
+        person = await office.new_person()
+        await office.begin_second()
+        made = await office.vouch(person)
+        deadline = time_of(made.session.create_time) + timedelta(seconds=120)
+        newer = await last_refresh(office, made.tokens.refresh_token, deadline)
+        await office.move_to(deadline)
+        assert await reason_of(refresh(office.api, newer)) == "SESSION_ENDED"
+
+    await in_time(attempt)
+
+
+@pytest.mark.parametrize("number", numbers_of("refresh_seconds"))
+async def test_refresh(stack: Stack, number: Number) -> None:
+    """A refresh token that is not used for so long is good no more, though its session lives on."""
+
+    async def attempt() -> None:
+        office = await office_of_number_alone(stack, number)
+        person = await office.new_person()
+        await office.begin_second()
+        made, other = await office.vouch(person), await office.vouch(person)
+        deadline = time_of(made.session.create_time) + timedelta(seconds=number.value)
+        await last_refresh(office, made.tokens.refresh_token, deadline)
+        await office.move_to(time_of(other.session.create_time) + timedelta(seconds=number.value))
+        assert await reason_of(refresh(office.api, other.tokens.refresh_token)) == "TOKEN_INVALID"
+        assert len(await person.list()) == 2
 
     await in_time(attempt)
 
@@ -116,3 +151,18 @@ async def test_session_limit(stack: Stack, number: Number) -> None:
     assert len(living) == number.value
     assert latest.session.name in living
     assert await reason_of(verify(office.api, made[0].tokens.access_token)) == "SESSION_ENDED"
+
+
+@concerns("idle_seconds", "idle_seconds (privileged)", "session_limit", "session_limit (privileged)")
+async def test_privileged_are_the_users_that_are_said_to_be(stack: Stack) -> None:
+    """Of one tenant under NIST SP 800-53: an administrator may have three sessions of ten minutes, others two of 15."""
+    office = await new_office(stack, {"presets": ["fedramp-high"]})
+    administrator, other = await office.new_person(), await office.new_person()
+    await set_policy(stack, office.api.tenant_id, {"privileged": True}, user_id=administrator.user_id)
+    for person, sessions_at_once, minutes in ((administrator, 3, 10), (other, 2, 15)):
+        for _ in range(4):
+            made = await office.vouch(person)
+            idle = time_of(made.session.idle_expire_time) - time_of(made.session.create_time)
+            assert timedelta(minutes=minutes) - SECOND <= idle <= timedelta(minutes=minutes)
+            await stack.advance(SECOND)
+        assert len(await person.list()) == sessions_at_once

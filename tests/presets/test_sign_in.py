@@ -10,7 +10,7 @@ import pytest
 from argus.server.api import Failure, failure_of
 from argus.v1 import authentication_service_pb2 as authentication
 from argus.v1 import credential_service_pb2 as credentials
-from tests.presets.numbers import Number, numbers_of
+from tests.presets.numbers import Number, concerns, numbers_of
 from tests.presets.scene import GOOD, HARDWARE, SECOND, Office, new_office, office_of, set_policy, time_of
 from tests.support.factor_scene import Scene
 from tests.support.moments import check_within, in_time
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from tests.support.stack import Stack
 
 COMPLETE: Final = authentication.LOGIN_STATE_COMPLETE
-# What each kind signs in, from the weakest.
-FACTORS: Final = ("password", "app", "passkey", "hardware")
-ASSERTED: Final[dict[str, tuple[int, tuple[str, ...]]]] = {
-    "password": (1, ("pwd",)),
-    "app": (2, ("pwd", "otp", "mfa")),
-    "passkey": (2, ("swk", "user", "mfa")),
-    "hardware": (3, HARDWARE),
+# From the weakest: what was used, and the kinds that it is of.
+FACTORS: Final[dict[str, tuple[str, ...]]] = {
+    "any": ("pwd", "sms", "mfa"),
+    "replay_resistant": ("pwd", "otp", "mfa"),
+    "phishing_resistant": ("swk", "user", "mfa"),
+    "hardware": HARDWARE,
 }
+KINDS: Final = tuple(FACTORS)
 
 
 async def throttled(person: Person, password: str, **how: Any) -> Failure:
@@ -40,55 +40,70 @@ async def throttled(person: Person, password: str, **how: Any) -> Failure:
     return failure
 
 
-async def spend(office: Office, person: Person, number: Number, **how: Any) -> None:
-    """Fails as often as is looked at; where waits grow, until they are long enough to be met."""
-    tries, lockout = number.value
-    waits = [0] * tries + ([] if lockout else [1, 2, 4])
-    for wait in waits:
-        await office.stack.advance(timedelta(seconds=wait))
+async def fail(person: Person, *, times: int, **how: Any) -> None:
+    """Guesses wrong, and each guess is looked at."""
+    for _ in range(times):
         refused = await person.try_password(**how)
         assert refused is not None
         assert refused.reason == "FACTOR_REFUSED"
 
 
-@pytest.mark.parametrize("number", numbers_of("lockout"))
-@pytest.mark.parametrize("is_known", [True, False], ids=["known", "unknown"])
-async def test_lockout(stack: Stack, number: Number, is_known: bool) -> None:
-    """So many failures are looked at; then not even the password is, until the time is over; for nobody just so."""
-    tries, lockout = number.value
-    office = await office_of(stack, number)
+@pytest.mark.parametrize("number", numbers_of("lockout_tries"))
+async def test_lockout_tries(stack: Stack, number: Number) -> None:
+    """So many failures are looked at; then not even the password is."""
+    office = await office_of(stack, number, lockout_seconds=3600)
     person = await office.new_person()
-    if not is_known:
-        person = Person(api=office.api, name="", identifier="nobody@example.com")
-    for _ in range(tries):
-        refused = await person.try_password()
-        assert refused is not None
-        assert refused.reason == "FACTOR_REFUSED"
-    begun = office.now
-    wait = (await throttled(person, GOOD)).retry_after
-    assert wait is not None
-    assert timedelta(seconds=(lockout or 1) - 1) <= wait <= timedelta(seconds=lockout or 1)
-    if lockout:
-        await office.move_to(begun + timedelta(seconds=lockout) - 2 * SECOND)
+    await fail(person, times=number.value)
+    await throttled(person, GOOD)
+
+
+@pytest.mark.parametrize("number", numbers_of("lockout_tries", most=10))
+async def test_lockout_of_nobody(stack: Stack, number: Number) -> None:
+    """Who is no user waits just so."""
+    office = await office_of(stack, number, lockout_seconds=3600)
+    nobody = Person(api=office.api, name="", identifier="nobody@example.com")
+    await fail(nobody, times=number.value)
+    await throttled(nobody, GOOD)
+
+
+@pytest.mark.parametrize("number", numbers_of("lockout_seconds"))
+async def test_lockout_seconds(stack: Stack, number: Number) -> None:
+    """Each further try waits so long, and not a second less."""
+    office, lockout = await office_of(stack, number, lockout_tries=1), timedelta(seconds=number.value)
+    person = await office.new_person()
+    for _ in range(2):
+        begun = office.now
+        await fail(person, times=1)
+        wait = (await throttled(person, GOOD)).retry_after
+        assert wait is not None
+        assert lockout - SECOND <= wait <= lockout
+        await office.move_to(begun + lockout - SECOND)
         await throttled(person, GOOD)
-    await office.move_to(begun + timedelta(seconds=lockout or 1))
-    again = await person.try_password()
-    assert again is not None
-    assert again.reason == "FACTOR_REFUSED"
-    after = (await throttled(person, GOOD)).retry_after
-    assert after is not None
-    assert after >= timedelta(seconds=lockout - 1 if lockout else 2)
+        await office.stack.advance(2 * SECOND)
 
 
-@pytest.mark.parametrize("number", numbers_of("lockout"))
+@pytest.mark.parametrize("number", numbers_of("password_closed_after"))
+async def test_password_closed_after(stack: Stack, number: Number) -> None:
+    """After one failure less the password still counts; after so many it counts no more from an unknown device."""
+    office = await office_of(stack, number)
+    for failures, reason in ((number.value - 1, "LEVEL_UNREACHABLE"), (number.value, "FACTOR_REFUSED")):
+        person = await office.new_person()
+        for _ in range(failures):
+            await fail(person, times=1)
+            await stack.advance(timedelta(minutes=16))
+        refused = await person.try_password(GOOD)
+        assert (refused.reason if refused else "LEVEL_UNREACHABLE") == reason
+
+
+@pytest.mark.parametrize("number", numbers_of("lockout_tries", most=10))
 async def test_nobody_is_locked_out_by_a_stranger(stack: Stack, number: Number) -> None:
     """A known device has failures of its own, as many; and whoever proves who it is otherwise is let in at once."""
-    office = await office_of(stack, number)
+    office = await office_of(stack, number, lockout_seconds=3600)
     person = await office.new_person()
     device_token = (await office.vouch(person)).device_token
-    await spend(office, person, number)
+    await fail(person, times=number.value)
     await throttled(person, GOOD)
-    await spend(office, person, number, device_token=device_token)
+    await fail(person, times=number.value, device_token=device_token)
     await throttled(person, GOOD, device_token=device_token)
     renewed = "nine patient herons on 1 shore"
     await office.api.credentials.SetPassword(credentials.SetPasswordRequest(parent=person.name, password=renewed))
@@ -96,6 +111,7 @@ async def test_nobody_is_locked_out_by_a_stranger(stack: Stack, number: Number) 
     assert let_in is None or let_in.reason == "LEVEL_UNREACHABLE"
 
 
+@concerns("lockout_tries")
 async def test_a_user_has_no_lockout_of_its_own(stack: Stack) -> None:
     """Else a wait would tell that there is such a user."""
     office = await new_office(stack, {"lockout_tries": 4})
@@ -105,36 +121,45 @@ async def test_a_user_has_no_lockout_of_its_own(stack: Stack) -> None:
     assert reasons == ["FACTOR_REFUSED"] * 4 + ["GUESSING_THROTTLED"]
 
 
+@pytest.mark.parametrize("number", numbers_of("required_acr"))
+async def test_required_acr(stack: Stack, number: Number) -> None:
+    """Sign-ins and backends: a level below begins no session, whatever was used, and the level itself does."""
+    office = await office_of(stack, number)
+    person = await office.new_person()
+    for acr in (1, 2, 3):
+        reason = await reason_of(office.vouch(person, acr=acr, amr=HARDWARE))
+        assert reason == ("" if acr >= number.value else "STEP_UP_REQUIRED"), acr
+    assert await _sign_in_state(office, person) != COMPLETE
+
+
 @pytest.mark.parametrize("number", numbers_of("second_factor"))
 async def test_second_factor(stack: Stack, number: Number) -> None:
     """Sign-ins and backends: what is weaker than asked for begins no session, and a factor of the kind does."""
-    office = await office_of(stack, number)
-    least = FACTORS.index(number.value)
+    office = await office_of(stack, number, required_acr=2)
+    least = KINDS.index(number.value)
     person = await office.new_person()
-    for factor in FACTORS:
-        acr, amr = ASSERTED[factor]
-        reason = await reason_of(office.vouch(person, acr=acr, amr=amr))
-        assert reason == ("" if FACTORS.index(factor) >= least else "STEP_UP_REQUIRED"), factor
-    by_password = await _sign_in_state(office, person)
-    assert (by_password == COMPLETE) == (number.value == "password")
+    for kind, amr in FACTORS.items():
+        reason = await reason_of(office.vouch(person, acr=3, amr=amr))
+        assert reason == ("" if KINDS.index(kind) >= least else "STEP_UP_REQUIRED"), kind
     scene = Scene(stack, office.api, person)
     app = await scene.app()
     await scene.next_step()
     first = await _past_password(office, person)
     by_app = await failure_or_state(scene.hand_in(first.login_token, totp=app.code(scene.now)))
-    assert (by_app == COMPLETE) == (least <= FACTORS.index("app"))
+    assert (by_app == COMPLETE) == (least <= KINDS.index("replay_resistant"))
     authenticator = await authenticator_of(office.api)
     await enrol_passkey(office.api, person.name, authenticator)
     by_passkey = await failure_or_state(sign_in_by_passkey(office.api, authenticator))
-    assert (by_passkey == COMPLETE) == (least <= FACTORS.index("passkey"))
+    assert (by_passkey == COMPLETE) == (least <= KINDS.index("phishing_resistant"))
 
 
+@concerns("required_acr", "second_factor")
 async def test_living_sessions_step_up_to_the_kind(stack: Stack) -> None:
     """At their next refresh, and whoever has a factor of the kind does so; a session that has one goes on."""
     office = await new_office(stack, {"required_acr": 2})
     person = await office.new_person()
-    by_app = await office.vouch(person, acr=2, amr=ASSERTED["app"][1])
-    by_passkey = await office.vouch(person, acr=2, amr=ASSERTED["passkey"][1])
+    by_app = await office.vouch(person, acr=2, amr=FACTORS["replay_resistant"])
+    by_passkey = await office.vouch(person, acr=2, amr=FACTORS["phishing_resistant"])
     await set_policy(stack, office.api.tenant_id, {"required_acr": 2, "second_factor": "phishing_resistant"})
     failure = await failure_of(refresh(office.api, by_app.tokens.refresh_token))
     assert failure is not None
@@ -180,6 +205,7 @@ async def test_step_up_age(stack: Stack, number: Number) -> None:
     await in_time(attempt)
 
 
+@concerns("step_up_age_seconds")
 async def test_asvs_7_5_3_a_proof_counts_once_and_a_failure_does_not_use_it(stack: Stack) -> None:
     office = await new_office(stack, {"step_up_age_seconds": 0})
     own = Acting(office.api, await office.vouch(await office.new_person()))

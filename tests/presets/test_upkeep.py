@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from argus.v1 import user_service_pb2 as users
-from tests.presets.numbers import Number, numbers_of
+from tests.presets.numbers import Number, concerns, numbers_of
 from tests.presets.scene import GOOD, Office, office_of
 from tests.support.people import Person, reason_of
 
@@ -96,6 +96,7 @@ async def test_audit_ip_retention(stack: Stack, number: Number, whole: str, cut:
         assert {row["shown"].removesuffix("/32").removesuffix("/128") for row in found} == {shown}
 
 
+@concerns("unused_account_seconds", "audit_retention_seconds", "audit_ip_retention_seconds")
 async def test_without_a_policy_nothing_is_closed_or_forgotten(stack: Stack) -> None:
     """However long ago."""
     api = await stack.new_tenant()

@@ -118,12 +118,11 @@ def policy() -> Iterator[str]:
         default = rule.show(rule.write(rule.default))
         yield f"| `{key}` | {default} | {flat(rule.range_text)} | {rule.order_text} | {flat(rule.text)} |\n"
     yield "\n## Presets\n\nWhat each demands, and where it stands; *: the framework gives no number, it is our own.\n"
-    yield "Fields in italics are not enforced yet.\n\n| preset | field | loosest value | clause |\n|---|---|---|---|\n"
+    yield "\n| preset | field | loosest value | clause |\n|---|---|---|---|\n"
     for name, demands in PRESETS.items():
         for demand in demands:
-            shown = RULES[demand.key].show(demand.value) if demand.key in RULES else json.dumps(demand.value)
-            key = f"`{demand.key}`" if demand.key in RULES else f"*{demand.key}*"
-            yield f"| {name} | {key} | {shown}{'*' if demand.is_ours else ''} | {flat(demand.clause)} |\n"
+            shown = RULES[demand.key].show(demand.value) + ("*" if demand.is_ours else "")
+            yield f"| {name} | `{demand.key}` | {shown} | {flat(demand.clause)} |\n"
 
 
 def policy_schema() -> Iterator[str]:

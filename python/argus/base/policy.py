@@ -69,6 +69,14 @@ class Policy:
         is_for_all=True,
     )
 
+    privileged: bool = flag(
+        "Whether access is privileged: to functions of security or administration that others may not use (NIST SP "
+        "800-53). Presets have numbers of their own for it. A yes of any scope counts.",
+        default=False,
+        stricter=True,
+        is_for_all=True,
+    )
+
     # How long sessions and tokens live.
     idle: timedelta = span("8h", "Longest gap between two uses of a session.", least="1m", most=LONGEST_SESSION)
     absolute: timedelta = span("24h", "Longest life of a session whatever its use.", least="1m", most=LONGEST_SESSION)

@@ -95,9 +95,17 @@ def choice(default: str, text: str, *, choices: Sequence[str], is_for_all: bool 
     return _declared(ChoiceRule(text=text, default=default, choices=tuple(choices), is_for_all=is_for_all))
 
 
-def flag(text: str, *, default: bool, stricter: bool) -> bool:
-    """A yes or no, and which of them is the stricter one."""
-    return cast("bool", _declared(ChoiceRule(text=text, default=default, choices=(not stricter, stricter))))
+def flag(text: str, *, default: bool, stricter: bool, is_for_all: bool = False) -> bool:
+    """A yes or no.
+
+    Args:
+        text: What a yes means, in a line.
+        default: What holds where nothing is set.
+        stricter: Which of the two is the stricter one.
+        is_for_all: The strictest value of all scopes counts, not that of the most specific one.
+    """
+    rule = ChoiceRule(text=text, default=default, choices=(not stricter, stricter), is_for_all=is_for_all)
+    return cast("bool", _declared(rule))
 
 
 def names(

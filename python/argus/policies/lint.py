@@ -40,13 +40,14 @@ def warnings(document: Document, *, field: str = "policy") -> Iterator[Fault]:
 
 def _without_effect(document: Document, field: str) -> Iterator[Fault]:
     """Values that a preset of the same document overrules, or the life of the session."""
-    for key, demanded in demands(document.get("presets", ())).items():
-        if key not in document:
-            continue
-        strictest = RULES[key].strictest([document[key], *(demand.value for _, demand in demanded)])
-        if strictest != document[key]:
-            names = ", ".join(name for name, demand in demanded if demand.value == strictest)
-            shown = RULES[key].show(strictest)
+    # What is not privileged by this document may be by another: only what counts for neither has no effect.
+    least = bool(document.get("privileged", False))
+    cases = [demands(document.get("presets", ()), privileged=one) for one in (False, True)[least:]]
+    for key in [key for key in document if all(key in case for case in cases)]:
+        strictest = [RULES[key].strictest([document[key], *(one.value for _, one in case[key])]) for case in cases]
+        if document[key] not in strictest:
+            names = ", ".join(name for name, demand in cases[0][key] if demand.value == strictest[0])
+            shown = RULES[key].show(strictest[0])
             yield Fault(path=f"{field}.{key}", reason=f"has no effect: {names} demands {shown}", hint="leave it out")
     for key in _WITHIN_SESSION:
         if key in document and _SESSION in document and document[key] > document[_SESSION]:

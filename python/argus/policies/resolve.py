@@ -20,6 +20,7 @@ GRACE, DEADLINE = "grace_seconds", "request_deadline_seconds"
 """Set together, so that no scope can break `grace >= 2 * request_deadline` of another (rotation.md, section 1)."""
 
 _PRESETS: Final = "presets"
+_PRIVILEGED: Final = "privileged"
 # What never outlives the session.
 _WITHIN: Final = ("idle_seconds", "access_seconds", "refresh_seconds")
 _SESSION: Final = "absolute_seconds"
@@ -143,7 +144,7 @@ def _hold_to_presets(resolved: dict[str, Resolved], defaults: Document) -> None:
     if both != chosen.value:
         sources = (*chosen.sources, _default(_PRESETS, defaults[_PRESETS]))
         resolved[_PRESETS] = Resolved(value=both, sources=sources)
-    for key, demanded in demands(both).items():
+    for key, demanded in demands(both, privileged=resolved[_PRIVILEGED].value).items():
         value = RULES[key].strictest([resolved[key].value, *(demand.value for _, demand in demanded)])
         if value == resolved[key].value:
             continue

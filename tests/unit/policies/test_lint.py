@@ -12,6 +12,8 @@ from argus.policies.model import check_document
     ("document", "path", "part"),
     [
         ({"presets": ["pci-dss"], "idle_seconds": 3600}, "policy.idle_seconds", "no effect: pci-dss demands 15m"),
+        ({"presets": ["fedramp-high"], "session_limit": 4}, "policy.session_limit", "fedramp-high demands 2"),
+        ({"presets": ["fedramp-high"], "privileged": True, "session_limit": 4}, "policy.session_limit", "demands 3"),
         ({"presets": ["hipaa", "pci-dss"], "session_limit": 9}, "policy.session_limit", "pci-dss, hipaa demands 3"),
         ({"idle_seconds": 7200, "absolute_seconds": 3600}, "policy.idle_seconds", "beyond absolute_seconds"),
         ({"required_acr": 2, "idle_seconds": 7200}, "policy.idle_seconds", "SP 800-63B-4 recommends at level 2: 1h"),
@@ -39,6 +41,8 @@ def test_what_may_not_be_meant_is_said(document: dict[str, Any], path: str, part
     [
         {},
         {"presets": ["pci-dss"], "idle_seconds": 600, "session_limit": 1},
+        # For users of a group that is privileged.
+        {"presets": ["fedramp-high"], "session_limit": 3},
         {"required_acr": 3, "idle_seconds": 900, "absolute_seconds": 43_200},
         {"idle_seconds": 3600, "rules": [{"name": "a", "when": "device_trusted", "then": {"idle_seconds": 7200}}]},
     ],

@@ -23,6 +23,7 @@ from argus.policies.model import (
 def documents(draw: st.DrawFn) -> dict[str, Any]:
     """Any document that can be set."""
     values = {
+        "privileged": st.booleans(),
         "idle_seconds": st.integers(60, 90 * 86400),
         "absolute_seconds": st.integers(60, 90 * 86400),
         "access_seconds": st.integers(30, 3600),
@@ -73,7 +74,7 @@ def test_every_document_that_can_be_made_can_be_set(document: dict[str, Any]) ->
 def test_the_most_specific_scope_wins_field_by_field(settings: list[tuple[Any, dict[str, Any]]]) -> None:
     """Against the plainest model: look through the scopes from the user up until one of them sets the field."""
     merged = to_document(merge(settings))
-    for key in set(merged) - {"idle_seconds", "access_seconds", "required_acr", "second_factor"}:
+    for key in set(merged) - {"idle_seconds", "access_seconds", "required_acr", "second_factor", "privileged"}:
         for kind in reversed(SCOPE_KINDS):
             values = [document[key] for scope, document in settings if scope == kind and key in document]
             if not values:
@@ -155,6 +156,7 @@ def test_the_default_is_the_documented_one() -> None:
     """Idle 8 h, absolute 24 h, access 5 min, grace 30 s, deadline 10 s, ten sessions, closed to strangers."""
     assert to_document(Policy()) == {
         "presets": [],
+        "privileged": False,
         "idle_seconds": 28800,
         "absolute_seconds": 86400,
         "access_seconds": 300,

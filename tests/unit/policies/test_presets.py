@@ -22,13 +22,16 @@ LAYERS: Final = st.lists(
     max_size=5,
 )
 # Said once more, so that the table is held against something: which of two is stricter.
-SMALLER: Final = {"idle_seconds", "absolute_seconds", "access_seconds", "session_limit"}
+SMALLER: Final = {"idle_seconds", "absolute_seconds", "access_seconds"}
 LARGER: Final = {"password_min_alone", "password_min_with_second_factor", "required_acr"}
 WITHIN_SESSION: Final = {"idle_seconds", "access_seconds"}
 
 
 STRICTER: Final[dict[str, Any]] = (
-    dict.fromkeys(SMALLER, min) | dict.fromkeys(LARGER, max) | {"refresh_is_activity": all}
+    dict.fromkeys(SMALLER, min)
+    | dict.fromkeys(LARGER, max)
+    # 0 is no limit.
+    | {"refresh_is_activity": all, "session_limit": lambda limits: min(limits, key=lambda limit: limit or 10**9)}
 )
 
 
@@ -41,9 +44,10 @@ def plainest(layers: list[tuple[Any, dict[str, Any]]]) -> dict[str, Any]:
             policy[key] = stricter(said) if said else policy[key]
     required = [document["required_acr"] for _, document in layers if "required_acr" in document]
     policy["required_acr"] = max(required, default=1)
+    policy["privileged"] = any(document.get("privileged") for _, document in layers)
     for name in {name for _, document in layers for name in document.get("presets", ())}:
         for demand in PRESETS[name]:
-            if demand.key in STRICTER:
+            if demand.key in STRICTER and demand.privileged in (None, policy["privileged"]):
                 policy[demand.key] = STRICTER[demand.key]([policy[demand.key], demand.value])
     for key in WITHIN_SESSION:
         policy[key] = min(policy[key], policy["absolute_seconds"])
@@ -54,7 +58,7 @@ def plainest(layers: list[tuple[Any, dict[str, Any]]]) -> dict[str, Any]:
 def test_presets_and_scopes_make_what_the_plainest_model_makes(layers: list[tuple[Any, dict[str, Any]]]) -> None:
     """Whatever is chosen where."""
     merged, plain = to_document(merge(layers)), plainest(layers)
-    for key in STRICTER:
+    for key in ("privileged", *STRICTER):
         assert merged[key] == plain[key], key
 
 
@@ -66,7 +70,7 @@ def test_no_narrower_scope_loosens_what_a_preset_demands(
     merged = to_document(merge([*layers, (kind, narrower)]))
     for name in merged["presets"]:
         for demand in PRESETS[name]:
-            if demand.key in merged:
+            if demand.privileged in (None, merged["privileged"]):
                 assert RULES[demand.key].strictest([merged[demand.key], demand.value]) == merged[demand.key]
 
 
@@ -96,7 +100,7 @@ def _said_by(source: Source, key: str, layers: list[tuple[Any, dict[str, Any]]])
     if source.kind == "default":
         return to_document(Policy())[key]
     if source.kind == "preset":
-        return next(demand.value for demand in PRESETS[source.name] if demand.key == key)
+        return next(one.value for one in PRESETS[source.name] if (one.key, one.clause) == (key, source.clause))
     kind, document = layers[int(source.name)]
     assert kind == source.kind
     return document[key]
@@ -105,7 +109,7 @@ def _said_by(source: Source, key: str, layers: list[tuple[Any, dict[str, Any]]])
 @pytest.mark.parametrize("name", PRESET_NAMES)
 def test_every_number_can_be_set_and_says_its_clause(name: str) -> None:
     """A number that is not our own choice has a clause; each is in the range of its field, and said once."""
-    keys = [demand.key for demand in PRESETS[name]]
+    keys = [(demand.key, demand.privileged) for demand in PRESETS[name]]
     assert len(keys) == len(set(keys))
     for demand in PRESETS[name]:
         assert demand.clause or demand.is_ours
@@ -151,6 +155,26 @@ def test_of_several_presets_the_strictest_number_counts() -> None:
     assert (resolved["idle_seconds"].value, resolved["required_acr"].value) == (900, 3)
     assert {source.name for source in resolved["idle_seconds"].sources} == {"pci-dss", "fedramp-high"}
     assert resolved["session_limit"].sources == (Source(kind="tenant", name="acme", revision=4),)
+
+
+@pytest.mark.parametrize(
+    ("name", "privileged", "idle", "limit"),
+    [
+        ("fedramp-high", False, 900, 2),
+        ("fedramp-high", True, 600, 3),
+        ("fedramp-moderate", True, 600, 5),
+        ("pci-dss", True, 900, 3),
+    ],
+)
+def test_privileged_access_has_numbers_of_its_own(name: str, privileged: bool, idle: int, limit: int) -> None:
+    """Whatever scope says that it is privileged, and no narrower one takes it back."""
+    layers = [
+        Layer(kind="tenant", document={"presets": [name]}),
+        Layer(kind="client", document={"privileged": privileged}),
+        Layer(kind="user", document={"privileged": False}),
+    ]
+    resolved = resolve(layers, defaults=to_document(Policy(session_limit=9)))
+    assert (resolved["idle_seconds"].value, resolved["session_limit"].value) == (idle, limit)
 
 
 def test_presets_of_the_installation_hold_for_all_tenants() -> None:
