@@ -27,7 +27,7 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help dev test browser pictures smoke check check-python check-proto check-generated check-rust format generate baseline build \
-        twin model differential mutants property storm limits key-rotation timing bench bench-hot bench-cold bench-create \
+        twin model differential mutants preset-mutants property storm limits key-rotation timing bench bench-hot bench-cold bench-create \
         bench-memory bench-latency bench-storm bench-pages bench-peers bench-plots bench-rotation bench-micro instructions \
         faults soak fuzz abuse install clean
 
@@ -113,6 +113,9 @@ differential: install ## A million mutated tokens before Argus, jsonwebtoken and
 
 mutants: install ## Break the code on purpose, once for each rule: every break must turn its tests red (ARGS="--only no-grace")
 	@$(BIN)/python -m tests.mutants $(ARGS)
+
+preset-mutants: install ## Take twenty numbers of presets away, each: exactly its tests must turn red (ARGS="--seed 7 --draw 0")
+	@$(BIN)/python -m tests.mutants.draw $(ARGS)
 
 property: install ## Play with rotation on real stores until every row of its table and every loss was met fifty times
 	@ARGUS_PROPERTY_LEAST=50 $(BIN)/python -m pytest tests/property/rotation/test_rotation.py -q --capture=sys \

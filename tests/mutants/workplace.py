@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from tests.mutants.model import ROOT, Mutant
 
@@ -40,7 +40,8 @@ _CARGO: Final = (
     "--features",
     "pyo3/extension-module",
 )
-_LONGEST_RUN_SECONDS: Final = 600
+_LONGEST_RUN_SECONDS: Final = 3600
+_OPTIONS: Final = ("-p", "no:randomly", "-p", "no:cacheprovider", "--tb=short", "-q")
 
 
 class WorkplaceError(Exception):
@@ -106,18 +107,31 @@ class Workplace:
         begun = time.monotonic()
         outcomes, changes = self._folder / "outcomes.json", self._folder / "library.json"
         outcomes.unlink(missing_ok=True)
-        options = ["-p", "tests.mutants.plugin", "-p", "no:randomly", "-p", "no:cacheprovider", "--tb=short", "-q"]
-        options += ["--outcomes", str(outcomes)]
+        options = ["-p", "tests.mutants.plugin", *_OPTIONS, "--outcomes", str(outcomes)]
         if mutant is not None and mutant.language == "lua":
             changes.write_text(
                 json.dumps({"original": mutant.original(self._tree), "mutated": mutant.mutated(self._tree)})
             )
             options += ["--library", str(changes)]
         with self._changed(mutant):
-            output = self._call([sys.executable, "-m", "pytest", "--rootdir", ".", *options, *tests])
+            output = self._test([*options, *tests])
         if not outcomes.exists():
             raise WorkplaceError(output[-3000:])
         return Run(outcomes=json.loads(outcomes.read_text()), output=output, seconds=time.monotonic() - begun)
+
+    def deletions(self, tests: Sequence[str], numbers: Sequence[str]) -> dict[str, Any]:
+        """Runs tests on the presets as they are, and then without each of some numbers (`tests.mutants.deletions`).
+
+        Raises:
+            WorkplaceError: They could not be run to the end.
+        """
+        found = self._folder / "deletions.json"
+        found.unlink(missing_ok=True)
+        chosen = [option for number in numbers for option in ("--delete", number)]
+        output = self._test(["-p", "tests.mutants.deletions", *_OPTIONS, "--deletions", str(found), *chosen, *tests])
+        if not found.exists():
+            raise WorkplaceError(output[-3000:])
+        return dict(json.loads(found.read_text()))
 
     @contextmanager
     def _changed(self, mutant: Mutant | None) -> Iterator[None]:
@@ -146,6 +160,9 @@ class Workplace:
         # Not written over: a process may have it mapped.
         extension.unlink()
         shutil.copy2(built / "debug" / "lib_core.so", extension)
+
+    def _test(self, options: Sequence[str]) -> str:
+        return self._call([sys.executable, "-m", "pytest", "--rootdir", ".", *options])
 
     def _call(self, command: Sequence[str], *, must_succeed: bool = False) -> str:
         """Runs a program in the copy; answers what it printed."""

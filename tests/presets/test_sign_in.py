@@ -48,12 +48,24 @@ async def fail(person: Person, *, times: int, **how: Any) -> None:
         assert refused.reason == "FACTOR_REFUSED"
 
 
+async def fail_often(office: Office, person: Person, *, times: int, pause: timedelta = timedelta(0)) -> None:
+    """The same for many; the first and the last two are guesses indeed."""
+    known = await office.failures()
+    await fail(person, times=1)
+    (key,) = await office.failures() - known
+    await office.set_failures(key, times - 2)
+    for _ in range(2):
+        await office.stack.advance(pause)
+        await fail(person, times=1)
+    await office.stack.advance(pause)
+
+
 @pytest.mark.parametrize("number", numbers_of("lockout_tries"))
 async def test_lockout_tries(stack: Stack, number: Number) -> None:
     """So many failures are looked at; then not even the password is."""
     office = await office_of(stack, number, lockout_seconds=3600)
     person = await office.new_person()
-    await fail(person, times=number.value)
+    await (fail(person, times=number.value) if number.value <= 10 else fail_often(office, person, times=number.value))
     await throttled(person, GOOD)
 
 
@@ -88,9 +100,7 @@ async def test_password_closed_after(stack: Stack, number: Number) -> None:
     office = await office_of(stack, number)
     for failures, reason in ((number.value - 1, "LEVEL_UNREACHABLE"), (number.value, "FACTOR_REFUSED")):
         person = await office.new_person()
-        for _ in range(failures):
-            await fail(person, times=1)
-            await stack.advance(timedelta(minutes=16))
+        await fail_often(office, person, times=failures, pause=timedelta(minutes=16))
         refused = await person.try_password(GOOD)
         assert (refused.reason if refused else "LEVEL_UNREACHABLE") == reason
 
