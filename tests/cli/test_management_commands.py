@@ -79,6 +79,10 @@ async def test_a_clients_life(shell: Shell, stack: Stack, api: Api) -> None:
     rotated = await shell.json("clients", "rotate-secret", "reader")
     assert rotated["client_secret"] != made["client_secret"]
     await _issue(api, "reader", rotated["client_secret"])
+    widened = await shell.json("clients", "scopes", "reader", "--add", "policies.read", "--add", "tokens.verify")
+    assert widened["scopes"] == ["tokens.verify", "policies.read"]
+    narrowed = await shell.json("clients", "scopes", "reader", "--remove", "tokens.verify")
+    assert narrowed["scopes"] == (await shell.json("clients", "scopes", "reader"))["scopes"] == ["policies.read"]
     assert (await shell.json("clients", "disable", "reader"))["disabled"] is True
     names = [client["client"] for client in await shell.json("clients", "list")]
     assert names == ["account", "backend", "reader"]

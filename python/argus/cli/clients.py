@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from argus.base.ids import etag
 from argus.cli.management import PAGE_SIZE, TenantOption, every, manage, origin, say, show, show_one
 from argus.cli.output import EXIT_CODES, ConfigOption, JsonOption
 from argus.clients.model import Client, ClientFields
@@ -55,6 +56,38 @@ def list_clients(tenant: TenantOption, as_json: JsonOption = False, config: Conf
         return await every(lambda token: argus.clients.list(tenant, page_size=PAGE_SIZE, page_token=token))
 
     show([_row(client) for client in manage(config, work)], _COLUMNS, as_json=as_json)
+
+
+@app.command()
+def scopes(
+    client: ClientArgument,
+    tenant: TenantOption,
+    add: Annotated[
+        list[str] | None, typer.Option(help="Scope that it may hold from now on; can be given often.")
+    ] = None,
+    remove: Annotated[
+        list[str] | None, typer.Option(help="Scope that it may hold no longer; can be given often.")
+    ] = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Shows and changes which scopes a client may hold; tokens that it has keep theirs until they expire."""
+
+    async def work(argus: Argus) -> Client:
+        found = await argus.clients.get(tenant, client)
+        wanted = tuple(dict.fromkeys(one for one in (*found.scopes, *(add or ())) if one not in (remove or ())))
+        if wanted == tuple(found.scopes):
+            return found
+        return await argus.clients.update(
+            tenant,
+            client,
+            ClientFields(scopes=wanted),
+            paths={"scopes"},
+            etag=etag(found.revision),
+            origin=origin(tenant, "clients scopes"),
+        )
+
+    show_one(_row(manage(config, work)), as_json=as_json)
 
 
 @app.command()
