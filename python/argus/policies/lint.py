@@ -19,6 +19,9 @@ _RECOMMENDED: Final[dict[int, dict[str, int]]] = {
     3: {"idle_seconds": _HOUR // 4, _SESSION: 12 * _HOUR},
 }
 
+# What ASVS 5.0 asks to be left out.
+_NOT_BY_ASVS: Final = {"password_composition": "V6.2.5", "password_max_age_seconds": "V6.2.10"}
+
 
 def warnings(document: Document, *, field: str = "policy") -> Iterator[Fault]:
     """What may not be meant. The document is one that can be set.
@@ -29,6 +32,7 @@ def warnings(document: Document, *, field: str = "policy") -> Iterator[Fault]:
     """
     yield from _without_effect(document, field)
     yield from _beyond_recommendation(document, field)
+    yield from _against_asvs(document, field)
     for place, rule in enumerate(document.get(RULES_KEY, ())):
         here = f"{field}.{RULES_KEY}[{place}].then"
         within = {"presets": document.get("presets", []), **rule["then"]}
@@ -52,6 +56,21 @@ def _without_effect(document: Document, field: str) -> Iterator[Fault]:
     for key in _WITHIN_SESSION:
         if key in document and _SESSION in document and document[key] > document[_SESSION]:
             yield Fault(path=f"{field}.{key}", reason=f"has no effect beyond {_SESSION}", hint="shorten it")
+
+
+def _against_asvs(document: Document, field: str) -> Iterator[Fault]:
+    """What a framework forbids can't be a ceiling: a document may ask for it all the same, or another preset."""
+    presets = document.get("presets", ())
+    asvs = next((name for name in presets if name.startswith("asvs-")), "")
+    demanded = demands(presets, privileged=False)
+    for key, clause in _NOT_BY_ASVS.items() if asvs else ():
+        default = RULES[key].write(RULES[key].default)
+        if document.get(key, default) != default:
+            reason = f"is against {clause} of {asvs}, which asks for none"
+            yield Fault(path=f"{field}.{key}", reason=reason, hint="leave it out")
+        elif key in demanded:
+            reason = f"{demanded[key][0][0]} demands {key}, which is against {clause} of {asvs}"
+            yield Fault(path=f"{field}.presets", reason=reason, hint="say why in the reason")
 
 
 def _beyond_recommendation(document: Document, field: str) -> Iterator[Fault]:

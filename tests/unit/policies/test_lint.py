@@ -15,6 +15,12 @@ from argus.policies.model import check_document
         ({"presets": ["fedramp-high"], "session_limit": 4}, "policy.session_limit", "fedramp-high demands 2"),
         ({"presets": ["fedramp-high"], "privileged": True, "session_limit": 4}, "policy.session_limit", "demands 3"),
         ({"presets": ["hipaa", "pci-dss"], "session_limit": 9}, "policy.session_limit", "pci-dss, hipaa demands 3"),
+        (
+            {"presets": ["asvs-l1"], "password_composition": "letters_and_digits"},
+            "policy.password_composition",
+            "V6.2.5",
+        ),
+        ({"presets": ["asvs-l2"], "password_max_age_seconds": 86_400}, "policy.password_max_age_seconds", "V6.2.10"),
         ({"idle_seconds": 7200, "absolute_seconds": 3600}, "policy.idle_seconds", "beyond absolute_seconds"),
         ({"required_acr": 2, "idle_seconds": 7200}, "policy.idle_seconds", "SP 800-63B-4 recommends at level 2: 1h"),
         ({"required_acr": 3, "absolute_seconds": 86_400}, "policy.absolute_seconds", "at level 3: 12h"),
@@ -34,6 +40,15 @@ def test_what_may_not_be_meant_is_said(document: dict[str, Any], path: str, part
     check_document(document)
     (warning,) = warnings(document)
     assert (warning.path, part in warning.reason) == (path, True), warning
+
+
+def test_presets_that_contradict_each_other_are_said() -> None:
+    """PCI DSS demands what ASVS asks to be left out: the stricter one is in force, and whoever sets it is told."""
+    found = [(one.path, one.reason) for one in warnings({"presets": ["pci-dss", "asvs-l2"]})]
+    assert found == [
+        ("policy.presets", "pci-dss demands password_composition, which is against V6.2.5 of asvs-l2"),
+        ("policy.presets", "pci-dss demands password_max_age_seconds, which is against V6.2.10 of asvs-l2"),
+    ]
 
 
 @pytest.mark.parametrize(
