@@ -472,6 +472,7 @@ class Engine:
         postgresql_answers: bool = False,
         snapshot_confirmed: bool = False,
         context_judged: bool = False,
+        rules_judged: bool = False,
         is_repeat: bool = False,
         call_id: str = "",
         scope: str = "",
@@ -487,6 +488,7 @@ class Engine:
             postgresql_answers: The need FLOW_NEED_POSTGRESQL of this very call was met.
             snapshot_confirmed: The need FLOW_NEED_SNAPSHOT of this very call was met.
             context_judged: The need FLOW_NEED_CONTEXT of this very call was met.
+            rules_judged: The need FLOW_NEED_RULES of this very call was met.
             is_repeat: It was asked about this very call before, which was charged to its caller's quota then.
             call_id: The same for all questions about one call, and known to nobody else: a proof that was used for it
                 may be used for it again. Empty: there will be but this one.

@@ -77,7 +77,8 @@ async def test_every_page_is_read_like_the_first(stack: Stack, crowd: Person, wi
     """As many rows as it shows, and one to know whether there are more; all sessions, each once, the newest first."""
     explained = Explained(stack.argus.db)
     store = SessionStore(explained)  # type: ignore[arg-type]  # all that a page asks of it
-    sessions = Sessions(stack.argus.db, store, now=stack.argus.sessions._now)
+    lives = stack.argus.policies.longest_lives
+    sessions = Sessions(stack.argus.db, store, lives, now=stack.argus.sessions._now)
     seen: list[str] = []
     token, pages = "", 0
     while token or not pages:

@@ -99,6 +99,8 @@ EVENT_TYPES: Final[dict[str, str]] = {
     "session.ended": "A session ended.",
     "session.level_refused": "No session began: the policy requires a higher level than was proved.",
     "session.limit_reached": "A sign-in was refused because of the session limit.",
+    "session.policy_changed": "A session goes on under another policy; the reason: POLICY, one was changed, or the "
+    "groups of its user were; RULE, what a rule speaks of has changed. `before` and `revision`: numbers of the two.",
     "session.stepped_up": "A user proved itself anew: the session has a new refresh family, the older ones are over.",
     "session.updated": "A session was renamed or regrouped.",
     "step_up.started": "A step-up was started.",

@@ -1,7 +1,7 @@
 """What can be done with devices."""
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -104,6 +104,10 @@ class Devices:
     async def find(self, tenant_id: str, device_id: str) -> Device | None:
         """The device, or None if it is gone."""
         return await self._store.get(tenant_id, device_id)
+
+    async def trusted(self, tenant_id: str, device_ids: Sequence[str]) -> Mapping[str, bool]:
+        """Whether devices are trusted now; those that there are not are left out."""
+        return await self._store.trusted(tenant_id, device_ids, now=self._now()) if device_ids else {}
 
     async def page(self, tenant_id: str, user_id: str, *, size: int, page_token: str = "") -> DevicePage:
         """Devices of a user, newest first.

@@ -25,6 +25,15 @@ class DeviceStore:
         )
         return _device(row) if row else None
 
+    async def trusted(self, tenant_id: str, device_ids: Sequence[str], *, now: datetime) -> dict[str, bool]:
+        """Whether devices are trusted; those that there are not are left out."""
+        rows = await self._db.fetch_all(
+            """SELECT device_id, COALESCE(trust_expire_time > %s, false) AS trusted FROM devices
+                WHERE tenant_id = %s AND device_id = ANY(%s)""",
+            (now, tenant_id, list(device_ids)),
+        )
+        return {row["device_id"]: row["trusted"] for row in rows}
+
     async def find_by_key(self, tenant_id: str, user_id: str, key_sha256: bytes) -> Device | None:
         """The device of a user that has proved a key; of several the one that was used last."""
         row = await self._db.fetch_one(

@@ -75,7 +75,7 @@ class Contexts:
         here = self._context(need.context.context, listed)
         changes = known.context.changes(here)
         response, change = verdict(policies, changes)
-        origin = _origin(need)
+        origin = origin_of(need)
         if change is not None and response in ("step_up", "end"):
             await self._refuse(session, known, need, response, change, origin)
         async with self._db.transaction(origin, now=self._now()) as tx:
@@ -187,7 +187,8 @@ def _refused_refresh(session: Session, change: Change) -> Event:
     )
 
 
-def _origin(need: NeedsFlow) -> Origin:
+def origin_of(need: NeedsFlow) -> Origin:
+    """On whose behalf the engine asks for a context or for rules to be judged."""
     change = need.context
     return Origin(
         tenant_id=need.tenant_id,

@@ -17,6 +17,7 @@ from argus.base.clock import Now
 from argus.base.errors import InvalidFieldError
 from argus.base.factor_kinds import has_counting_factor
 from argus.base.policy import Policy
+from argus.flows.governing import CHANGED
 from argus.policies.service import Policies, PolicyThen
 from argus.sessions.model import EndReason, Session, SessionNotFoundError, SessionState
 from argus.sessions.service import Sessions
@@ -24,7 +25,7 @@ from argus.sessions.service import Sessions
 _CREATED: Final = "session.created"
 _STEPPED_UP: Final = "session.stepped_up"
 _CONTESTED: Final = "refresh.contested"
-_TOLD: Final = (_CREATED, _STEPPED_UP, _CONTESTED, "session.ended")
+_TOLD: Final = (_CREATED, _STEPPED_UP, _CONTESTED, CHANGED, "session.ended")
 _MOST: Final = 1000
 
 
@@ -44,7 +45,7 @@ class SessionAt:
         end_time: When it was over by then; None: it was not.
         acr: Level that had been proved by then; None: rows of that time do not say.
         auth_time: When it had been proved; None: rows of that time do not say.
-        policy: What the session began under.
+        policy: What the session lived by.
         in_force: What was in force for its client. The tighter of both counts, but for the level, which is this one's.
         is_over: It had been over by the tighter policy, and nobody had found out yet.
         events: What this follows from, oldest first.
@@ -119,7 +120,8 @@ class SessionHistory:
         events = list(reversed(found))
         level = _level(session, events)
         end_time, end_reason = _end(session, time)
-        own = await self._policies.by_revision(tenant_id, session.policy_revision)
+        revision = await self._revision(session, time)
+        own = await self._policies.by_revision(tenant_id, revision)
         in_force = await self._policies.for_client_at(tenant_id, session.client_id, time)
         return SessionAt(
             state=_state(events, level) if end_time is None else SessionState.ENDED,
@@ -128,12 +130,23 @@ class SessionHistory:
             acr=level.acr,
             amr=level.amr,
             auth_time=level.auth_time,
-            policy_revision=session.policy_revision,
+            policy_revision=revision,
             policy=own,
             in_force=in_force,
             is_over=_is_over(session, (own, in_force.effective.policy), time),
             events=events,
         )
+
+    async def _revision(self, session: Session, time: datetime) -> int:
+        """What the session lived by at an instant: the first change that came later says what was before."""
+        found, _ = await self._audit.list_session_events(
+            session.tenant_id,
+            session.session_id,
+            matching=EventFilter(types=(CHANGED,), since=time),
+            page_size=_MOST,
+        )
+        later = [one for one in found if one.time > time]
+        return int(later[-1].data["before"]) if later else session.policy_revision
 
 
 def _end(session: Session, time: datetime) -> tuple[datetime | None, EndReason | None]:

@@ -11,6 +11,7 @@ from argus.base.errors import ArgusError, UnavailableError
 from argus.base.ids import new_id
 from argus.flows.activity import Effects
 from argus.flows.contexts import Contexts
+from argus.flows.governing import Governing
 from argus.flows.rebuild import Rebuild
 from argus.flows.snapshot import Snapshot
 from argus.internal.v1.engine_pb2 import FlowNeed, NeedsFlow
@@ -32,9 +33,17 @@ class HotCalls:
     """Verify, refresh and introspect: bytes in, bytes out."""
 
     def __init__(
-        self, engine: Engine, redis: Redis, rebuild: Rebuild, effects: Effects, snapshot: Snapshot, contexts: Contexts
+        self,
+        engine: Engine,
+        redis: Redis,
+        rebuild: Rebuild,
+        effects: Effects,
+        snapshot: Snapshot,
+        contexts: Contexts,
+        governing: Governing,
     ) -> None:
         self._contexts = contexts
+        self._governing = governing
         self._engine = engine
         self._redis = redis
         self._rebuild = rebuild
@@ -138,6 +147,7 @@ class HotCalls:
                 postgresql_answers=call.postgresql_answers,
                 snapshot_confirmed=call.snapshot_confirmed,
                 context_judged=call.context_judged,
+                rules_judged=call.rules_judged,
                 is_repeat=call.is_repeat,
                 call_id=call.call_id,
                 scope=call.scope,
@@ -174,6 +184,8 @@ class HotCalls:
                 await self._redis.load_functions()
             case FlowNeed.FLOW_NEED_CONTEXT:
                 await self._contexts.judge(need)
+            case FlowNeed.FLOW_NEED_RULES:
+                await self._governing.judge(need)
             case FlowNeed.FLOW_NEED_SNAPSHOT:
                 await self._snapshot.confirm()
             case _:
@@ -228,6 +240,7 @@ class _Call:
         "method",
         "postgresql_answers",
         "request_id",
+        "rules_judged",
         "scope",
         "snapshot_confirmed",
     )
@@ -251,6 +264,7 @@ class _Call:
         self.postgresql_answers = False
         self.snapshot_confirmed = False
         self.context_judged = False
+        self.rules_judged = False
         self.is_repeat = False
         # Unlike the request id, which a caller may have from anywhere, it is told to nobody.
         self.call_id = call_id
@@ -267,6 +281,7 @@ class _Call:
         self.is_repeat = True
         self.postgresql_answers |= need == FlowNeed.FLOW_NEED_POSTGRESQL
         self.context_judged |= need == FlowNeed.FLOW_NEED_CONTEXT
+        self.rules_judged |= need == FlowNeed.FLOW_NEED_RULES
         self.snapshot_confirmed |= need == FlowNeed.FLOW_NEED_SNAPSHOT
 
 

@@ -4,6 +4,7 @@ Every flow that asks for a policy takes its facts from here. Whatever nobody has
 the same as "no".
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from argus.base.place import Place
@@ -11,6 +12,7 @@ from argus.credentials.levels import Proved, level_of
 from argus.flows.creations import NewSession
 from argus.policies.conditions import Facts
 from argus.sessions.login_store import Login
+from argus.sessions.model import Session
 from argus.users.model import User
 
 
@@ -25,6 +27,7 @@ def facts_of_login(login: Login, user: User, *, now: datetime) -> Facts:
         acr=level.acr,
         amr=level.amr,
         device_class=login.device_class,
+        device_trusted=None if login.session_id else login.device_trusted,
         country=login.country,
         network_class=login.network_class,
     )
@@ -40,6 +43,26 @@ def facts_of_session(new: NewSession, place: Place, *, now: datetime) -> Facts:
         acr=new.acr,
         amr=tuple(new.amr),
         device_class=new.traits.type,
+        # One that was never seen before is trusted by nobody.
+        device_trusted=new.device is not None and new.device.is_trusted(now),
+        country=place.country or "",
+        network_class=place.network_class or "",
+    )
+
+
+def facts_of_living(
+    session: Session, groups: Sequence[str], place: Place, *, device_trusted: bool | None, now: datetime
+) -> Facts:
+    """Of a session that goes on, used at a place."""
+    return Facts(
+        time=now,
+        client_id=session.client_id,
+        user_id=session.user_id,
+        groups=tuple(groups),
+        acr=session.acr,
+        amr=tuple(session.amr),
+        device_class=session.device_type,
+        device_trusted=device_trusted,
         country=place.country or "",
         network_class=place.network_class or "",
     )

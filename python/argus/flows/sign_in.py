@@ -13,7 +13,7 @@ from argus.base.ids import new_id
 from argus.base.origin import Origin
 from argus.clients.service import Clients
 from argus.credentials.levels import Method, shows_hardware
-from argus.devices.model import DeviceTraits, Recognized
+from argus.devices.model import Device, DeviceTraits, Recognized
 from argus.devices.service import Devices
 from argus.devices.traits import traits_of
 from argus.flows.create_session import CreatedSession, CreateSession
@@ -91,6 +91,7 @@ class SignIn:
         if len(identifier) > MAX_IDENTIFIER:
             raise InvalidFieldError("identifier", f"must have at most {MAX_IDENTIFIER} characters")
         place = self._networks.look_up(origin.ip_address)
+        device = await self._known_device(request.tenant_id, identifier, request.device_token)
         login = Login(
             tenant_id=request.tenant_id,
             login_id=new_id(),
@@ -98,7 +99,8 @@ class SignIn:
             identifier=identifier,
             scope=user_scope(client, request.scopes or user_scopes(client)),
             resource=granted_resource(client, request.resource, issuer=self._tenants.issuer(request.tenant_id)),
-            device_id=await self._known_device(request.tenant_id, identifier, request.device_token),
+            device_id=device.device_id if device else None,
+            device_trusted=device is not None and device.is_trusted(self._now()),
             device_class=traits_of(origin.user_agent).type,
             country=place.country or "",
             network_class=place.network_class or "",
@@ -174,13 +176,13 @@ class SignIn:
 
         return await self._logins.choose(login, create)
 
-    async def _known_device(self, tenant_id: str, identifier: str, device_token: str) -> str | None:
+    async def _known_device(self, tenant_id: str, identifier: str, device_token: str) -> Device | None:
         """Only a device of the very user that is to sign in counts: else attackers would bring devices of their own."""
         if not device_token:
             return None
         device = await self._devices.recognize(tenant_id, device_token)
         holder = await self._users.holder(tenant_id, identifier)
-        return device.device_id if device and device.user_id == holder.user_id else None
+        return device if device and device.user_id == holder.user_id else None
 
     async def _create(
         self,

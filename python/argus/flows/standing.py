@@ -26,11 +26,13 @@ class Living:
     Attributes:
         idle: How long it may go unused, by its own policy and the one in force now.
         absolute: How long it may live at all, likewise.
+        required_acr: Level without which it is not refreshed, likewise.
     """
 
     session: Session
     idle: timedelta
     absolute: timedelta
+    required_acr: int = 1
 
 
 class Standing:
@@ -74,7 +76,12 @@ class Standing:
         own = await self._policies.by_revision(tenant_id, session.policy_revision)
         in_force = await self._policies.for_clients(tenant_id, [session.client_id])
         present = in_force[session.client_id].policy
-        living = Living(session=session, idle=min(own.idle, present.idle), absolute=min(own.absolute, present.absolute))
+        living = Living(
+            session=session,
+            idle=min(own.idle, present.idle),
+            absolute=min(own.absolute, present.absolute),
+            required_acr=max(own.required_acr, present.required_acr),
+        )
         async with self._db.transaction() as tx:
             return replace(living, session=await self.hold(tx, living))
 
@@ -94,7 +101,7 @@ class Standing:
         held = await self._sessions.lock(tx, session.tenant_id, session.user_id, session.session_id)
         if user is None or held is None:
             raise TokenInvalidError
-        longest = held.create_time + living.absolute
+        longest = whole_second(held.create_time) + living.absolute
         held = replace(held, absolute_deadline=min(held.absolute_deadline, longest))
         end_reason = held.as_of(self._now()).end_reason
         if end_reason is None and user.is_disabled:

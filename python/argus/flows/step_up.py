@@ -40,6 +40,7 @@ from argus.sessions.model import (
     StepUpOvertakenError,
     TokenInvalidError,
     binding_of,
+    whole_second,
 )
 from argus.sessions.records import record_of
 from argus.sessions.store import SessionStore
@@ -134,7 +135,8 @@ class StepUp:
             UnavailableError: A store is away.
         """
         claims = await self._claims(request, origin)
-        session = (await self._standing.check(claims.tenant_id, claims.sub, claims.session_id)).session
+        living = await self._standing.check(claims.tenant_id, claims.sub, claims.session_id)
+        session = living.session
         floor = await self._floors.step_up_acr(session, request.action)
         confirmation = await self._proofs.check(request.proof, origin=origin, client_id=session.client_id)
         _check_key(session, confirmation)
@@ -149,7 +151,7 @@ class StepUp:
             device_class=session.device_type,
             country=place.country or "",
             network_class=place.network_class or "",
-            asked_acr=max(request.asked_acr, floor),
+            asked_acr=max(request.asked_acr, floor, living.required_acr),
             action_sha256=sha256(request.action).hex() if request.action else "",
             action_resource=await self._action_resource(request, session),
             expire_time=(self._now() + LOGIN_LIFE).timestamp(),
@@ -290,7 +292,7 @@ def _with_new_family(session: Session, *, refresh_id_key: int, idle: timedelta, 
         generation_bound_rotated=False,
         auth_time=now,
         last_active_time=now,
-        idle_deadline=min(now + idle, session.absolute_deadline),
+        idle_deadline=min(whole_second(now) + idle, session.absolute_deadline),
     )
 
 

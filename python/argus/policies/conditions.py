@@ -5,6 +5,7 @@ A document may say `rules: [{name, when, then}]`. `when` is a condition in a par
 value counts, over what the document says for all. A condition that depends on a fact which is not known is not met.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
@@ -36,6 +37,10 @@ VARIABLES: Final[Mapping[str, tuple[str, str]]] = {
     "unknown": ("texts", "Names of the facts that are not known; this one always is."),
 }
 """The facts that conditions speak of: what each is, and what it means."""
+
+_CHANGING: Final = frozenset(VARIABLES) - {"client_id", "user_id", "groups", "device_class"}
+# Words of a condition, those in its texts too: one too many costs a judgement that changes nothing.
+_WORD: Final = re.compile("[a-z_]+")
 
 _KINDS: Final = {name: kind for name, (kind, _) in VARIABLES.items()}
 _KEYS: Final = ("name", "when", "then")
@@ -165,6 +170,14 @@ def condition_faults(written: object, path: str) -> Iterator[Fault]:
         said = f'"{word}" {reason}' if word else reason
         hint = did_you_mean(word, [*VARIABLES, *_FUNCTIONS]) or (f"facts are {', '.join(VARIABLES)}" if word else "")
         yield Fault(path=path, reason=said + place, hint=hint)
+
+
+def speaks_of_changes(document: Document) -> bool:
+    """Whether a rule of a document depends on what may be another thing while a session lives.
+
+    Groups are left out: sessions follow their changes when they are made (`flows.policy_following`).
+    """
+    return any(not _CHANGING.isdisjoint(_WORD.findall(rule["when"])) for rule in document.get(RULES_KEY, ()))
 
 
 def apply_rules(layers: Sequence[Layer], facts: Facts) -> tuple[list[Layer], list[RuleOutcome]]:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -25,11 +26,23 @@ class EffectivePolicy:
         revision: The number.
         policy: What is in force.
         tried: What would be in force with what is only tried (report-only); None: nothing is tried.
+        ceiling: What the client's sessions are held to whoever the user (ADR 36); None: the policy itself.
     """
 
     revision: int
     policy: Policy
     tried: Policy | None = None
+    ceiling: Policy | None = None
+
+    @property
+    def idle(self) -> timedelta:
+        """Longest gap between two uses of a session that begins."""
+        return min(self.policy.idle, (self.ceiling or self.policy).idle)
+
+    @property
+    def absolute(self) -> timedelta:
+        """Longest life of a session that begins."""
+        return min(self.policy.absolute, (self.ceiling or self.policy).absolute)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,10 +5,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from argus.base.lives import LongestLives
 from argus.base.origin import Origin
 from argus.base.policy import Policy
 from argus.policies import store
-from argus.policies.conditions import Facts, RuleOutcome, apply_rules
+from argus.policies.conditions import RULES_KEY, Facts, RuleOutcome, apply_rules, speaks_of_changes
+from argus.policies.living import held_to
 from argus.policies.model import (
     EffectivePolicy,
     Scope,
@@ -75,6 +77,18 @@ class PolicyThen:
     revisions: Sequence[Revision]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """Clients at whose refreshes rules are judged: all, or some."""
+
+    of_all: bool
+    of_clients: frozenset[str]
+
+    def holds(self, client_id: str) -> bool:
+        """Whether a client is one of them."""
+        return self.of_all or client_id in self.of_clients
+
+
 class Policies:
     """The policies of all tenants.
 
@@ -121,10 +135,27 @@ class Policies:
         known = facts or Facts(client_id=client_id, user_id=user_id or "", groups=None if user_id is None else groups)
         in_force, tried = await self._layers(_Asked(tenant_id, client_id, user_id or "", tuple(groups)))
         policy = policy_of(self.explain(in_force, known).fields) if in_force else self._plain
-        effective = await self._numbered(tenant_id, policy)
+        effective = replace(await self._numbered(tenant_id, policy), ceiling=self._ceiling(in_force, policy))
         if tried is None:
             return effective
         return replace(effective, tried=policy_of(self.explain(tried, known).fields))
+
+    async def for_living(self, tenant_id: str, facts: Facts, *, own: int) -> EffectivePolicy:
+        """What a living session goes on under: its own policy, held to what is in force for it under these facts.
+
+        Args:
+            tenant_id: The tenant.
+            facts: What is known of it now; client, user and groups among it.
+            own: Number of its own policy.
+        """
+        before = await self.by_revision(tenant_id, own)
+        asked = _Asked(tenant_id, facts.client_id, facts.user_id, tuple(facts.groups or ()))
+        in_force, _ = await self._layers(asked)
+        present = policy_of(self.explain(in_force, facts).fields) if in_force else self._plain
+        held = held_to(held_to(before, self._ceiling(in_force, present)), present)
+        if held == before:
+            return EffectivePolicy(revision=own, policy=before)
+        return await self._numbered(tenant_id, held)
 
     async def layers(
         self,
@@ -156,6 +187,13 @@ class Policies:
         """All fields of the policy that these make under some facts, each with where it comes from."""
         applied, outcomes = apply_rules(layers, facts)
         return Explained(fields=resolve(applied, defaults=self._default_document), rules=tuple(outcomes))
+
+    def _ceiling(self, layers: Sequence[Layer], policy: Policy) -> Policy:
+        """What the client's sessions are held to whoever the user, where that may be another policy than the user's."""
+        of_client = [layer for layer in layers if layer.kind in ("tenant", "client")]
+        if len(of_client) == len(layers) and not any(RULES_KEY in layer.document for layer in layers):
+            return policy
+        return merge([(layer.kind, layer.document) for layer in of_client], defaults=self._defaults)
 
     async def _layers(self, asked: _Asked) -> tuple[list[Layer], list[Layer] | None]:
         """What is in force; and what would be, with what is only tried: None where nothing is."""
@@ -195,6 +233,28 @@ class Policies:
         found = await self.scopes.in_force_at(tenant_id, scopes, time)
         policy = merge([(one.scope.kind, one.document) for one in found], defaults=self._defaults)
         return PolicyThen(effective=await self._numbered(tenant_id, policy), revisions=found)
+
+    async def judged_at_refresh(self, tenant_id: str) -> Judged:
+        """Of which clients' sessions rules may say another thing at each refresh."""
+        found = await store.documents_with(self._db, tenant_id, RULES_KEY)
+        scopes = [scope for scope, document in found if speaks_of_changes(document)]
+        return Judged(
+            of_all=any(scope.kind != "client" for scope in scopes),
+            of_clients=frozenset(scope.id for scope in scopes if scope.kind == "client"),
+        )
+
+    async def longest_lives(self, tenant_id: str) -> LongestLives:
+        """How long sessions of a tenant's clients may live at all by what is in force now, whoever the user."""
+        found = await store.tenant_and_client_documents(self._db, tenant_id)
+        of_tenant: list[tuple[ScopeKind, Document]] = [
+            (scope.kind, said.document) for scope, said in found if scope.kind == "tenant"
+        ]
+        lives = {
+            scope.id: merge([*of_tenant, (scope.kind, said.document)], defaults=self._defaults).absolute
+            for scope, said in found
+            if scope.kind == "client"
+        }
+        return LongestLives(of_most=merge(of_tenant, defaults=self._defaults).absolute, of_clients=lives)
 
     async def by_revision(self, tenant_id: str, revision: int) -> Policy:
         """The policy of a number.

@@ -34,6 +34,14 @@ async def tenant_and_client_documents(db: Database, tenant_id: str) -> list[tupl
     return [(Scope(kind=row["scope_kind"], id=row["scope_id"]), _set_document(row)) for row in rows]
 
 
+async def documents_with(db: Database, tenant_id: str, key: str) -> list[tuple[Scope, Document]]:
+    """The documents in force of a tenant that have a key, whatever their scope."""
+    rows = await db.fetch_all(
+        "SELECT scope_kind, scope_id, document FROM policies WHERE tenant_id = %s AND document ? %s", (tenant_id, key)
+    )
+    return [(Scope(kind=row["scope_kind"], id=row["scope_id"]), row["document"]) for row in rows]
+
+
 async def tenants_with_any(db: Database, keys: Sequence[str]) -> list[str]:
     """The tenants some document of which has one of the keys."""
     rows = await db.fetch_all(

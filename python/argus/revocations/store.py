@@ -96,7 +96,8 @@ class RevocationStore:
             return await tx.execute(
                 """INSERT INTO revocations AS r (tenant_id, kind, subject, time, reason, expire_time, transaction)
                    SELECT DISTINCT s.tenant_id, 'session', s.session_id, s.end_time, s.end_reason,
-                          last_access_expiry(s.tenant_id, s.policy_revision, s.absolute_deadline, %(now)s),
+                          GREATEST(last_access_expiry(s.tenant_id, s.policy_revision, s.absolute_deadline, %(now)s),
+                                   s.tokens_until),
                           pg_current_xact_id()
                      FROM outbox o
                     CROSS JOIN LATERAL jsonb_array_elements(

@@ -25,6 +25,7 @@ from argus.flows.deciding import Deciding
 from argus.flows.delivery import Deliveries
 from argus.flows.device_states import DeviceStates
 from argus.flows.factor_reset import FactorReset
+from argus.flows.governing import Governing
 from argus.flows.history import SessionHistory
 from argus.flows.hot import HotCalls
 from argus.flows.import_users import ImportUsers
@@ -33,6 +34,7 @@ from argus.flows.login import Logins
 from argus.flows.new_devices import CREATED, NewDevices
 from argus.flows.offline_ends import OfflineEnds
 from argus.flows.outbox import Outbox
+from argus.flows.policy_following import PolicyFollowing
 from argus.flows.policy_simulation import PolicySimulations
 from argus.flows.policy_trials import PolicyTrials
 from argus.flows.progress import Progress
@@ -70,6 +72,7 @@ from argus.server.trust import make_trust
 from argus.sessions.action_store import ActionStore
 from argus.sessions.cover_store import CoverStore
 from argus.sessions.ending_store import EndingStore
+from argus.sessions.governing_store import GoverningStore
 from argus.sessions.live_store import LiveSessions
 from argus.sessions.login_store import LoginStore
 from argus.sessions.outbox_store import OutboxStore, PendingEnds
@@ -144,7 +147,7 @@ async def compose(
     sightings = Sightings(DeviceStore(db), secret=device_secret, now=now)
     guessing = Guessing(GuessingStore(redis), identifier_key, now=now)
     session_store, ending, outbox_store = SessionStore(db), EndingStore(db), OutboxStore(db)
-    sessions = Sessions(db, session_store, now=now)
+    sessions = Sessions(db, session_store, policies.longest_lives, now=now)
     live = LiveSessions(redis, keyspace, now=now)
     snapshot = SnapshotKeeper(
         db,
@@ -247,7 +250,9 @@ async def compose(
     )
     audit = Audit(db, now)
     client_tokens = ClientTokens(db, tenants, clients, guessing, engine, snapshot, now=now)
-    hot = HotCalls(engine, redis, rebuild, effects, snapshot, trusting.contexts)
+    governed = GoverningStore(redis, keyspace)
+    governing = Governing(db, governed, session_store, policies, users, devices, networks, now=now)
+    hot = HotCalls(engine, redis, rebuild, effects, snapshot, trusting.contexts, governing)
     known_devices = KnownDevices(
         db, users, devices, states, trusting.changes, policies, session_store, audit, terminate, now=now
     )
@@ -291,6 +296,7 @@ async def compose(
         policies=policies,
         policy_trials=PolicyTrials(policies, users, now=now),
         policy_simulations=PolicySimulations(db, policies, audit, now=now),
+        policy_following=PolicyFollowing(db, governed, governing, now=now),
         audit=audit,
         sessions=sessions,
         devices=devices,

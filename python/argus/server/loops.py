@@ -11,6 +11,8 @@ _FLUSH: Final = timedelta(milliseconds=250)
 _OUTBOX: Final = timedelta(milliseconds=500)
 # People wait for their mails, and each waits for both loops.
 _ACCOUNTS: Final = timedelta(milliseconds=500)
+# Sessions follow a change of a group's or user's policy within a second (ADR 48).
+_FOLLOWING: Final = timedelta(milliseconds=250)
 _SIMULATIONS: Final = timedelta(seconds=1)
 _KEYS: Final = timedelta(seconds=5)
 _COVERS: Final = timedelta(seconds=1)
@@ -37,6 +39,7 @@ def add_loops(background: Background, argus: Argus) -> None:
     background.every("mails", _ACCOUNTS, argus.accounts.posting.run_due)
     background.forever("deliveries", argus.courier.run)
     background.every("sweeper", argus.settings.sweep_interval, argus.sweeper.sweep)
+    background.every("policy-following", _FOLLOWING, argus.policy_following.run_due)
     background.every("policy-simulations", _SIMULATIONS, argus.policy_simulations.run_due)
     background.every("keys", _KEYS, argus.signing_keys.advance_due)
     # So that a pulled key never waits for a program.

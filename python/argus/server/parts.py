@@ -25,6 +25,7 @@ from argus.flows.login import Logins
 from argus.flows.notifying.courier import Courier
 from argus.flows.notifying.desk import NotificationDesk
 from argus.flows.outbox import Outbox
+from argus.flows.policy_following import PolicyFollowing
 from argus.flows.policy_simulation import PolicySimulations
 from argus.flows.policy_trials import PolicyTrials
 from argus.flows.rebuild import Rebuild
@@ -92,6 +93,7 @@ class Argus:
     policies: Policies
     policy_trials: PolicyTrials
     policy_simulations: PolicySimulations
+    policy_following: PolicyFollowing
     audit: Audit
     sessions: Sessions
     devices: Devices

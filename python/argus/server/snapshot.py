@@ -291,12 +291,16 @@ class SnapshotKeeper:
         """What the engine must know of a tenant; and why some of its keys can't be read, if so."""
         clients = await self._clients.known(tenant.tenant_id)
         effective = await self._policies.for_clients(tenant.tenant_id, [one.client.client_id for one in clients])
+        judged = await self._policies.judged_at_refresh(tenant.tenant_id)
         keys = await self._signing_keys.usable(tenant.tenant_id)
         snapshot = engine_pb2.TenantSnapshot(
             id=tenant.tenant_id,
             issuer=self._tenants.issuer(tenant.tenant_id),
             keys=_keys(keys),
-            clients=[_client(one, effective[one.client.client_id].revision) for one in clients],
+            clients=[
+                _client(one, effective[one.client.client_id].revision, judges_rules=judged.holds(one.client.client_id))
+                for one in clients
+            ],
             # After the clients': theirs may have been numbered just now.
             policies=[
                 _policy(revision, policy)
@@ -322,7 +326,7 @@ def _keys(keys: Sequence[UsableKey]) -> list[engine_pb2.KeySnapshot]:
     ]
 
 
-def _client(known: KnownClient, policy_revision: int) -> engine_pb2.ClientSnapshot:
+def _client(known: KnownClient, policy_revision: int, *, judges_rules: bool) -> engine_pb2.ClientSnapshot:
     client = known.client
     return engine_pb2.ClientSnapshot(
         id=client.client_id,
@@ -331,6 +335,7 @@ def _client(known: KnownClient, policy_revision: int) -> engine_pb2.ClientSnapsh
         disabled=not known.is_usable,
         policy_revision=policy_revision,
         not_before=_seconds(client.not_before),
+        judges_rules=judges_rules,
     )
 
 

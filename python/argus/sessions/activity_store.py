@@ -10,7 +10,7 @@ from argus.storage.postgres import Transaction
 
 @dataclass(slots=True, kw_only=True)
 class Activity:
-    """What has become known about one session since the last batch; everything only ever rises.
+    """What has become known about one session since the last batch; all but the idle deadline only ever rises.
 
     Attributes:
         family: Refresh family that `generation` is of; 0 = no bound.
@@ -34,9 +34,11 @@ class Activity:
             self.family, self.generation, self.generation_time = family, generation, time
 
     def add_use(self, last_active_time: datetime, idle_deadline: datetime) -> None:
-        """Takes a use in."""
-        self.last_active_time = max(last_active_time, self.last_active_time or last_active_time)
-        self.idle_deadline = max(idle_deadline, self.idle_deadline or idle_deadline)
+        """Takes a use in: the deadline is that of the newest, which a shortened policy may have brought nearer."""
+        if self.last_active_time is None or self.idle_deadline is None or last_active_time >= self.last_active_time:
+            self.last_active_time, self.idle_deadline = last_active_time, idle_deadline
+        else:
+            self.idle_deadline = max(idle_deadline, self.idle_deadline)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +86,11 @@ async def write_places(tx: Transaction, batch: Collection[Sighting]) -> None:
 
 
 async def write_activity(tx: Transaction, batch: Collection[Activity]) -> None:
-    """Brings the living sessions of all tenants up to `batch`. A bound of another family than the row's is left out."""
+    """Brings the living sessions of all tenants up to `batch`. A bound of another family than the row's is left out.
+
+    The idle deadline is that of the newest use, which a shortened policy may have brought nearer; a use that is told of
+    late only extends it.
+    """
     ordered = sorted(batch, key=lambda one: (one.tenant_id, one.session_id))
     await tx.execute(
         """WITH news AS (
@@ -103,7 +109,9 @@ async def write_activity(tx: Transaction, batch: Collection[Activity]) -> None:
                generation_bound_rotated = s.generation_bound_rotated
                    OR (n.family = s.family AND n.generation > s.generation_bound),
                last_active_time = GREATEST(s.last_active_time, n.last_active),
-               idle_deadline = LEAST(GREATEST(s.idle_deadline, n.idle_deadline), s.absolute_deadline)
+               idle_deadline = LEAST(
+                   CASE WHEN n.last_active >= date_trunc('second', s.last_active_time) THEN n.idle_deadline
+                        ELSE GREATEST(s.idle_deadline, n.idle_deadline) END, s.absolute_deadline)
              FROM locked l
              JOIN news n ON n.tenant_id = l.tenant_id AND n.session_id = l.session_id
             WHERE s.tenant_id = l.tenant_id AND s.session_id = l.session_id""",

@@ -27,6 +27,7 @@ class Login:
         device_id: Known device of that very user (sign-in).
         device_class: What the device says to be (step-up: what it said at its sign-in); empty: not known.
         country: Where it was begun, ISO 3166-1; empty: not known.
+        device_trusted: Its user trusts that device (sign-in).
         network_class: The kind of network there; empty: not known.
         user_id: Whose session it is (step-up), or who has proved something (sign-in); empty: nobody has yet.
         session_id: The session (step-up).
@@ -51,6 +52,7 @@ class Login:
     scope: str = ""
     resource: str = ""
     device_id: str | None = None
+    device_trusted: bool = False
     device_class: str = ""
     country: str = ""
     network_class: str = ""

@@ -63,6 +63,7 @@ class Session:
         end_detail: What ended it, where that was a concurrent limit.
         trust: Trust at the user's proof, 0 to 100; None: not rated.
         risk: 0 to 1.
+        tokens_until: When the last access token has expired that a looser policy let live longer; None: none did.
         trust_now: What is left of it at the moment of `as_of`.
         covered_until: Sessions begun up to then are over, by the user's, client's or tenant's `not_before`.
         covered_reason: The reason that goes with it.
@@ -113,6 +114,7 @@ class Session:
     trust: float | None = None
     risk: float = 0.0
     revision: int = 1
+    tokens_until: datetime | None = None
     covered_until: datetime | None = None
     covered_reason: EndReason | None = None
     trust_now: float | None = None
@@ -149,6 +151,13 @@ class Session:
         if self.has_ended:
             return self
         return replace(self, state=SessionState.ENDED, end_time=at, end_reason=reason)
+
+    def within(self, longest: timedelta) -> Self:
+        """The same session, which may live no longer than this by what is in force now; an end stays what it was."""
+        last = whole_second(self.create_time) + longest
+        if self.has_ended or self.absolute_deadline <= last:
+            return self
+        return replace(self, absolute_deadline=last, idle_deadline=min(self.idle_deadline, last))
 
     def as_of(self, now: datetime) -> Self:
         """How it stands at `now`: over once a deadline has passed, whether or not the sweeper has been by."""
@@ -329,11 +338,12 @@ def binding_of(confirmation: Confirmation | None) -> bytes | None:
 
 
 def deadlines(*, created: datetime, idle: timedelta, absolute: timedelta) -> tuple[datetime, datetime]:
-    """Idle and absolute deadline of a session that begins.
+    """Idle and absolute deadline of a session that begins, in whole seconds: to all stores they are the same moment.
 
     Args:
         created: When it begins.
         idle: Longest gap between two uses (ASVS 5.0, 7.3.1).
         absolute: Longest life whatever the use (ASVS 5.0, 7.3.2).
     """
-    return min(created + idle, created + absolute), created + absolute
+    begun = whole_second(created)
+    return min(begun + idle, begun + absolute), begun + absolute

@@ -1,12 +1,13 @@
 """What can be done with sessions that leaves them going."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from argus.base.clock import Now
 from argus.base.errors import EtagMismatchError, InvalidFieldError, PageTokenInvalidError
 from argus.base.events import Event
+from argus.base.lives import LongestLives
 from argus.base.origin import Origin
 from argus.base.pages import decode_page, encode_page
 from argus.sessions.model import Session, SessionNotActiveError, SessionNotFoundError
@@ -30,9 +31,20 @@ class SessionPage:
 class Sessions:
     """The sessions of all users."""
 
-    def __init__(self, db: Database, store: SessionStore, *, now: Now) -> None:
+    def __init__(
+        self, db: Database, store: SessionStore, lives: Callable[[str], Awaitable[LongestLives]], *, now: Now
+    ) -> None:
+        """Shows sessions.
+
+        Args:
+            db: Where they are.
+            store: Their rows.
+            lives: How long a tenant's sessions may live by what is in force now: calls with tokens go by it at once.
+            now: The time.
+        """
         self._db = db
         self._store = store
+        self._lives = lives
         self._now = now
 
     async def get(self, tenant_id: str, user_id: str, session_id: str) -> Session:
@@ -44,15 +56,16 @@ class Sessions:
         session = await self._store.get(tenant_id, user_id, session_id)
         if session is None:
             raise SessionNotFoundError(session_id)
-        return session.as_of(self._now())
+        lives = await self._lives(tenant_id)
+        return session.within(lives.of(session.client_id)).as_of(self._now())
 
     async def find_all(self, tenant_id: str, user_id: str, session_ids: Sequence[str]) -> Mapping[str, Session]:
         """Those of some sessions of a user that there are, as they stand now, by their ids."""
         if not session_ids:
             return {}
-        now = self._now()
+        now, lives = self._now(), await self._lives(tenant_id)
         found = await self._store.find_all(tenant_id, user_id, session_ids)
-        return {session.session_id: session.as_of(now) for session in found}
+        return {session.session_id: session.within(lives.of(session.client_id)).as_of(now) for session in found}
 
     async def page(
         self, tenant_id: str, user_id: str, *, size: int, page_token: str = "", with_ended: bool = False
@@ -63,22 +76,23 @@ class Sessions:
             PageTokenInvalidError: The token is of another list.
         """
         kind = f"sessions:{tenant_id}/{user_id}:{with_ended}"
-        now = self._now()
+        now, lives = self._now(), await self._lives(tenant_id)
         found = await self._store.page(
             tenant_id,
             user_id,
             now=now,
+            lives=lives,
             size=size + 1,
             with_ended=with_ended,
             before=_position(kind, page_token) if page_token else None,
         )
-        shown = [session.as_of(now) for session in found[:size]]
+        shown = [session.within(lives.of(session.client_id)).as_of(now) for session in found[:size]]
         has_more = len(found) > size
         return SessionPage(sessions=shown, next_page_token=_token(kind, shown[-1]) if has_more else "")
 
     async def count(self, tenant_id: str, user_id: str | None = None) -> int:
         """How many sessions of a user, or of the whole tenant, are not over."""
-        return await self._store.count_living(tenant_id, user_id, now=self._now())
+        return await self._store.count_living(tenant_id, user_id, now=self._now(), lives=await self._lives(tenant_id))
 
     async def describe(
         self,

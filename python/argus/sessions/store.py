@@ -5,6 +5,7 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any, Final
 
+from argus.base.lives import LongestLives
 from argus.sessions.limits import LimitEnd
 from argus.sessions.model import EndReason, Session, SessionState
 from argus.storage.columns import columns
@@ -16,8 +17,12 @@ _SELECT: Final = """
       FROM sessions s
       JOIN tenants t ON t.tenant_id = s.tenant_id
       LEFT JOIN clients c ON c.tenant_id = s.tenant_id AND c.client_id = s.client_id"""
+# How long sessions may live by what is in force now, of clients that have something of their own to say.
+_LIVES: Final = """
+      LEFT JOIN unnest(%(clients)s::text[], %(lives)s::integer[]) AS l (client_id, life) ON l.client_id = s.client_id"""
 _IS_LIVING: Final = """
     s.state <> 'ended' AND s.idle_deadline > %(now)s AND s.absolute_deadline > %(now)s
+    AND date_trunc('second', s.create_time) + make_interval(secs => COALESCE(l.life, %(life)s)) > %(now)s
     AND (t.not_before IS NULL OR date_trunc('second', s.create_time) > t.not_before)
     AND (c.not_before IS NULL OR date_trunc('second', s.create_time) > c.not_before)"""
 _COLUMNS: Final = tuple(
@@ -109,6 +114,7 @@ class SessionStore:
         user_id: str,
         *,
         now: datetime,
+        lives: LongestLives,
         size: int,
         with_ended: bool,
         before: tuple[datetime, str] | None,
@@ -119,16 +125,18 @@ class SessionStore:
             tenant_id: Tenant.
             user_id: User.
             now: What is over then counts as ended.
+            lives: How long sessions may live by what is in force now.
             size: Most rows.
             with_ended: Ended ones too.
             before: Creation and id of the last row of the page before.
         """
         values = {"tenant_id": tenant_id, "user_id": user_id, "now": now, "size": size, "ended": with_ended}
-        values |= {"time": before[0] if before else None, "id": before[1] if before else None}
+        values |= {"time": before[0] if before else None, "id": before[1] if before else None, **_spans(lives)}
         # With an OR around it the index would be read from the beginning, at a late page all of it.
         after = " AND (s.create_time, s.session_id) < (%(time)s, %(id)s)" if before else ""
         rows = await self._db.fetch_page(
             _SELECT
+            + _LIVES
             + " WHERE s.tenant_id = %(tenant_id)s AND s.user_id = %(user_id)s AND (%(ended)s OR ("
             + _IS_LIVING
             + "))"
@@ -138,14 +146,16 @@ class SessionStore:
         )
         return [from_row(row) for row in rows]
 
-    async def count_living(self, tenant_id: str, user_id: str | None, *, now: datetime) -> int:
+    async def count_living(self, tenant_id: str, user_id: str | None, *, now: datetime, lives: LongestLives) -> int:
         """How many sessions of the user (None: of the tenant) are not over at `now`."""
         row = await self._db.fetch_one(
             """SELECT count(*) AS n FROM sessions s JOIN tenants t ON t.tenant_id = s.tenant_id
-                 LEFT JOIN clients c ON c.tenant_id = s.tenant_id AND c.client_id = s.client_id
+                 LEFT JOIN clients c ON c.tenant_id = s.tenant_id AND c.client_id = s.client_id"""
+            + _LIVES
+            + """
                 WHERE s.tenant_id = %(tenant_id)s AND (%(user_id)s::text IS NULL OR s.user_id = %(user_id)s) AND """
             + _IS_LIVING,
-            {"tenant_id": tenant_id, "user_id": user_id, "now": now},
+            {"tenant_id": tenant_id, "user_id": user_id, "now": now, **_spans(lives)},
         )
         return int(row["n"]) if row else 0
 
@@ -247,6 +257,14 @@ def from_row(row: Row) -> Session:
     if covers:
         values["covered_until"], values["covered_reason"] = max(covers)
     return Session(**values)
+
+
+def _spans(lives: LongestLives) -> dict[str, Any]:
+    return {
+        "life": int(lives.of_most.total_seconds()),
+        "clients": list(lives.of_clients),
+        "lives": [int(life.total_seconds()) for life in lives.of_clients.values()],
+    }
 
 
 def _new_row(session: Session) -> tuple[Any, ...]:

@@ -17,6 +17,7 @@ const PARTS: &[&str] = &[
     include_str!("lua/rebuild.lua"),
     include_str!("lua/step_up.lua"),
     include_str!("lua/rate.lua"),
+    include_str!("lua/govern.lua"),
     include_str!("lua/read.lua"),
 ];
 

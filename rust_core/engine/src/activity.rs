@@ -170,10 +170,15 @@ pub(crate) async fn write_all(shared: &Shared) -> Result<(), StoreError> {
         if let Err(StoreError::Away(kind)) = &touched {
             shared.counters.redis_failure(kind);
         }
-        for ((one, _), status) in batch.iter().zip(touched?) {
+        for ((one, active), touched) in batch.iter().zip(touched?) {
             // As after a use that was written in place: what has ended meanwhile has not been used.
-            if status < TOUCHED_ENDED {
-                shared.push(one.effect.clone());
+            if touched.status < TOUCHED_ENDED {
+                let known = one.effect.idle_deadline;
+                shared.push(Effect {
+                    last_active: *active,
+                    idle_deadline: touched.idle_deadline().unwrap_or(known),
+                    ..one.effect.clone()
+                });
             }
         }
         shared.activity.discard(&batch);

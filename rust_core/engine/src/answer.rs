@@ -52,6 +52,8 @@ pub struct Incoming<'a> {
     pub snapshot_confirmed: bool,
     /// A flow has judged the request's context during this call, and found it good.
     pub context_judged: bool,
+    /// A flow has judged during this call what the rules of policies say of the session.
+    pub rules_judged: bool,
     /// The engine was asked about this very call before, and what it needed was done: its quota was charged then.
     pub is_repeat: bool,
     /// Scope that the caller must hold in the place of the method's: it called another RPC, which asks this one. Empty:
@@ -124,6 +126,7 @@ async fn admit(
         postgresql_answers: incoming.postgresql_answers,
         snapshot_confirmed: incoming.snapshot_confirmed,
         context_judged: incoming.context_judged,
+        rules_judged: incoming.rules_judged,
         id: call_id(incoming)?,
         now,
     };

@@ -72,6 +72,10 @@ impl Shared {
 
 /// One call of an authenticated caller.
 #[derive(Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a need that a flow has met"
+)]
 pub(crate) struct Call {
     /// What all calls share.
     pub(crate) shared: Arc<Shared>,
@@ -87,6 +91,8 @@ pub(crate) struct Call {
     pub(crate) snapshot_confirmed: bool,
     /// A flow has judged the request's context during this call, and found it good.
     pub(crate) context_judged: bool,
+    /// A flow has judged during this call what the rules of policies say of the session.
+    pub(crate) rules_judged: bool,
     /// The same for all questions about one call, and nobody else's to choose.
     pub(crate) id: String,
     /// Now. Seconds since 1970.

@@ -212,6 +212,8 @@ async fn use_session(
         TOUCHED_ABSOLUTE => return Err(Refusal::session_ended(EndReason::AbsoluteTimeout).into()),
         _ => {}
     }
+    // What stands now, which another use may have written: lists must say what a call is told.
+    let deadline = touched.idle_deadline().unwrap_or(deadline);
     call.push(cached::used(call, subject, living, deadline));
     Ok(())
 }

@@ -61,7 +61,8 @@ impl Policy {
     /// The tighter of two policies, field by field: a policy that was tightened bites at the next use, one that was
     /// loosened is for new sessions. `grace ≥ 2 × deadline` holds for the result if it holds for both.
     ///
-    /// The level and the kind of factor are those of `other`, which is in force now: a step-up goes by it, too, and must be enough.
+    /// The level and the kind of factor of a session's own policy follow what is in force for its user, up and down: a
+    /// step-up goes by that, too, and must be enough.
     pub(crate) fn tightened(self, other: Self) -> Self {
         Self {
             idle: self.idle.min(other.idle),
@@ -73,8 +74,8 @@ impl Policy {
             refresh_is_activity: self.refresh_is_activity && other.refresh_is_activity,
             is_strict: self.is_strict || other.is_strict,
             ends_on_replay: self.ends_on_replay || other.ends_on_replay,
-            required_acr: other.required_acr,
-            second_factor: other.second_factor,
+            required_acr: self.required_acr.max(other.required_acr),
+            second_factor: self.second_factor.max(other.second_factor),
             trust: self.trust.and(other.trust),
             has_trust_floors: self.has_trust_floors || other.has_trust_floors,
             checks_context: self.checks_context || other.checks_context,

@@ -15,7 +15,7 @@ use crate::evidence;
 use crate::limits;
 use crate::policy::Policy;
 use crate::proof::{self, Attempt, Shown};
-use crate::proto::internal::FlowNeed;
+use crate::proto::internal::{ContextChange, FlowNeed};
 use crate::proto::v1::{ErrorReason, RefreshTokenRequest, RefreshTokenResponse};
 use crate::refreshed::{self, Granted};
 use crate::ring::ComputedIds;
@@ -46,6 +46,7 @@ pub(crate) async fn refresh(
     count_what_is_clear(call, &subject, &seen.session);
     let living = state::living(call, &subject, &client, &seen)?;
     check_life(call, &subject, &claims, &living)?;
+    check_rules(call, request, &subject, &claims, &client, &living)?;
     check_level(call, &subject, &claims, &living)?;
     check_standing(call, request, &subject, &granted, &client, &living)?;
     let presented = presented(call, &subject, request, &claims, &living, shown.as_ref())?;
@@ -86,6 +87,34 @@ fn check_life(
         return Ok(());
     }
     Err(call.fault(FaultClass::Exp, None, subject))
+}
+
+/// Asks a flow what the rules of policies say of the session by now, once a call; of one that is over, or of an older
+/// family, nothing is asked.
+fn check_rules(
+    call: &Call,
+    request: &RefreshTokenRequest,
+    subject: &Subject,
+    claims: &RefreshClaims,
+    client: &Client,
+    living: &Living,
+) -> Result<(), Stop> {
+    if !client.judges_rules
+        || call.rules_judged
+        || state::check(call, subject, &claims.session, living, claims.issued).is_err()
+    {
+        return Ok(());
+    }
+    let mut need = call.need(FlowNeed::Rules, subject, living.record.lineage);
+    need.context = Some(ContextChange {
+        context: call.context(request.client_context.as_ref()).cloned(),
+        digest: Vec::new(),
+        family: living.record.family,
+        refresh: true,
+        request_id: call.request_id.clone(),
+        caller: call.caller.client.id.clone(),
+    });
+    Err(need.into())
 }
 
 /// Asks for a step-up where the policy was raised above what the session has proved: its level, or the kind of factor. Nothing is spent or

@@ -88,6 +88,8 @@ pub(crate) struct Client {
     pub(crate) policy_revision: u32,
     /// Its client tokens issued up to then are refused. Seconds since 1970; 0 = none.
     pub(crate) not_before: u32,
+    /// What rules of policies say of its sessions must be judged at each refresh.
+    pub(crate) judges_rules: bool,
     scopes: Vec<String>,
 }
 
@@ -269,6 +271,7 @@ impl From<&ClientSnapshot> for Client {
             is_disabled: message.disabled,
             policy_revision: message.policy_revision,
             not_before: message.not_before,
+            judges_rules: message.judges_rules,
             scopes: message.scopes.clone(),
         }
     }

@@ -208,8 +208,11 @@ impl Store {
         Ok(Touched { status, record })
     }
 
-    /// Records uses of sessions, each at its moment; answers the statuses.
-    pub(crate) async fn touch_all(&self, uses: &[(Arc<Use>, u32)]) -> Result<Vec<i64>, StoreError> {
+    /// Records uses of sessions, each at its moment.
+    pub(crate) async fn touch_all(
+        &self,
+        uses: &[(Arc<Use>, u32)],
+    ) -> Result<Vec<Touched>, StoreError> {
         let mut batch = Pipeline::with_capacity(uses.len());
         for (one, active) in uses {
             let keys = &one.keys;
@@ -222,8 +225,10 @@ impl Store {
             batch.add_command(command);
         }
         let answers: Vec<ValueReply> = self.link()?.batch(&batch).await?;
-        let status = |(status, _, node, _): ValueReply| self.lineage(&node).map(|_| status);
-        answers.into_iter().map(status).collect()
+        let touched = |(status, _, node, record): ValueReply| {
+            self.lineage(&node).map(|_| Touched { status, record })
+        };
+        answers.into_iter().map(touched).collect()
     }
 
     /// The link, where there is any use in asking.

@@ -93,7 +93,8 @@ impl Engine {
     )]
     #[pyo3(signature = (
         method, request, *, authorization, request_id, deadline_ms, postgresql_answers = false,
-        snapshot_confirmed = false, context_judged = false, is_repeat = false, call_id = "", scope = "",
+        snapshot_confirmed = false, context_judged = false, rules_judged = false, is_repeat = false, call_id = "",
+        scope = "",
     ))]
     fn answer<'py>(
         &self,
@@ -106,6 +107,7 @@ impl Engine {
         postgresql_answers: bool,
         snapshot_confirmed: bool,
         context_judged: bool,
+        rules_judged: bool,
         is_repeat: bool,
         call_id: &str,
         scope: &str,
@@ -120,6 +122,7 @@ impl Engine {
             postgresql_answers,
             snapshot_confirmed,
             context_judged,
+            rules_judged,
             is_repeat,
             scope,
         };

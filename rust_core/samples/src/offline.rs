@@ -106,6 +106,7 @@ impl Offline {
             postgresql_answers: true,
             snapshot_confirmed: true,
             context_judged: false,
+            rules_judged: false,
             is_repeat: true,
             scope: "",
         })

@@ -58,6 +58,8 @@ NOT_FOR_PEOPLE: Final = frozenset(
     "refresh.adopted",
     "refresh.generation_unexplained",
     "refresh.refused",
+    # What an administrator has set shows in what it does.
+    "session.policy_changed",
     "refresh.step_up_required",
     "session.discarded",
     # A service vouched for too little: nothing that its user could do.

@@ -74,6 +74,8 @@ class _FlowNeedEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumT
     """A proof that PostgreSQL can be written to, before a generation of a strict family is spent."""
     FLOW_NEED_CONTEXT: _FlowNeed.ValueType  # 9
     """The session is used in another context than the last one that was judged: judge it."""
+    FLOW_NEED_RULES: _FlowNeed.ValueType  # 10
+    """Rules of policies may say another thing of the session than before: judge them."""
 
 class FlowNeed(_FlowNeed, metaclass=_FlowNeedEnumTypeWrapper):
     """Why the engine could not answer alone."""
@@ -98,6 +100,8 @@ FLOW_NEED_POSTGRESQL: FlowNeed.ValueType  # 8
 """A proof that PostgreSQL can be written to, before a generation of a strict family is spent."""
 FLOW_NEED_CONTEXT: FlowNeed.ValueType  # 9
 """The session is used in another context than the last one that was judged: judge it."""
+FLOW_NEED_RULES: FlowNeed.ValueType  # 10
+"""Rules of policies may say another thing of the session than before: judge them."""
 global___FlowNeed = FlowNeed
 
 @typing.final
@@ -228,6 +232,7 @@ class ClientSnapshot(google.protobuf.message.Message):
     DISABLED_FIELD_NUMBER: builtins.int
     POLICY_REVISION_FIELD_NUMBER: builtins.int
     NOT_BEFORE_FIELD_NUMBER: builtins.int
+    JUDGES_RULES_FIELD_NUMBER: builtins.int
     id: builtins.str
     """Client id."""
     resource: builtins.str
@@ -238,6 +243,8 @@ class ClientSnapshot(google.protobuf.message.Message):
     """Revision of the policy that is in force for it now."""
     not_before: builtins.int
     """Its client tokens issued up to then are refused. Seconds since 1970; 0 = none."""
+    judges_rules: builtins.bool
+    """Some rule of a policy speaks of what may be another thing at each refresh: it must be judged there."""
     @property
     def scopes(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Scopes it has."""
@@ -251,8 +258,9 @@ class ClientSnapshot(google.protobuf.message.Message):
         disabled: builtins.bool = ...,
         policy_revision: builtins.int = ...,
         not_before: builtins.int = ...,
+        judges_rules: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["disabled", b"disabled", "id", b"id", "not_before", b"not_before", "policy_revision", b"policy_revision", "resource", b"resource", "scopes", b"scopes"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["disabled", b"disabled", "id", b"id", "judges_rules", b"judges_rules", "not_before", b"not_before", "policy_revision", b"policy_revision", "resource", b"resource", "scopes", b"scopes"]) -> None: ...
 
 global___ClientSnapshot = ClientSnapshot
 
@@ -401,7 +409,7 @@ class NeedsFlow(google.protobuf.message.Message):
 
     @property
     def context(self) -> global___ContextChange:
-        """The context to judge (CONTEXT)."""
+        """The context to judge (CONTEXT, RULES)."""
 
     def __init__(
         self,

@@ -85,6 +85,9 @@ pub struct ClientSnapshot {
     /// Its client tokens issued up to then are refused. Seconds since 1970; 0 = none.
     #[prost(uint32, tag = "6")]
     pub not_before: u32,
+    /// Some rule of a policy speaks of what may be another thing at each refresh: it must be judged there.
+    #[prost(bool, tag = "7")]
+    pub judges_rules: bool,
 }
 /// What the engine needs of one revision of an effective policy. All times in seconds.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -180,7 +183,7 @@ pub struct NeedsFlow {
     /// The effect to write (RECORD_VERDICT).
     #[prost(message, optional, tag = "8")]
     pub effect: ::core::option::Option<Effect>,
-    /// The context to judge (CONTEXT).
+    /// The context to judge (CONTEXT, RULES).
     #[prost(message, optional, tag = "9")]
     pub context: ::core::option::Option<ContextChange>,
 }
@@ -462,6 +465,8 @@ pub enum FlowNeed {
     Postgresql = 8,
     /// The session is used in another context than the last one that was judged: judge it.
     Context = 9,
+    /// Rules of policies may say another thing of the session than before: judge them.
+    Rules = 10,
 }
 impl FlowNeed {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -480,6 +485,7 @@ impl FlowNeed {
             Self::Family => "FLOW_NEED_FAMILY",
             Self::Postgresql => "FLOW_NEED_POSTGRESQL",
             Self::Context => "FLOW_NEED_CONTEXT",
+            Self::Rules => "FLOW_NEED_RULES",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -495,6 +501,7 @@ impl FlowNeed {
             "FLOW_NEED_FAMILY" => Some(Self::Family),
             "FLOW_NEED_POSTGRESQL" => Some(Self::Postgresql),
             "FLOW_NEED_CONTEXT" => Some(Self::Context),
+            "FLOW_NEED_RULES" => Some(Self::Rules),
             _ => None,
         }
     }

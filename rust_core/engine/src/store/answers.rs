@@ -1,6 +1,6 @@
 //! What the Redis functions are asked with and answer.
 
-use argus_core::record::Lineage;
+use argus_core::record::{Lineage, SessionRecord};
 use argus_core::rotation::{Adoption, Verdict};
 
 /// Why Redis gave no answer.
@@ -80,4 +80,12 @@ pub(crate) struct Touched {
     pub(crate) status: i64,
     /// What the session key holds now.
     pub(crate) record: Vec<u8>,
+}
+
+impl Touched {
+    /// The idle deadline that stands now; `None`: the session has ended.
+    pub(crate) fn idle_deadline(&self) -> Option<u32> {
+        let record = SessionRecord::decode(&self.record).ok()?;
+        Some(record.idle_deadline)
+    }
 }

@@ -1,0 +1,89 @@
+"""What was in force where, from when on, in PostgreSQL; triggers write it wherever a policy or a group is changed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from argus.policies.model import Document, Scope, ScopeKind
+from argus.storage.columns import columns
+from argus.storage.postgres import Database, Transaction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyChange:
+    """A change that living sessions follow.
+
+    Attributes:
+        scope: Whose sessions.
+        create_time: From when on it is in force.
+        at_session: Those up to this one follow it.
+        round: 1; 2: once more those that began meanwhile.
+    """
+
+    tenant_id: str
+    change_id: int
+    scope: Scope
+    create_time: datetime
+    at_session: str
+    round: int
+
+
+async def take(tx: Transaction, *, now: datetime) -> PolicyChange | None:
+    """One that is due and that no other process has in hand; it is held until the transaction ends."""
+    row = await tx.fetch_one(
+        """SELECT tenant_id, change_id, scope_kind, scope_id, create_time, at_session, round FROM policy_changes
+            WHERE due_time <= %s ORDER BY due_time, change_id LIMIT 1 FOR UPDATE SKIP LOCKED""",
+        (now,),
+    )
+    if row is None:
+        return None
+    return PolicyChange(scope=Scope(kind=row.pop("scope_kind"), id=row.pop("scope_id")), **row)
+
+
+async def go_on(tx: Transaction, change: PolicyChange, *, at_session: str) -> None:
+    """The sessions up to this one follow it."""
+    await tx.execute(
+        "UPDATE policy_changes SET at_session = %s WHERE tenant_id = %s AND change_id = %s",
+        (at_session, change.tenant_id, change.change_id),
+    )
+
+
+async def look_again(tx: Transaction, change: PolicyChange, *, at: datetime) -> None:
+    """The first round is through; the second one begins then."""
+    await tx.execute(
+        "UPDATE policy_changes SET at_session = '', round = 2, due_time = %s WHERE tenant_id = %s AND change_id = %s",
+        (at, change.tenant_id, change.change_id),
+    )
+
+
+async def finish(tx: Transaction, change: PolicyChange) -> None:
+    """All sessions follow it. What was in force is kept; that a user's groups were changed is not."""
+    key = (change.tenant_id, change.change_id)
+    await tx.execute(
+        "DELETE FROM policy_changes WHERE tenant_id = %s AND change_id = %s AND document IS NULL",
+        key,
+    )
+    await tx.execute("UPDATE policy_changes SET due_time = NULL WHERE tenant_id = %s AND change_id = %s", key)
+
+
+async def count_open(db: Database, *, now: datetime) -> int:
+    """How many changes are due that sessions do not follow yet."""
+    row = await db.fetch_one("SELECT count(*) AS n FROM policy_changes WHERE due_time <= %s", (now,))
+    return 0 if row is None else int(row["n"])
+
+
+async def documents_at(
+    db: Database, keys: Sequence[tuple[str, ScopeKind, str]], time: datetime
+) -> list[tuple[ScopeKind, str, int, Document]]:
+    """What was in force at a time for scopes, each a tenant, the scope's kind, and its id: number and document."""
+    rows = await db.fetch_all(
+        """SELECT c.scope_kind, c.scope_id, c.active, c.document
+             FROM unnest(%s::text[], %s::text[], %s::text[]) AS w (tenant_id, scope_kind, scope_id)
+            CROSS JOIN LATERAL (
+                  SELECT * FROM policy_changes p
+                   WHERE p.tenant_id = w.tenant_id AND p.scope_kind = w.scope_kind AND p.scope_id = w.scope_id
+                     AND p.document IS NOT NULL AND p.create_time <= %s
+                   ORDER BY p.create_time DESC, p.change_id DESC LIMIT 1) AS c""",
+        (*columns(keys), time),
+    )
+    return [(row["scope_kind"], row["scope_id"], row["active"], row["document"]) for row in rows]
