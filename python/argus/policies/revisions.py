@@ -228,7 +228,6 @@ class PolicyRevisions:
             changed, author=origin.actor, reason=reason, update_time=self._now(), version=changed.version + 1
         )
         await store.write(tx, tenant_id, after)
-        await store.note_active(tx, tenant_id, after)
         return after
 
     def _record(self, tx: Transaction, event: str, policy: ScopePolicy, number: int, mode: Mode) -> None:

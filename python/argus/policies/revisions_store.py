@@ -70,36 +70,17 @@ async def write(tx: Transaction, tenant_id: str, policy: ScopePolicy) -> None:
     )
 
 
-async def note_active(tx: Transaction, tenant_id: str, policy: ScopePolicy) -> None:
-    """Notes from when on a revision is in force, where it is another one than before."""
-    await tx.execute(
-        """INSERT INTO policy_activations (tenant_id, scope_kind, scope_id, version, number, activate_time)
-           SELECT %(tenant)s, %(kind)s, %(id)s, %(version)s, %(active)s, %(at)s
-            WHERE %(active)s IS DISTINCT FROM
-                  (SELECT number FROM policy_activations
-                    WHERE tenant_id = %(tenant)s AND scope_kind = %(kind)s AND scope_id = %(id)s
-                    ORDER BY version DESC LIMIT 1)""",
-        {
-            "tenant": tenant_id,
-            "kind": policy.scope.kind,
-            "id": policy.scope.id,
-            "version": policy.version,
-            "active": policy.active,
-            "at": policy.update_time,
-        },
-    )
-
-
 async def in_force_at(db: Database, tenant_id: str, scopes: Sequence[Scope], time: datetime) -> Sequence[Revision]:
     """The revisions of scopes that were in force at an instant; none of a scope for which nothing was set."""
     rows = await db.fetch_all(
         """SELECT d.scope_kind, d.scope_id, d.number, d.document, d.author, d.reason, d.create_time
-             FROM (SELECT DISTINCT ON (scope_kind, scope_id) a.*
-                     FROM policy_activations a
+             FROM (SELECT DISTINCT ON (scope_kind, scope_id) c.tenant_id, scope_kind, scope_id, c.active
+                     FROM policy_changes c
                      JOIN unnest(%s::text[], %s::text[]) AS w (scope_kind, scope_id) USING (scope_kind, scope_id)
-                    WHERE a.tenant_id = %s AND a.activate_time <= %s
-                    ORDER BY scope_kind, scope_id, version DESC) AS a
-             JOIN policy_documents d USING (tenant_id, scope_kind, scope_id, number)""",
+                    WHERE c.tenant_id = %s AND c.document IS NOT NULL AND c.create_time <= %s
+                    ORDER BY scope_kind, scope_id, c.create_time DESC, c.change_id DESC) AS c
+             JOIN policy_documents d USING (tenant_id, scope_kind, scope_id)
+            WHERE d.number = c.active""",
         (*columns([(one.kind, one.id) for one in scopes]), tenant_id, time),
     )
     return [_revision(row) for row in rows]

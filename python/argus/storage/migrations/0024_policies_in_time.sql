@@ -35,8 +35,8 @@ BEGIN
     RETURN NULL;
 END $$;
 CREATE TRIGGER policies_begun AFTER INSERT ON policies FOR EACH ROW EXECUTE FUNCTION policy_changed();
-CREATE TRIGGER policies_changed AFTER UPDATE OF document ON policies FOR EACH ROW
-    WHEN (OLD.document IS DISTINCT FROM NEW.document) EXECUTE FUNCTION policy_changed();
+CREATE TRIGGER policies_changed AFTER UPDATE OF document, active ON policies FOR EACH ROW
+    WHEN ((OLD.document, OLD.active) IS DISTINCT FROM (NEW.document, NEW.active)) EXECUTE FUNCTION policy_changed();
 
 -- A user that is new, as all of an import are, has no session that could follow.
 CREATE FUNCTION groups_joined() RETURNS trigger LANGUAGE plpgsql AS $$
