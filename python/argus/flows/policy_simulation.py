@@ -1,7 +1,8 @@
 """Tries policies on the sign-ins that the audit has: the same decision as live, of the facts of then.
 
-What the other scopes say is what they say now; groups are those that the user had. Any process carries a simulation on,
-batch by batch, each in one transaction with what it found: one that is killed loses nothing and counts nothing twice.
+What the other scopes say is what they said then; groups are those that the user had. Any process carries a simulation
+on, batch by batch, each in one transaction with what it found: one that is killed loses nothing and counts nothing
+twice.
 """
 
 import asyncio
@@ -168,7 +169,12 @@ class PolicySimulations:
         was: dict[str, Any] = json.loads(event.data["decision"])
         candidate = Layer(kind=simulation.scope.kind, id=simulation.scope.id, document=simulation.document)
         layers = await self._policies.layers(
-            simulation.tenant_id, facts.client_id, facts.user_id, facts.groups or (), candidate=candidate
+            simulation.tenant_id,
+            facts.client_id,
+            facts.user_id,
+            facts.groups or (),
+            candidate=candidate,
+            at=facts.time or event.time,
         )
         would = decide(policy_of(self._policies.explain(layers, facts).fields), facts).to_json()
         return Finding(

@@ -74,7 +74,7 @@ async def count_open(db: Database, *, now: datetime) -> int:
 
 async def documents_at(
     db: Database, keys: Sequence[tuple[str, ScopeKind, str]], time: datetime
-) -> list[tuple[ScopeKind, str, int, Document]]:
+) -> list[tuple[Scope, int, Document]]:
     """What was in force at a time for scopes, each a tenant, the scope's kind, and its id: number and document."""
     rows = await db.fetch_all(
         """SELECT c.scope_kind, c.scope_id, c.active, c.document
@@ -86,4 +86,4 @@ async def documents_at(
                    ORDER BY p.create_time DESC, p.change_id DESC LIMIT 1) AS c""",
         (*columns(keys), time),
     )
-    return [(row["scope_kind"], row["scope_id"], row["active"], row["document"]) for row in rows]
+    return [(Scope(kind=row["scope_kind"], id=row["scope_id"]), row["active"], row["document"]) for row in rows]

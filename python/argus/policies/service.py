@@ -8,7 +8,7 @@ from typing import Final
 from argus.base.lives import LongestLives
 from argus.base.origin import Origin
 from argus.base.policy import Policy
-from argus.policies import store
+from argus.policies import changes_store, store
 from argus.policies.conditions import RULES_KEY, Facts, RuleOutcome, apply_rules, speaks_of_changes
 from argus.policies.living import held_to
 from argus.policies.model import (
@@ -165,6 +165,7 @@ class Policies:
         groups: Sequence[str] = (),
         *,
         candidate: Layer | None = None,
+        at: datetime | None = None,
     ) -> list[Layer]:
         """What is set where it counts for a client's sessions, or for those of a user of it.
 
@@ -174,9 +175,16 @@ class Policies:
             user_id: The user; None: nobody in particular.
             groups: The user's groups.
             candidate: Is to count in the place of what is set for its scope.
+            at: What was set then; None: what is now.
         """
         asked = _Asked(tenant_id, client_id, user_id or "", tuple(groups))
-        found, _ = await self._layers(asked)
+        if at is None:
+            found, _ = await self._layers(asked)
+        else:
+            found = [
+                Layer(kind=scope.kind, id=scope.id, revision=revision, document=document)
+                for scope, revision, document in await changes_store.documents_at(self._db, asked.scopes(), at)
+            ]
         if candidate is None:
             return found
         scopes = {(kind, scope_id) for _, kind, scope_id in asked.scopes()}
