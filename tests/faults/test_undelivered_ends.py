@@ -10,6 +10,7 @@ import pytest
 from argus.base.errors import UnavailableError
 from argus.base.settings import PolicySettings
 from argus.flows.delivery import NotYetError
+from argus.policies.model import Scope
 from argus.server.api import Api, failure_of
 from argus.sessions.live_store import LiveSessions
 from argus.sessions.outbox_store import OutboxStore, _delivery
@@ -17,6 +18,7 @@ from argus.v1 import session_service_pb2 as sessions
 from argus.v1 import tenant_service_pb2 as tenants
 from argus.v1 import types_pb2 as types
 from tests.support.breakable import REDIS, Breakable, breakable_servers
+from tests.support.features import origin
 from tests.support.people import new_person, refresh, terminate, verify
 
 if TYPE_CHECKING:
@@ -125,6 +127,35 @@ async def test_the_victim_of_a_session_that_was_ended_before_redis_knew_it(
             patched.setattr(LiveSessions, "create", late)
             await _why(_session(api, person.name))
         assert await _is_over(api, await _victim(servers, api, made))
+
+
+@pytest.mark.usefixtures("idle_workers")
+async def test_who_displaces_one_that_redis_never_knew_brings_its_victims_along(
+    servers: Breakable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a loss a rebuild shows what has come no further than PostgreSQL, and somebody else takes its place."""
+    async with servers.new_tenant() as (api, _):
+        person, argus = await new_person(api), servers.first.server.argus
+        scope = Scope(kind="tenant", id=api.tenant_id)
+        await argus.policies.set_document(api.tenant_id, scope, {"on_limit": "ask_user"}, origin=origin(api.tenant_id))
+        for server in servers.servers:
+            await server.server.argus.snapshot.refresh()
+        made = [await _session(api, person.name) for _ in range(10)]
+
+        def instead_of(name: str) -> Awaitable[Created]:
+            return api.sessions.CreateSession(sessions.CreateSessionRequest(parent=person.name, end_sessions=[name]))
+
+        with monkeypatch.context() as patched:
+            patched.setattr(LiveSessions, "create", _away)
+            assert await _why(instead_of(made[0].session.name)) == "UNAVAILABLE"
+        assert not await _is_over(api, made[0]), "nobody else has its place yet"
+        keys = argus.keyspace
+        await argus.redis.client.delete(
+            keys.user_key(api.tenant_id, person.user_id), keys.index_key(api.tenant_id, person.user_id)
+        )
+        (unknown,) = {one.name for one in await person.list()} - {one.session.name for one in made}
+        await instead_of(unknown)
+        assert await _is_over(api, made[0])
 
 
 async def test_a_session_in_use_outlives_an_emptied_redis_and_the_row_of_its_beginning(

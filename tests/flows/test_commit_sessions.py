@@ -16,7 +16,8 @@ from argus.policies.model import Scope
 from argus.server.api import failure_of
 from argus.v1 import session_service_pb2 as sessions
 from argus.v1 import user_service_pb2 as users
-from tests.support.people import Person, new_person, reason_of, verify
+from tests.support.people import PASSWORD, Person, new_person, reason_of, start_step_up, submit, verify
+from tests.support.policies import set_policy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -110,6 +111,34 @@ async def test_nobody_waits_for_a_strangers_change(stack: Stack, api: Api) -> No
     assert await held.count() == 2
 
 
+async def test_who_waits_for_a_device_holds_no_session(stack: Stack) -> None:
+    """Neither a creation nor a step-up: whoever has the device may be about to change the sessions on it."""
+    api = await stack.new_tenant()
+    await set_policy(stack, api, session_limit=1, on_limit="end_oldest")
+    person = await new_person(api)
+    first = await person.sign_in()
+    device, session = first.session.device.name, first.session.name.rpartition("/")[2]
+    login_token = await start_step_up(api, first.tokens.refresh_token)
+    for waits in (
+        lambda: submit(api, login_token, PASSWORD),
+        lambda: create(person, device_token=first.device_token),
+    ):
+        async with stack.argus.db.transaction() as tx:
+            await tx.execute(
+                "SELECT 1 FROM devices WHERE tenant_id = %s AND device_id = %s FOR UPDATE", (api.tenant_id, device)
+            )
+            call = asyncio.ensure_future(waits())
+            await _until(lambda: _waits_for_a_lock(stack, "FOR NO KEY UPDATE OF d"))
+            held = await tx.fetch_all(
+                "SELECT session_id FROM sessions WHERE tenant_id = %s AND session_id = %s FOR UPDATE SKIP LOCKED",
+                (api.tenant_id, session),
+            )
+            assert len(held) == 1
+            assert not call.done()
+        await call
+    assert await person.count() == 1
+
+
 async def test_who_gives_up_too_late_keeps_the_place(stack: Stack) -> None:
     """Its session may stand: nobody else gets its place until the worker has removed it."""
     api = await stack.new_tenant()
@@ -179,8 +208,9 @@ async def _has(person: Person, count: int) -> bool:
     return await person.count() == count
 
 
-async def _waits_for_a_lock(stack: Stack) -> bool:
+async def _waits_for_a_lock(stack: Stack, statement: str = "FOR SHARE OF u") -> bool:
     row = await stack.argus.db.fetch_one(
-        "SELECT count(*) AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%%FOR SHARE OF u%%'"
+        "SELECT count(*) AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND strpos(query, %s) > 0",
+        (statement,),
     )
     return bool(row and row["n"])

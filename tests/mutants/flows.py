@@ -35,6 +35,22 @@ FLOWS: Final = (
         _COMMITS + "test_nobody_waits_for_a_strangers_change",
     ),
     _python(
+        "flows/commit_sessions.py",
+        "victims-before-devices",
+        "A creation holds the session that makes room for it while it waits for its device.",
+        "self._with_devices(tx, left, outcomes, waits=waits)\n            left = await self._with_victims(",
+        "self._with_victims(tx, left, outcomes, waits=waits)\n            left = await self._with_devices(",
+        _COMMITS + "test_who_waits_for_a_device_holds_no_session",
+    ),
+    _python(
+        "flows/step_up.py",
+        "a-session-before-its-device",
+        "A step-up holds its session while it waits for its device.",
+        "await self._standing.hold_user(tx, living)",
+        "await self._standing.hold(tx, living)",
+        _COMMITS + "test_who_waits_for_a_device_holds_no_session",
+    ),
+    _python(
         "flows/create_session.py",
         "a-late-cancel-frees-the-place",
         "Whoever gives up while the session is written gives its place to others, though it may stand.",
@@ -49,6 +65,14 @@ FLOWS: Final = (
         '    payload["sessions"] += await outbox.undelivered(tx, tenant_id, user_id)\n',
         "",
         _UNDELIVERED + "test_ending_the_others_twice_without_redis",
+    ),
+    _python(
+        "flows/delivery.py",
+        "a-victims-victim-lives-on",
+        "Whoever displaces a session that Redis has never had leaves those alive that it had displaced.",
+        '    payload["sessions"] += [one for victim in victims for one in brought.get(victim.session_id, ())]\n',
+        "",
+        _UNDELIVERED + "test_who_displaces_one_that_redis_never_knew_brings_its_victims_along",
     ),
     _python(
         "flows/terminate.py",

@@ -202,6 +202,7 @@ class SessionCommits:
     async def _insert(self, tx: Transaction, creations: Sequence[Creation]) -> Mapping[str, Kept]:
         made = [self._device(one) for one in creations]
         victims = {one.session.session_id: await self._make_room(tx, one) for one in creations}
+        brought = await self._brought(tx, [victim for some in victims.values() for victim in some])
         kept = {
             one.session.session_id: with_device(one, device) for one, (device, _) in zip(creations, made, strict=True)
         }
@@ -227,7 +228,7 @@ class SessionCommits:
                 _record(tx, one, victims[one.session.session_id])
             await tx.flush()
             notices = [
-                session_begun(one.session, one.reservation.lineage, victims[one.session.session_id])
+                session_begun(one.session, one.reservation.lineage, victims[one.session.session_id], brought)
                 for one in creations
             ]
             deliveries = await self._outbox.post_all(tx, notices, wait=CREATION_PATIENCE)
@@ -247,6 +248,15 @@ class SessionCommits:
             for victim, kind in creation.reservation.victims.items()
         }
         return await self._ending.displace(tx, session.tenant_id, victims, at=session.create_time)
+
+    async def _brought(self, tx: Transaction, victims: Sequence[Session]) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+        """Whom the sessions that make room had displaced, where Redis may not know: it must before anybody is let in.
+
+        A rebuild shows a session that has not come to Redis, and another one may take its place.
+        """
+        return (
+            await self._outbox.brought_by(tx, [(one.tenant_id, one.session_id) for one in victims]) if victims else {}
+        )
 
     def _device(self, creation: Creation) -> tuple[Device, str]:
         """The device, and its token if it is a new one."""

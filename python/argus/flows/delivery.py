@@ -234,15 +234,19 @@ def tombstones(user_id: str, ended: Sequence[Session], *, now: datetime) -> dict
     return {"user_id": user_id, "sessions": ends}
 
 
-def session_begun(session: Session, lineage: bytes, victims: Sequence[Session]) -> Notice:
+def session_begun(
+    session: Session, lineage: bytes, victims: Sequence[Session], brought: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> Notice:
     """That a session is in PostgreSQL and may not have come to Redis.
 
     Args:
         session: The session.
         lineage: Of the node that has its place.
         victims: Those that made room for it.
+        brought: What each of those still had to bring to Redis.
     """
     payload = tombstones(session.user_id, victims, now=session.create_time) | {"lineage": lineage.hex()}
+    payload["sessions"] += [one for victim in victims for one in brought.get(victim.session_id, ())]
     return Notice(
         tenant_id=session.tenant_id,
         kind=SESSION_BEGUN,

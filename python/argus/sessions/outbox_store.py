@@ -159,6 +159,16 @@ class OutboxStore:
         )
         return list({one["id"]: one for row in rows for one in row["sessions"]}.values())
 
+    async def brought_by(self, tx: Transaction, sessions: Sequence[tuple[str, str]]) -> dict[str, list[dict[str, Any]]]:
+        """Tombstones of those that made room for sessions (tenant, id) which may not have come to Redis, by these."""
+        rows = await tx.fetch_all(
+            """SELECT o.subject, o.payload->'sessions' AS sessions
+                 FROM outbox o JOIN unnest(%s::text[], %s::text[]) AS w (tenant_id, subject) USING (tenant_id, subject)
+                WHERE o.kind = 'session.begun' ORDER BY o.outbox_id""",
+            columns(sessions),
+        )
+        return {row["subject"]: row["sessions"] for row in rows}
+
     async def due(self, tx: Transaction, *, now: datetime, size: int) -> list[Delivery]:
         """Rows whose time has come, locked; those that others have locked are left to them."""
         rows = await tx.fetch_all(
