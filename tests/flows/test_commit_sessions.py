@@ -14,6 +14,7 @@ from argus.base.ids import new_id
 from argus.base.origin import Origin
 from argus.policies.model import Scope
 from argus.server.api import failure_of
+from argus.sessions.live_store import LiveSessions, WriteStatus
 from argus.v1 import session_service_pb2 as sessions
 from argus.v1 import user_service_pb2 as users
 from tests.support.people import PASSWORD, Person, new_person, reason_of, start_step_up, submit, verify
@@ -158,6 +159,35 @@ async def test_who_gives_up_too_late_keeps_the_place(stack: Stack) -> None:
     await _until(lambda: _has(person, 2))
     # It was made, and its own request leads to it.
     assert await reason_of(create(person, request_id="late")) == ""
+    assert await person.count() == 2
+
+
+async def test_a_session_that_was_removed_counts_under_no_limit(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has lost its place; before its row was gone a rebuild had read it."""
+    api, argus = await stack.new_tenant(), stack.argus
+    await set_policy(stack, api, session_limit=2, on_limit="deny")
+    person = await new_person(api, password="")
+    user = argus.keyspace.user_key(api.tenant_id, person.user_id)
+    index = argus.keyspace.index_key(api.tenant_id, person.user_id)
+    real = LiveSessions.create
+    lost: list[str] = []
+
+    async def create_after_a_loss(self: LiveSessions, session: Any, *rest: Any) -> WriteStatus:
+        if lost:
+            return await real(self, session, *rest)
+        lost.append(session.session_id)
+        await argus.redis.client.delete(index)
+        status = await real(self, session, *rest)
+        await argus.redis.client.delete(user)
+        await argus.rebuild.user(api.tenant_id, person.user_id)
+        assert await argus.redis.client.hkeys(index) == [session.session_id.encode()]
+        return status
+
+    with monkeypatch.context() as patched:
+        patched.setattr(LiveSessions, "create", create_after_a_loss)
+        await create(person)
+    await create(person)
+    assert await reason_of(create(person)) == "SESSION_LIMIT_REACHED"
     assert await person.count() == 2
 
 

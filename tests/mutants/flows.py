@@ -51,6 +51,14 @@ FLOWS: Final = (
         _COMMITS + "test_who_waits_for_a_device_holds_no_session",
     ),
     _python(
+        "flows/commit_sessions.py",
+        "a-removed-session-counts",
+        "A session that was removed has no tombstone, and a rebuild that had read it counts it for ever.",
+        "await self._live.end_all([session.ended(at=session.create_time, reason=EndReason.LIMIT)])",
+        "",
+        _COMMITS + "test_a_session_that_was_removed_counts_under_no_limit",
+    ),
+    _python(
         "flows/create_session.py",
         "a-late-cancel-frees-the-place",
         "Whoever gives up while the session is written gives its place to others, though it may stand.",
