@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 from google.protobuf.duration_pb2 import Duration
@@ -39,10 +39,38 @@ def tenant(text: str, field: str, *, allow_system: bool = False) -> str:
     return _parse("tenant", text, field, allow_system=allow_system)[0]
 
 
-def user(text: str, field: str, *, allow_system: bool = False) -> tuple[str, str]:
-    """Tenant and user of "tenants/*/users/*"; raises as `tenant` does."""
-    found = _parse("user", text, field, allow_system=allow_system)
-    return found[0], found[1]
+class _OfTenant(Protocol):
+    """Tenant and id of a name; raises as `tenant` does."""
+
+    def __call__(self, text: str, field: str, *, allow_system: bool = False) -> tuple[str, str]: ...
+
+
+def _of_tenant(kind: ids.NameKind) -> _OfTenant:
+    """For names of two parts, a tenant's and the thing's."""
+
+    def parse(text: str, field: str, *, allow_system: bool = False) -> tuple[str, str]:
+        found = _parse(kind, text, field, allow_system=allow_system)
+        return found[0], found[1]
+
+    return parse
+
+
+user: Final = _of_tenant("user")
+"""Tenant and user of "tenants/*/users/*"."""
+client: Final = _of_tenant("client")
+"""Tenant and client of "tenants/*/clients/*"."""
+group: Final = _of_tenant("group")
+"""Tenant and group of "tenants/*/groups/*"."""
+key: Final = _of_tenant("key")
+"""Tenant and key of "tenants/*/keys/*"."""
+login: Final = _of_tenant("login")
+"""Tenant and login of "tenants/*/logins/*"."""
+channel: Final = _of_tenant("channel")
+"""Tenant and channel of "tenants/*/channels/*"."""
+delivery: Final = _of_tenant("delivery")
+"""Tenant and delivery of "tenants/*/deliveries/*"."""
+simulation: Final = _of_tenant("simulation")
+"""Tenant and simulation of "tenants/*/policySimulations/*"."""
 
 
 def session(text: str, field: str, *, allow_system: bool = False) -> tuple[str, str, str]:
@@ -104,48 +132,6 @@ def own_device(text: str, field: str) -> str:
     found = ids.parse_name("device", text)
     own_id(found[2] if found else text, field)
     return text
-
-
-def client(text: str, field: str, *, allow_system: bool = False) -> tuple[str, str]:
-    """Tenant and client of "tenants/*/clients/*"; raises as `tenant` does."""
-    found = _parse("client", text, field, allow_system=allow_system)
-    return found[0], found[1]
-
-
-def group(text: str, field: str, *, allow_system: bool = False) -> tuple[str, str]:
-    """Tenant and group of "tenants/*/groups/*"; raises as `tenant` does."""
-    found = _parse("group", text, field, allow_system=allow_system)
-    return found[0], found[1]
-
-
-def key(text: str, field: str, *, allow_system: bool = False) -> tuple[str, str]:
-    """Tenant and key of "tenants/*/keys/*"; raises as `tenant` does."""
-    found = _parse("key", text, field, allow_system=allow_system)
-    return found[0], found[1]
-
-
-def login(text: str, field: str, *, allow_system: bool = False) -> tuple[str, str]:
-    """Tenant and login of "tenants/*/logins/*"; raises as `tenant` does."""
-    found = _parse("login", text, field, allow_system=allow_system)
-    return found[0], found[1]
-
-
-def channel(text: str, field: str, *, allow_system: bool = False) -> tuple[str, str]:
-    """Tenant and channel of "tenants/*/channels/*"; raises as `tenant` does."""
-    found = _parse("channel", text, field, allow_system=allow_system)
-    return found[0], found[1]
-
-
-def delivery(text: str, field: str, *, allow_system: bool = False) -> tuple[str, str]:
-    """Tenant and delivery of "tenants/*/deliveries/*"; raises as `tenant` does."""
-    found = _parse("delivery", text, field, allow_system=allow_system)
-    return found[0], found[1]
-
-
-def simulation(text: str, field: str, *, allow_system: bool = False) -> tuple[str, str]:
-    """Tenant and simulation of "tenants/*/policySimulations/*"; raises as `tenant` does."""
-    found = _parse("simulation", text, field, allow_system=allow_system)
-    return found[0], found[1]
 
 
 def text(value: str, field: str, max_len: int, *, required: bool = False, min_len: int = 0) -> str:
