@@ -1,8 +1,8 @@
 """Deletes audit events, and cuts the addresses in them, after as long as a tenant's policy says."""
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
-from typing import Final
+from datetime import datetime, timedelta
+from typing import Final, TypeAlias
 
 from argus.audit.service import Audit
 from argus.base.clock import Now
@@ -13,6 +13,9 @@ _BATCH: Final = 2000
 # A round that has come so far leaves the rest to the next one, so that no tenant waits for another for long.
 _BATCHES: Final = 50
 _SYSTEM: Final = "system:audit-upkeep"
+
+Step: TypeAlias = Callable[[datetime, int, Origin], Awaitable[int]]
+"""Does something to so many events that are older; says to how many."""
 
 
 class AuditUpkeep:
@@ -29,12 +32,7 @@ class AuditUpkeep:
         Raises:
             UnavailableError: PostgreSQL is away; what is deleted is deleted.
         """
-        purged = 0
-        for tenant_id in await self._policies.tenants_that_may_set("audit_retention"):
-            retention = (await self._policies.effective(tenant_id, "")).policy.audit_retention
-            if retention:
-                purged += await self._in_batches(tenant_id, self._now() - retention, self._audit.delete_before)
-        return purged
+        return await self._everywhere("audit_retention", self._audit.delete_before)
 
     async def cut_addresses(self) -> int:
         """Cuts addresses to /24 (IPv4) or /48 (IPv6) where their tenant wants them whole no longer; says how many.
@@ -42,16 +40,18 @@ class AuditUpkeep:
         Raises:
             UnavailableError: PostgreSQL is away; what is cut is cut.
         """
-        cut = 0
-        for tenant_id in await self._policies.tenants_that_may_set("audit_ip_retention"):
-            retention = (await self._policies.effective(tenant_id, "")).policy.audit_ip_retention
-            if retention:
-                cut += await self._in_batches(tenant_id, self._now() - retention, self._audit.cut_addresses_before)
-        return cut
+        return await self._everywhere("audit_ip_retention", self._audit.cut_addresses_before)
 
-    async def _in_batches(
-        self, tenant_id: str, before: datetime, step: Callable[[datetime, int, Origin], Awaitable[int]]
-    ) -> int:
+    async def _everywhere(self, field: str, step: Step) -> int:
+        """Does a step to what is older than a field of each tenant's policy says; 0 there: to nothing."""
+        done = 0
+        for tenant_id in await self._policies.tenants_that_may_set(field):
+            kept: timedelta = getattr((await self._policies.effective(tenant_id, "")).policy, field)
+            if kept:
+                done += await self._in_batches(tenant_id, self._now() - kept, step)
+        return done
+
+    async def _in_batches(self, tenant_id: str, before: datetime, step: Step) -> int:
         origin = Origin(tenant_id=tenant_id, actor=_SYSTEM, request_id="")
         done = 0
         for _ in range(_BATCHES):
