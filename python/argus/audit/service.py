@@ -67,15 +67,15 @@ class Audit:
         device_id: str,
         session_ids: Sequence[str],
         *,
-        types: Sequence[str] | None = None,
+        matching: EventFilter = _ANY,
         page_size: int,
         page_token: str = "",
     ) -> tuple[Sequence[AuditEvent], str]:
         """A page of what happened to a user's device and to sessions on it; as `list_session_events`."""
         kind = f"device-events:{tenant_id}:{device_id}"
-        before = _position(kind, page_token) if page_token else None
+        after = _position(kind, page_token) if page_token else None
         found = await store.of_device(
-            self._db, tenant_id, user_id, device_id, session_ids, types=types, before=before, limit=page_size + 1
+            self._db, tenant_id, user_id, device_id, session_ids, matching=matching, after=after, limit=page_size + 1
         )
         return _page(kind, found, page_size)
 

@@ -26,7 +26,7 @@ async def of_session(
     limit: int,
 ) -> list[AuditEvent]:
     """Up to `limit` events of a session, newest first, that come after the position `after` of the list."""
-    return await _page(db, "session_id", (tenant_id, session_id), matching, after, limit)
+    return await _page(db, "session_id = %s", (tenant_id, session_id), matching, after, limit)
 
 
 async def of_user(
@@ -39,7 +39,7 @@ async def of_user(
     limit: int,
 ) -> list[AuditEvent]:
     """Up to `limit` events that concerned a user, newest first, after the position `after` of the list."""
-    return await _page(db, "user_id", (tenant_id, user_id), matching, after, limit)
+    return await _page(db, "user_id = %s", (tenant_id, user_id), matching, after, limit)
 
 
 async def find(db: Database, tenant_id: str, event_id: str, *, time: datetime) -> AuditEvent | None:
@@ -57,28 +57,13 @@ async def of_device(
     device_id: str,
     session_ids: Sequence[str],
     *,
-    types: Sequence[str] | None,
-    before: tuple[datetime, str] | None,
+    matching: EventFilter,
+    after: tuple[datetime, str] | None,
     limit: int,
 ) -> list[AuditEvent]:
-    """Up to `limit` events of a user's device and of sessions on it, newest first, after the position `before`."""
-    chosen = "" if types is None else "AND type = ANY(%s)"
-    following = "" if before is None else "AND (time, event_id) < (%s, %s)"
-    rows = await db.fetch_page(
-        f"""{_EVENT} WHERE tenant_id = %s AND user_id = %s AND (data->>'device' = %s OR session_id = ANY(%s))
-                 {chosen} {following}
-             ORDER BY time DESC, event_id DESC LIMIT %s""",
-        (
-            tenant_id,
-            user_id,
-            device_id,
-            list(session_ids),
-            *([] if types is None else [list(types)]),
-            *(before or ()),
-            limit,
-        ),
-    )
-    return [_event(row) for row in rows]
+    """Up to `limit` events of a user's device and of sessions on it, newest first, after the position `after`."""
+    concerns = "user_id = %s AND (data->>'device' = %s OR session_id = ANY(%s))"
+    return await _page(db, concerns, (tenant_id, user_id, device_id, list(session_ids)), matching, after, limit)
 
 
 async def of_request(db: Database, tenant_id: str, request_id: str, *, limit: int) -> list[AuditEvent]:
@@ -177,13 +162,13 @@ def _event(row: dict[str, Any]) -> AuditEvent:
 
 async def _page(
     db: Database,
-    column: LiteralString,
-    key: tuple[str, str],
+    concerns: LiteralString,
+    key: Sequence[Any],
     matching: EventFilter,
     after: tuple[datetime, str] | None,
     limit: int,
 ) -> list[AuditEvent]:
-    sql: LiteralString = f"{_EVENT} WHERE tenant_id = %s AND {column} = %s"
+    sql: LiteralString = f"{_EVENT} WHERE tenant_id = %s AND {concerns}"
     values: list[Any] = [*key]
     wanted: list[tuple[LiteralString, Any]] = [
         (" AND type = ANY(%s)", None if matching.types is None else list(matching.types)),

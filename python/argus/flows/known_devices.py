@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from argus.audit.model import AuditEvent
+from argus.audit.model import AuditEvent, EventFilter
 from argus.audit.service import Audit
 from argus.base.clock import Now
 from argus.base.ids import device_name
@@ -213,7 +213,13 @@ class KnownDevices:
         await self._devices.get(tenant_id, user_id, device_id)
         sessions = await self._sessions.on_device(tenant_id, user_id, device_id, limit=_SESSIONS)
         return await self._audit.list_device_events(
-            tenant_id, user_id, device_id, sessions, types=types, page_size=size, page_token=page_token
+            tenant_id,
+            user_id,
+            device_id,
+            sessions,
+            matching=EventFilter(types=types),
+            page_size=size,
+            page_token=page_token,
         )
 
     async def report(
