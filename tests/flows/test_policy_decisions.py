@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 from google.protobuf.struct_pb2 import Struct
 
 from argus.server.api import Api, failure_of
@@ -10,7 +11,8 @@ from argus.v1 import authentication_service_pb2 as authentication
 from argus.v1 import policy_service_pb2 as pb
 from argus.v1 import session_service_pb2 as sessions
 from argus.v1 import types_pb2 as types
-from tests.support.people import PASSWORD, new_person
+from tests.support.people import PASSWORD, new_person, step_up
+from tests.support.policies import set_policy
 from tests.support.stack import Stack
 
 PHONE = (
@@ -118,3 +120,16 @@ async def test_a_session_that_does_not_begin_is_kept_with_its_facts(stack: Stack
         assert len(await events(stack, api, "session.level_refused")) == (0 if validate_only else 1)
     told = await events(stack, api, "session.level_refused")
     assert (told[0]["facts"]["acr"], told[0]["decision"]["required_acr"]) == (1, 3)
+
+
+@pytest.mark.parametrize(("device_class", "is_enough"), [("desktop", False), ("phone", True)])
+async def test_a_step_up_knows_the_class_of_its_sessions_device(
+    stack: Stack, device_class: str, is_enough: bool
+) -> None:
+    """A rule for a class of devices holds at a step-up as at a sign-in."""
+    api = await stack.new_tenant()
+    done = await (await new_person(api)).sign_in()
+    rule = {"name": "class", "when": f'device_class == "{device_class}"', "then": {"required_acr": 2}}
+    await set_policy(stack, api, rules=[rule])
+    stepped = await step_up(api, done.tokens.refresh_token)
+    assert (stepped.login.state == authentication.LOGIN_STATE_COMPLETE) == is_enough
