@@ -18,6 +18,7 @@ from argus.policies.revisions_model import NoEarlierPolicyError
 from argus.server.api import failure_of
 from argus.v1 import session_service_pb2 as sessions
 from argus.v1 import user_service_pb2 as users
+from tests.support.following import follow
 from tests.support.people import Person, new_person, refresh, verify
 
 if TYPE_CHECKING:
@@ -106,7 +107,6 @@ async def test_what_is_said_of_an_instant_is_what_was_told_at_it(office: Office,
     chance = random.Random(seed)  # noqa: S311 - chooses what a test does
     for scope in office.scopes:
         await office.set(scope, {"idle_seconds": chance.choice(FIELDS["idle_seconds"])})
-    own = await office.stack.argus.policies.effective(office.api.tenant_id, "backend", person.user_id, ["staff"])
     done = await person.sign_in()
     held = [done.tokens]
 
@@ -114,6 +114,7 @@ async def test_what_is_said_of_an_instant_is_what_was_told_at_it(office: Office,
         held.append((await refresh(office.api, held[-1].refresh_token)).tokens)
 
     answers: list[tuple[datetime, str, str, dict[str, Any]]] = []
+    tenant_id, session_id = office.api.tenant_id, done.session.name.rpartition("/")[2]
     for _ in range(8):
         scope = chance.choice([*office.scopes, office.scopes[0], office.scopes[1]])
         if chance.random() < 0.7:
@@ -121,9 +122,12 @@ async def test_what_is_said_of_an_instant_is_what_was_told_at_it(office: Office,
             await office.set(scope, document)
         else:
             await office.roll_back(scope)
+        await follow(office.stack)
         await office.stack.advance(timedelta(seconds=chance.choice([5, 200, 350, 950])))
         present = await office.stack.argus.policies.for_clients(office.api.tenant_id, ["backend"])
+        held_to = await office.stack.argus.sessions.get(tenant_id, person.user_id, session_id)
         in_force = {
+            "own": held_to.policy_revision,
             "revision": present["backend"].revision,
             "idle": int(present["backend"].policy.idle.total_seconds()),
         }
@@ -138,7 +142,7 @@ async def test_what_is_said_of_an_instant_is_what_was_told_at_it(office: Office,
         # Only of good tokens something is said; this one may have grown old.
         assert used == "TOKEN_INVALID" or found.decision == TOLD[used], (time, answers, found)
         assert found.refresh_decision == TOLD[again], (time, answers, found)
-        assert found.policy_revision == own.revision
+        assert found.policy_revision == in_force["own"]
         assert found.client_policy_revision == in_force["revision"]
         assert json.loads(found.client_policy_document)["idle_seconds"] == in_force["idle"]
         assert {one.scope_kind for one in found.client_policies} <= {"tenant", "client"}

@@ -66,7 +66,11 @@ async def test_all_clients_of_a_tenant_at_once(features: Features) -> None:
         tenant, Scope(kind="client", id="b"), {"idle_seconds": 600}, origin=origin(tenant)
     )
     found = await features.policies.for_clients(tenant, ["a", "b"])
-    assert found == {name: await features.policies.effective(tenant, name) for name in ("a", "b")}
+    alone = {name: await features.policies.effective(tenant, name) for name in ("a", "b")}
+    assert {name: (one.revision, one.policy) for name, one in found.items()} == {
+        name: (one.revision, one.policy) for name, one in alone.items()
+    }
+    assert all(one.ceiling == one.policy for one in alone.values())
 
 
 async def test_a_bad_document_changes_nothing(features: Features) -> None:
