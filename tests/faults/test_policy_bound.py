@@ -21,7 +21,9 @@ from tests.support.people import new_person
 
 SERVERS: Final = 3
 ROUNDS: Final = 10
-SPANS: Final = (timedelta(seconds=60), timedelta(seconds=120))
+LONGEST: Final = timedelta(hours=1)
+# Each is shorter than the one before by more than lives differ: sessions that live follow nothing longer.
+SHORTENED: Final = 0.9
 JITTER: Final = 0.05
 _PAUSE: Final = 0.005
 
@@ -34,11 +36,12 @@ async def test_a_policy_reaches_three_processes_within_its_bound(tmp_path: Path)
             for server in servers:
                 running.enter_context(server.running())
             callers = [api.at(server.grpc_address) for server in servers]
+            await _set_access(callers[0], LONGEST)
             holders = [await _Holder.new(caller) for caller in callers]
             times: list[float] = []
             bound = timedelta(0)
             for round_number in range(ROUNDS):
-                span = SPANS[round_number % 2]
+                span = timedelta(seconds=round(LONGEST.total_seconds() * SHORTENED ** (round_number + 1)))
                 bound = await _set_access(callers[round_number % SERVERS], span)
                 begun = time.monotonic()
                 asking = asyncio.gather(*(_until(holder, span, begun) for holder in holders))
