@@ -160,9 +160,10 @@ async def mail_server(
         asks_who: It takes mails only of those who sign in.
     """
     keeper = MailServer()
+    talks: list[SMTP] = []
 
     def made() -> SMTP:
-        return SMTP(
+        talk = SMTP(
             keeper,
             hostname="mail.example.com",
             tls_context=starttls,
@@ -174,6 +175,8 @@ async def mail_server(
             auth_require_tls=starttls is not None,
             loop=asyncio.get_running_loop(),
         )
+        talks.append(talk)
+        return talk
 
     server = await asyncio.get_running_loop().create_server(made, "127.0.0.1", 0, ssl=tls)
     keeper.port = server.sockets[0].getsockname()[1]
@@ -181,3 +184,7 @@ async def mail_server(
         yield keeper
     finally:
         server.close()
+        for talk in talks:
+            # It leaves a connection open whose other side has hung up in the middle of STARTTLS.
+            if talk._original_transport is not None:
+                talk._original_transport.close()
