@@ -38,6 +38,7 @@ _OUTSIDE: Final = (
     "/account/registration",
     "/account/verification",
     "/account/invitation",
+    "/account/not-me",
 )
 _INSIDE: Final = (
     "/account",
