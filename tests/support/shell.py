@@ -59,21 +59,21 @@ class Shell:
         """The same with `--json`."""
         return json.loads(await self.run(*words, "--json", typed=typed))
 
-    async def process(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """What comes of a command in a process of its own, as in a shell."""
-        command = [sys.executable, "-c", "from argus.cli.main import main; main()", *words]
-        done = await asyncio.to_thread(
-            subprocess.run,
-            command,
-            env=os.environ | self._environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_PATIENCE_SECONDS,
+    async def start(self, *words: str) -> asyncio.subprocess.Process:
+        """Begins a command in a process of its own, which brings the functions in Redis to the system's time."""
+        command = (sys.executable, "-c", "from argus.cli.main import main; main()", *words)
+        return await asyncio.create_subprocess_exec(
+            *command, env=os.environ | self._environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
-        # It has brought the functions in Redis to the system's time; back to that of the stack.
+
+    async def process(self, *words: str) -> tuple[int | None, str]:
+        """What comes of such a command: its exit code, and what it says of what went wrong."""
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            started = await self.start(*words)
+            _, said = await started.communicate()
+        # Back to the time of the stack.
         await self._stack.argus.redis.load_functions()
-        return done
+        return started.returncode, said.decode()
 
     def file(self, text: str) -> str:
         """A file with a secret in it."""
