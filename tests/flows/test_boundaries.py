@@ -13,10 +13,11 @@ from argus.v1 import self_service_pb2 as self_service
 from argus.v1 import session_service_pb2 as sessions
 from argus.v1 import token_service_pb2 as tokens
 from argus.v1 import user_service_pb2 as users
-from tests.support.following import follow, scope_of, set_policy
+from tests.support.following import follow, scope_of
 from tests.support.moments import SECOND, begin_second, check_within, in_time, move_to, now
 from tests.support.own_stores import until
 from tests.support.people import Person, new_person, reason_of, refresh, verify
+from tests.support.policies import set_document
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -98,7 +99,7 @@ class Crowd:
     @classmethod
     async def begin(cls, stack: Stack, document: dict[str, Any]) -> Crowd:
         api = await stack.new_tenant()
-        await set_policy(stack, api.tenant_id, document)
+        await set_document(stack, api.tenant_id, document)
         person = await new_person(api)
         await begin_second(stack)
         begun = now(stack).replace(microsecond=0)
@@ -201,7 +202,7 @@ async def test_a_shortened_policy_bites_at_the_next_use(stack: Stack, kind: Scop
         crowd = await Crowd.begin(stack, DOCUMENT)
         await crowd.join()
         await move_to(stack, crowd.begun + timedelta(seconds=400))
-        await set_policy(stack, crowd.api.tenant_id, {**DOCUMENT, field: 600}, scope=crowd.scope(kind))
+        await set_document(stack, crowd.api.tenant_id, {**DOCUMENT, field: 600}, scope=crowd.scope(kind))
         await follow(stack)
         used = await crowd.use()
         end = (used if field == "idle_seconds" else crowd.begun) + timedelta(seconds=600)
@@ -218,7 +219,7 @@ async def test_a_shortened_life_bites_without_any_use(stack: Stack, kind: ScopeK
     async def attempt() -> None:
         crowd = await Crowd.begin(stack, DOCUMENT)
         await crowd.join()
-        await set_policy(stack, crowd.api.tenant_id, {**DOCUMENT, "absolute_seconds": 600}, scope=crowd.scope(kind))
+        await set_document(stack, crowd.api.tenant_id, {**DOCUMENT, "absolute_seconds": 600}, scope=crowd.scope(kind))
         await follow(stack)
         await crowd.hold_to_end(crowd.begun + timedelta(seconds=600), after, "ABSOLUTE_TIMEOUT")
 
@@ -231,7 +232,7 @@ async def test_who_joins_a_group_is_held_to_its_policy(stack: Stack, after: int)
 
     async def attempt() -> None:
         crowd = await Crowd.begin(stack, DOCUMENT)
-        await set_policy(stack, crowd.api.tenant_id, {"absolute_seconds": 600}, scope=crowd.scope("group"))
+        await set_document(stack, crowd.api.tenant_id, {"absolute_seconds": 600}, scope=crowd.scope("group"))
         await follow(stack)
         await move_to(stack, crowd.begun + timedelta(seconds=300))
         assert await lives(crowd.api, crowd.person, crowd.asked[0], "verify")
@@ -250,7 +251,7 @@ async def test_a_large_tenant_follows_batch_by_batch(stack: Stack, monkeypatch: 
     """Whoever carries on goes on where the one before came to; what was stepped up or begun meanwhile follows, too."""
     monkeypatch.setattr("argus.flows.policy_following._BATCH", 3)
     crowd = await Crowd.begin(stack, DOCUMENT)
-    await set_policy(stack, crowd.api.tenant_id, {**DOCUMENT, "absolute_seconds": 600})
+    await set_document(stack, crowd.api.tenant_id, {**DOCUMENT, "absolute_seconds": 600})
     for _ in range(2):
         await asyncio.gather(*(stack.argus.policy_following.run_due() for _ in range(3)))
         await follow(stack)
@@ -274,7 +275,7 @@ async def test_a_lengthened_policy_revives_nothing(stack: Stack, longer: dict[st
         await begin_second(stack)
         living = await new_session(over.api, person)
         await move_to(stack, over.begun + IDLE)
-        await set_policy(stack, over.api.tenant_id, {**longer, "session_limit": 100, "access_seconds": 3600})
+        await set_document(stack, over.api.tenant_id, {**longer, "session_limit": 100, "access_seconds": 3600})
         assert await over.said() == dict.fromkeys(DOORS, False)
         end = living.session.create_time.ToDatetime(tzinfo=UTC) + IDLE
         await move_to(stack, end)

@@ -23,9 +23,9 @@ from argus.v1 import session_service_pb2 as sessions
 from argus.v1 import types_pb2 as types
 from argus.v1 import user_service_pb2 as users
 from tests.flows.test_policy_decisions import DESKTOP, PHONE
-from tests.support.following import set_policy
 from tests.support.moments import move_to, now
 from tests.support.people import Person, new_person, reason_of, refresh
+from tests.support.policies import set_document
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,7 +101,7 @@ class Run:
 
     async def set(self, kind: ScopeKind, document: dict[str, Any]) -> None:
         """Sets a scope's document."""
-        await set_policy(self.stack, self.api.tenant_id, document, scope=self.scope(kind))
+        await set_document(self.stack, self.api.tenant_id, document, scope=self.scope(kind))
 
     async def sign_in(self, *, person: int, agent: str, acr: int, is_other: bool) -> None:
         """At the word of a backend; a refusal is part of the history."""

@@ -10,9 +10,10 @@ import pytest
 from argus.server.api import failure_of
 from argus.v1 import device_service_pb2 as devices
 from argus.v1 import session_service_pb2 as sessions
-from tests.support.following import follow, set_policy
+from tests.support.following import follow
 from tests.support.moments import move_to, now
 from tests.support.people import Person, new_person, reason_of, refresh
+from tests.support.policies import set_document
 
 if TYPE_CHECKING:
     from argus.server.api import Api
@@ -42,7 +43,7 @@ async def test_a_rule_of_time_is_met_at_a_refresh_and_what_it_tightens_stays(sta
     """Tokens live shorter from that hour on; the session says in its history under which number it went on."""
     api = await stack.new_tenant()
     hour = await to_next_hour(stack)
-    await set_policy(stack, api.tenant_id, rule(f"hour == {(hour + 1) % 24}", access_seconds=60))
+    await set_document(stack, api.tenant_id, rule(f"hour == {(hour + 1) % 24}", access_seconds=60))
     made = await new_session(api, await new_person(api))
     # What follows the new policy itself has followed it: from here on only refreshes find another hour.
     await move_to(stack, now(stack) + timedelta(seconds=61))
@@ -70,7 +71,7 @@ async def test_the_level_that_a_rule_requires_goes_with_it(stack: Stack) -> None
     """Refused for the hour, with what to prove; nothing is spent, and the same token is good in the next one."""
     api = await stack.new_tenant()
     hour = await to_next_hour(stack)
-    await set_policy(stack, api.tenant_id, rule(f"hour == {(hour + 1) % 24}", required_acr=2))
+    await set_document(stack, api.tenant_id, rule(f"hour == {(hour + 1) % 24}", required_acr=2))
     made = await new_session(api, await new_person(api))
     assert not await reason_of(refresh(api, made.tokens.refresh_token))
     other = await new_session(api, await new_person(api))
@@ -87,7 +88,7 @@ async def test_a_rule_knows_whether_the_device_is_trusted(stack: Stack) -> None:
     api = await stack.new_tenant()
     person = await new_person(api)
     made = await new_session(api, person)
-    await set_policy(stack, api.tenant_id, rule("!device_trusted", required_acr=2))
+    await set_document(stack, api.tenant_id, rule("!device_trusted", required_acr=2))
     await follow(stack)
     assert await reason_of(refresh(api, made.tokens.refresh_token)) == "STEP_UP_REQUIRED"
     (device,) = (await api.devices.ListDevices(devices.ListDevicesRequest(parent=person.name))).devices
@@ -100,6 +101,6 @@ async def test_a_rule_knows_whether_the_device_is_trusted(stack: Stack) -> None:
 )
 async def test_only_rules_of_what_may_change_cost_a_refresh_anything(stack: Stack, when: str, is_judged: bool) -> None:
     api = await stack.new_tenant()
-    await set_policy(stack, api.tenant_id, rule(when, access_seconds=60))
+    await set_document(stack, api.tenant_id, rule(when, access_seconds=60))
     judged = await stack.argus.policies.judged_at_refresh(api.tenant_id)
     assert judged.holds(api.client_id) is is_judged

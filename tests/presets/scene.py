@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from argus.policies.model import Scope
 from argus.v1 import policy_service_pb2 as policies
 from argus.v1 import session_service_pb2 as sessions
-from tests.support.features import origin
 from tests.support.moments import SECOND, begin_second, move_to, now
 from tests.support.people import Person, new_person
+from tests.support.policies import set_document
 from tests.support.stack import Stack
 
 __all__ = ["SECOND"]
@@ -122,9 +122,8 @@ async def office_of_number_alone(stack: Stack, number: Number, **more: Any) -> O
 
 async def set_policy(stack: Stack, tenant_id: str, document: dict[str, Any], *, user_id: str = "") -> None:
     """Sets a tenant's document, or a user's; every process knows it from then on."""
-    scope = Scope(kind="user", id=user_id) if user_id else Scope(kind="tenant", id=tenant_id)
-    await stack.argus.policies.set_document(tenant_id, scope, document, origin=origin(tenant_id))
-    await stack.argus.snapshot.refresh()
+    scope = Scope(kind="user", id=user_id) if user_id else None
+    await set_document(stack, tenant_id, document, scope=scope)
 
 
 def time_of(stamp: Any) -> datetime:

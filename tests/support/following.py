@@ -1,23 +1,15 @@
-"""Policies of a test's tenant: set for a scope, and followed by the sessions that live."""
+"""Policies that were changed, and the sessions that follow them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from argus.policies import changes_store
 from argus.policies.model import Scope
-from tests.support.features import origin
 
 if TYPE_CHECKING:
     from argus.policies.model import ScopeKind
     from tests.support.stack import Stack
-
-
-async def set_policy(stack: Stack, tenant_id: str, document: dict[str, Any], *, scope: Scope | None = None) -> None:
-    """Sets a document, a tenant's if nothing else is said; every process knows it from then on."""
-    whose = scope or Scope(kind="tenant", id=tenant_id)
-    await stack.argus.policies.set_document(tenant_id, whose, document, origin=origin(tenant_id))
-    await stack.argus.snapshot.refresh()
 
 
 async def follow(stack: Stack) -> None:

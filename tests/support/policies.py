@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from argus.base.ids import new_id
-from argus.base.origin import Origin
 from argus.policies.model import Scope
+from tests.support.features import origin
 
 if TYPE_CHECKING:
     from argus.server.api import Api
@@ -15,7 +14,11 @@ if TYPE_CHECKING:
 
 async def set_policy(stack: Stack, api: Api, **document: Any) -> None:
     """Sets a tenant's policy, in the place of the one before, and lets the server know."""
-    origin = Origin(tenant_id=api.tenant_id, actor="system:test", request_id=new_id())
-    scope = Scope(kind="tenant", id=api.tenant_id)
-    await stack.argus.policies.set_document(api.tenant_id, scope, document, origin=origin)
+    await set_document(stack, api.tenant_id, document)
+
+
+async def set_document(stack: Stack, tenant_id: str, document: dict[str, Any], *, scope: Scope | None = None) -> None:
+    """Sets a document, a tenant's if nothing else is said; every process knows it from then on."""
+    whose = scope or Scope(kind="tenant", id=tenant_id)
+    await stack.argus.policies.set_document(tenant_id, whose, document, origin=origin(tenant_id))
     await stack.argus.snapshot.refresh()
