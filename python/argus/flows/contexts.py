@@ -102,9 +102,7 @@ class Contexts:
 
     async def in_force(self, session: Session) -> Sequence[Policy]:
         """The policy that the session began under, and its client's of now: the tighter counts, as in the engine."""
-        own = await self._policies.by_revision(session.tenant_id, session.policy_revision)
-        present = await self._policies.for_clients(session.tenant_id, [session.client_id])
-        return [own, present[session.client_id].policy]
+        return await self._policies.of_session(session.tenant_id, session.policy_revision, session.client_id)
 
     async def _refuse(
         self,

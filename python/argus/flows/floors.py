@@ -107,9 +107,7 @@ class Floors:
         return device.session_rating(risk=session.risk, proof_time=now, now=now).score
 
     async def _in_force(self, session: Session) -> Sequence[Policy]:
-        own = await self._policies.by_revision(session.tenant_id, session.policy_revision)
-        present = await self._policies.for_clients(session.tenant_id, [session.client_id])
-        return [own, present[session.client_id].policy]
+        return await self._policies.of_session(session.tenant_id, session.policy_revision, session.client_id)
 
 
 def _all(policies: Sequence[Policy], *, scopes: Sequence[str] = (), action: str = "") -> list[Floor]:

@@ -73,9 +73,7 @@ class Standing:
         session = await self._sessions.get(tenant_id, user_id, session_id)
         if session is None:
             raise TokenInvalidError
-        own = await self._policies.by_revision(tenant_id, session.policy_revision)
-        in_force = await self._policies.for_clients(tenant_id, [session.client_id])
-        present = in_force[session.client_id].policy
+        own, present = await self._policies.of_session(tenant_id, session.policy_revision, session.client_id)
         living = Living(
             session=session,
             idle=min(own.idle, present.idle),
@@ -101,8 +99,7 @@ class Standing:
         held = await self._sessions.lock(tx, session.tenant_id, session.user_id, session.session_id)
         if user is None or held is None:
             raise TokenInvalidError
-        longest = whole_second(held.create_time) + living.absolute
-        held = replace(held, absolute_deadline=min(held.absolute_deadline, longest))
+        held = held.within(living.absolute)
         end_reason = held.as_of(self._now()).end_reason
         if end_reason is None and user.is_disabled:
             end_reason = EndReason.USER_DISABLED

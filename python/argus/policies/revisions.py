@@ -12,6 +12,7 @@ from argus.base.events import Event
 from argus.base.ids import etag as etag_of
 from argus.base.ids import tenant_name
 from argus.base.origin import Origin
+from argus.policies import changes_store
 from argus.policies import revisions_store as store
 from argus.policies.model import SCOPE_KINDS, Document, Scope, check_document
 from argus.policies.revisions_model import (
@@ -76,7 +77,9 @@ class PolicyRevisions:
 
     async def in_force_at(self, tenant_id: str, scopes: Sequence[Scope], time: datetime) -> Sequence[Revision]:
         """The revisions of scopes that were in force at an instant; none of a scope for which nothing was set."""
-        return await store.in_force_at(self._db, tenant_id, scopes, time)
+        keys = [(tenant_id, scope.kind, scope.id) for scope in scopes]
+        found = await changes_store.documents_at(self._db, keys, time)
+        return [await self.revision(tenant_id, scope, number) for scope, number, _ in found if number]
 
     async def set(
         self,

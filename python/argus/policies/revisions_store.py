@@ -1,14 +1,12 @@
 """Policies of scopes and their revisions in PostgreSQL."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Final, LiteralString
 
 from psycopg.types.json import Jsonb
 
 from argus.policies.model import Scope
 from argus.policies.revisions_model import Revision, ScopePolicy
-from argus.storage.columns import columns
 from argus.storage.postgres import Database, Row, Transaction
 
 _POLICY: Final[LiteralString] = """
@@ -68,22 +66,6 @@ async def write(tx: Transaction, tenant_id: str, policy: ScopePolicy) -> None:
             "version": policy.version,
         },
     )
-
-
-async def in_force_at(db: Database, tenant_id: str, scopes: Sequence[Scope], time: datetime) -> Sequence[Revision]:
-    """The revisions of scopes that were in force at an instant; none of a scope for which nothing was set."""
-    rows = await db.fetch_all(
-        """SELECT d.scope_kind, d.scope_id, d.number, d.document, d.author, d.reason, d.create_time
-             FROM (SELECT DISTINCT ON (scope_kind, scope_id) c.tenant_id, scope_kind, scope_id, c.active
-                     FROM policy_changes c
-                     JOIN unnest(%s::text[], %s::text[]) AS w (scope_kind, scope_id) USING (scope_kind, scope_id)
-                    WHERE c.tenant_id = %s AND c.document IS NOT NULL AND c.create_time <= %s
-                    ORDER BY scope_kind, scope_id, c.create_time DESC, c.change_id DESC) AS c
-             JOIN policy_documents d USING (tenant_id, scope_kind, scope_id)
-            WHERE d.number = c.active""",
-        (*columns([(one.kind, one.id) for one in scopes]), tenant_id, time),
-    )
-    return [_revision(row) for row in rows]
 
 
 async def add_revision(tx: Transaction, tenant_id: str, revision: Revision) -> None:

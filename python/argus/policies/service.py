@@ -264,6 +264,11 @@ class Policies:
         }
         return LongestLives(of_most=merge(of_tenant, defaults=self._defaults).absolute, of_clients=lives)
 
+    async def of_session(self, tenant_id: str, revision: int, client_id: str) -> tuple[Policy, Policy]:
+        """A living session's own policy, and that of its client now: the tighter of both counts, as in the engine."""
+        own = await self.by_revision(tenant_id, revision)
+        return own, (await self.for_clients(tenant_id, [client_id]))[client_id].policy
+
     async def by_revision(self, tenant_id: str, revision: int) -> Policy:
         """The policy of a number.
 
