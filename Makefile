@@ -37,8 +37,8 @@ help: ## List the targets
 dev: install ## Start Argus with stores of its own and print lines to try it with (ARGS="--grpc-listen 127.0.0.1:6000")
 	@exec $(BIN)/argus dev $(ARGS)
 
-test: install ## Run every test (ARGS="tests/unit -k settings" goes to pytest)
-	@$(BIN)/python -m pytest $(ARGS)
+test: install ## Run every test (ARGS="tests/unit -k settings" goes to pytest; JOBS=2: files side by side, each with stores of its own)
+	@$(BIN)/python -m pytest $(if $(JOBS),-n $(JOBS) --dist loadfile) $(ARGS)
 
 browser: install ## Use the pages in Chromium as people do: by pointing and by keys, looked at by axe (pictures in .browser)
 	@command -v chromium >/dev/null || { echo 'chromium is missing (Debian: apt install chromium)'; exit 1; }

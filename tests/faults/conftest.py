@@ -20,6 +20,7 @@ from argus.storage.home import can_enter
 from argus.storage.processes import Account
 from drills.field.network import Network, find_toxiproxy
 from tests.support.engine import Bench
+from tests.support.toolchains import alone
 from tests.support.valkey import Valkey
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ async def person(api: Api) -> Person:
 @pytest.fixture
 async def network(tmp_path: Path) -> AsyncIterator[Network]:
     """A network that can be broken."""
-    program = await asyncio.to_thread(find_toxiproxy)
+    program = await asyncio.to_thread(alone(find_toxiproxy))
     if program is None:
         pytest.skip("needs toxiproxy, or Go to build it")
     made = Network(tmp_path, program)

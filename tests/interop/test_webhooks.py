@@ -20,7 +20,7 @@ from argus.v1 import notification_service_pb2 as pb
 from argus.v1 import session_service_pb2 as sessions
 from tests.support.people import new_person
 from tests.support.tls import certificates
-from tests.support.toolchains import AbsentError, copied, get, program, workplace
+from tests.support.toolchains import AbsentError, alone, copied, get, program, workplace
 
 _NAME = "standardwebhooks"
 _PATIENCE = 60.0
@@ -30,13 +30,18 @@ _PATIENCE = 60.0
 def receiver() -> Path:
     """Where the receiver's program is."""
     try:
-        folder = workplace(_NAME)
-        if not (folder / "node_modules").exists():
-            copied(_NAME, folder)
-            get(program("npm"), "ci", "--silent", "--ignore-scripts", cwd=folder)
         program("node")
+        return _receiver()
     except AbsentError as absent:
         pytest.skip(str(absent))
+
+
+@alone
+def _receiver() -> Path:
+    folder = workplace(_NAME)
+    if not (folder / "node_modules").exists():
+        copied(_NAME, folder)
+        get(program("npm"), "ci", "--silent", "--ignore-scripts", cwd=folder)
     return folder / "receive.mjs"
 
 

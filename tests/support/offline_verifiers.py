@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from argus.sdk.fetch import Fetcher
 from argus.sdk.jwks import KeySetError, KeySetTimes, RemoteKeySet
-from tests.support.toolchains import CLIENTS, build, copied, get, program, workplace
+from tests.support.toolchains import CLIENTS, alone, build, copied, get, program, workplace
 
 _PATIENCE_SECONDS: Final = 60
 
@@ -91,6 +91,7 @@ class Module:
         await self.key_set.close()
 
 
+@alone
 def go_oidc(issuer: str) -> Program:
     """A service with go-oidc, built of its sources.
 
@@ -106,6 +107,7 @@ def go_oidc(issuer: str) -> Program:
     return Program([built, issuer])
 
 
+@alone
 def jose(metadata_url: str, *, kept: timedelta) -> Program:
     """A service with jose on Node.js.
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from tests.support.toolchains import CLIENTS, ROOT, build, copied, get, program, workplace
+from tests.support.toolchains import CLIENTS, ROOT, alone, build, copied, get, program, workplace
 
 PROTO: Final = ROOT / "proto"
 _API: Final = PROTO / "argus" / "v1"
@@ -21,6 +21,7 @@ _PLATFORMS: Final = {"x86_64": "linux-x86_64", "aarch64": "linux-aarch_64"}
 Command = Sequence[str | Path]
 
 
+@alone
 def go_tool(name: str) -> Path:
     """Builds a tool of the module that pins it: grpcurl, protoc-gen-go, protoc-gen-go-grpc; or ghz, which has its own.
 
@@ -35,6 +36,7 @@ def go_tool(name: str) -> Path:
     return folder / name
 
 
+@alone
 def go() -> Command:
     """Stubs of protoc-gen-go and protoc-gen-go-grpc.
 
@@ -56,6 +58,7 @@ def go() -> Command:
     return [folder / "job"]
 
 
+@alone
 def node() -> Command:
     """Stubs that @grpc/proto-loader makes at run time.
 
@@ -76,6 +79,7 @@ def described(folder: Path) -> Path:
     return file
 
 
+@alone
 def java() -> Command:
     """Stubs of protoc and grpc-java, by Maven.
 

@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
+import fcntl
+import functools
 import hashlib
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, ParamSpec, TypeVar
 
 ROOT: Final = Path(__file__).parents[2]
 CLIENTS: Final = ROOT / "tests" / "interop" / "clients"
 _TOOLS: Final = ROOT / ".tools"
 _BUILD_SECONDS: Final = 300
 
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
 
 class AbsentError(Exception):
     """This machine has not what a program is made of: its tests are skipped, saying so."""
+
+
+def alone(make: Callable[_P, _T]) -> Callable[_P, _T]:
+    """Lets one process at a time build something: whoever comes next finds it whole."""
+
+    @functools.wraps(make)
+    def one_at_a_time(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        _TOOLS.mkdir(exist_ok=True)
+        with (_TOOLS / f"{make.__name__}.lock").open("wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            return make(*args, **kwargs)
+
+    return one_at_a_time
 
 
 def program(name: str) -> str:
