@@ -233,6 +233,8 @@ NUMBERS: Final = (
         fedramp_high=("AC-2(3)", 35 * DAY),
         asvsl3=("*", 90 * DAY),
     ),
+    # After the two years: as long as there is to come back before all is erased.
+    *_table("unused_account_kept_seconds", gdpr=("5(1)(e), 17*", 30 * DAY)),
     *_table(
         "audit_retention_seconds",
         soc2=("*", 365 * DAY),

@@ -57,6 +57,36 @@ async def test_unused_account(stack: Stack, number: Number) -> None:
     assert not await is_disabled(office, person)
 
 
+@pytest.mark.parametrize("number", numbers_of("unused_account_kept_seconds"))
+async def test_unused_account_kept(stack: Stack, number: Number) -> None:
+    """Deleted by the next round, once, with its reason; whoever is enabled, or disabled by somebody, is kept."""
+    office, span = await office_of(stack, number), timedelta(seconds=number.value)
+    person, back, held, hired = [await office.new_person() for _ in range(4)]
+    for one in (person, back, held):
+        await age_user(office, one, timedelta(days=3000))
+    await stack.argus.unused_accounts.disable_due()
+    for one in (back, hired):
+        await office.api.users.EnableUser(users.EnableUserRequest(name=one.name))
+    for one in (held, hired):
+        await office.api.users.DisableUser(users.DisableUserRequest(name=one.name))
+
+    async def kept(age: timedelta) -> list[bool]:
+        await office.execute(
+            "UPDATE users SET unused_time = %s WHERE tenant_id = %s AND unused_time IS NOT NULL",
+            office.now - age,
+            office.api.tenant_id,
+        )
+        for _ in range(2):
+            await stack.argus.unused_accounts.delete_due()
+        there = "FROM users WHERE user_id = %s AND delete_time IS NULL"
+        return [await office.count(there, one.user_id) == 1 for one in (person, back, held, hired)]
+
+    assert await kept(span - A_WHILE) == [True, True, True, True]
+    assert await kept(span) == [False, True, True, True]
+    deleted = "FROM audit_events WHERE user_id = %s AND type = 'user.deleted' AND reason = 'UNUSED'"
+    assert await office.count(deleted, person.user_id) == 1
+
+
 @pytest.mark.parametrize("number", numbers_of("audit_retention_seconds"))
 async def test_audit_retention(stack: Stack, number: Number) -> None:
     """An event is there as long as it has to be, and then is not; that it went is an event itself."""
@@ -96,7 +126,9 @@ async def test_audit_ip_retention(stack: Stack, number: Number, whole: str, cut:
         assert {row["shown"].removesuffix("/32").removesuffix("/128") for row in found} == {shown}
 
 
-@concerns("unused_account_seconds", "audit_retention_seconds", "audit_ip_retention_seconds")
+@concerns(
+    "unused_account_seconds", "unused_account_kept_seconds", "audit_retention_seconds", "audit_ip_retention_seconds"
+)
 async def test_without_a_policy_nothing_is_closed_or_forgotten(stack: Stack) -> None:
     """However long ago."""
     api = await stack.new_tenant()
@@ -109,6 +141,7 @@ async def test_without_a_policy_nothing_is_closed_or_forgotten(stack: Stack) -> 
         person.user_id,
     )
     await stack.argus.unused_accounts.disable_due()
+    await stack.argus.unused_accounts.delete_due()
     await stack.argus.audit_upkeep.purge()
     await stack.argus.audit_upkeep.cut_addresses()
     assert not await is_disabled(office, person)

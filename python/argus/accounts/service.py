@@ -109,6 +109,10 @@ class Links:
         """Makes all links useless by which the user's password could be set: it was set anew."""
         await store.close_links(tx, tenant_id, user_id, _PASSWORD_PURPOSES, at=self._now())
 
+    async def remove_user(self, tx: Transaction, tenant_id: str, user_id: str) -> None:
+        """Deletes the links of a user that is deleted, with the addresses that they went to, within `tx`."""
+        await store.delete_of_user(tx, tenant_id, user_id)
+
     async def forget_expired(self) -> int:
         """Deletes links and codes that ended a while ago; says how many."""
         before = self._now() - _KEPT_AFTER_END

@@ -61,6 +61,12 @@ async def close_links(
     )
 
 
+async def delete_of_user(tx: Transaction, tenant_id: str, user_id: str) -> None:
+    """Deletes a user's links, and what was asked for in its name."""
+    await tx.execute("DELETE FROM account_links WHERE tenant_id = %s AND user_id = %s", (tenant_id, user_id))
+    await tx.execute("DELETE FROM account_requests WHERE tenant_id = %s AND user_id = %s", (tenant_id, user_id))
+
+
 async def insert_code(
     tx: Transaction, tenant_id: str, code_id: str, *, most: int, at: datetime, expire_time: datetime
 ) -> bool:

@@ -117,7 +117,8 @@ EVENT_TYPES: Final[dict[str, str]] = {
     "token.refused": "A presented token was refused.",
     "token.revoked": "A token was revoked by its client (RFC 7009).",
     "user.created": "A user was made.",
-    "user.deleted": "A user was deleted.",
+    "user.deleted": "A user was deleted; the reason UNUSED: it was disabled for want of use, and nobody enabled it "
+    "for as long as the policy says.",
     "user.disabled": "A user was disabled; the reason UNUSED: nobody had used it for as long as the policy says.",
     "user.enabled": "A user was enabled again.",
     "user.imported": "A user was taken over from another system; `hash` is the kind of its password hash.",

@@ -194,6 +194,14 @@ class Policy:
     unused_account: timedelta = span(
         "0s", "After how long without a use a user is disabled.", least="1h", most=_LONGEST, zero="never"
     )
+    unused_account_kept: timedelta = span(
+        "0s",
+        "How long a user that was disabled for want of use is kept before it is deleted; enabling or disabling it ends "
+        "that.",
+        least="1h",
+        most=_LONGEST,
+        zero="for ever",
+    )
     audit_retention: timedelta = span(
         "0s",
         "How long audit events are kept before they are deleted; counts for a whole tenant.",

@@ -51,6 +51,15 @@ class ContextStore:
         """Keeps the context that a session is known by, and notes one that was refused."""
         await self._write(tx, tenant_id, session_id, context, now, digest, now)
 
+    async def remove_user(self, tx: Transaction, tenant_id: str, user_id: str) -> None:
+        """Forgets in which contexts the sessions of a user were used, within `tx`."""
+        await tx.execute(
+            """DELETE FROM session_contexts c USING sessions s
+                WHERE s.tenant_id = %s AND s.user_id = %s
+                  AND c.tenant_id = s.tenant_id AND c.session_id = s.session_id""",
+            (tenant_id, user_id),
+        )
+
     @staticmethod
     async def _write(
         tx: Transaction,

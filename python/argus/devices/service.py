@@ -131,6 +131,10 @@ class Devices:
             raise DeviceNotFoundError(device_id)
         tx.record(Event(type="device.forgotten", user_id=user_id, data={"device": device_id}))
 
+    async def remove_user(self, tx: Transaction, tenant_id: str, user_id: str) -> None:
+        """Forgets all devices of a user that is deleted, within `tx`."""
+        await self._store.delete_of_user(tx, tenant_id, user_id)
+
     async def describe(
         self,
         tx: Transaction,

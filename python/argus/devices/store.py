@@ -68,6 +68,15 @@ class DeviceStore:
         """Removes a device; False if the user has no such one."""
         return await tx.execute(f"DELETE FROM devices WHERE {_OF_USER}", (tenant_id, user_id, device_id)) == 1
 
+    async def delete_of_user(self, tx: Transaction, tenant_id: str, user_id: str) -> None:
+        """Removes all devices of a user, with whatever is known of them."""
+        await tx.execute(
+            """DELETE FROM devices WHERE (tenant_id, device_id) IN (
+                   SELECT tenant_id, device_id FROM devices WHERE tenant_id = %s AND user_id = %s
+                    ORDER BY tenant_id, device_id FOR UPDATE)""",
+            (tenant_id, user_id),
+        )
+
     async def lock(self, tx: Transaction, tenant_id: str, user_id: str, device_id: str) -> Device | None:
         """A device of a user, which nobody else can change until the transaction ends."""
         row = await tx.fetch_one(

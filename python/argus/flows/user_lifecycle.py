@@ -1,6 +1,7 @@
 """A user's way through life, as far as it concerns more than its own record: password, groups, sessions."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
 
 from argus.accounts.service import Links
 from argus.base import ids
@@ -10,13 +11,19 @@ from argus.credentials.model import Credential
 from argus.credentials.service import Passwords
 from argus.flows.terminate import Also, Terminate
 from argus.flows.termination import Terminations, TerminationState
-from argus.groups.service import Groups
 from argus.policies.service import Policies
 from argus.sessions.model import EndReason
 from argus.storage.postgres import Database, Transaction
 from argus.threats.guessing.service import Guessing
 from argus.users.model import NewIdentifier, User, canonical_identifier, check_identifiers
 from argus.users.service import Users
+
+
+class KeepsOfUsers(Protocol):
+    """A feature that keeps something of users."""
+
+    async def remove_user(self, tx: Transaction, tenant_id: str, user_id: str) -> None:
+        """Forgets what it keeps of a user that is deleted, within `tx`, which has locked the user."""
 
 
 class UserLifecycle:
@@ -26,23 +33,36 @@ class UserLifecycle:
         self,
         db: Database,
         users: Users,
-        groups: Groups,
         passwords: Passwords,
         policies: Policies,
         terminate: Terminate,
         guessing: Guessing,
         links: Links,
+        keepers: Sequence[KeepsOfUsers],
         *,
         now: Now,
     ) -> None:
+        """Joins what users are made of.
+
+        Args:
+            db: Where all of it is.
+            users: The users themselves.
+            passwords: Their passwords.
+            policies: Say what a password must be.
+            terminate: Ends their sessions.
+            guessing: Counts guesses at their passwords.
+            links: Links in their mails.
+            keepers: All that keep something of users; in the order in which rows are locked.
+            now: The time.
+        """
         self._db = db
         self._users = users
-        self._groups = groups
         self._passwords = passwords
         self._policies = policies
         self._terminate = terminate
         self._guessing = guessing
         self._links = links
+        self._keepers = keepers
         self._now = now
 
     async def create(
@@ -229,8 +249,25 @@ class UserLifecycle:
         """How far the ends of an earlier request have come."""
         return await self._terminate.reached(tenant_id, user_id=user_id)
 
-    async def delete(self, tenant_id: str, user_id: str, *, comment: str = "", origin: Origin) -> Terminations:
-        """Deletes a user with identifiers, credentials and memberships, and ends all its sessions.
+    async def delete(
+        self,
+        tenant_id: str,
+        user_id: str,
+        *,
+        comment: str = "",
+        reason: str | None = None,
+        origin: Origin,
+        also: Also | None = None,
+    ) -> Terminations:
+        """Deletes a user with all that is kept of it, and ends all its sessions; they and the audit keep its id alone.
+
+        Args:
+            tenant_id: Tenant.
+            user_id: User.
+            comment: Why, in an administrator's words.
+            reason: Why, where Argus itself deletes it.
+            origin: On whose behalf.
+            also: Done in the same transaction, with the user locked; what it raises leaves all as it was.
 
         Raises:
             UserNotFoundError: There is no such user.
@@ -238,9 +275,11 @@ class UserLifecycle:
         """
 
         async def remove(tx: Transaction) -> None:
-            await self._passwords.remove_user(tx, tenant_id, user_id)
-            await self._groups.remove_user(tx, tenant_id, user_id)
-            await self._users.delete(tx, tenant_id, user_id, comment=comment)
+            if also is not None:
+                await also(tx)
+            for keeper in self._keepers:
+                await keeper.remove_user(tx, tenant_id, user_id)
+            await self._users.delete(tx, tenant_id, user_id, comment=comment, reason=reason)
 
         return await self._terminate.user(
             tenant_id,

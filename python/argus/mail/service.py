@@ -113,6 +113,10 @@ class Mails:
         """Leaves a mail that could not be handed over for later."""
         await store.postpone(self._db, mail, until=mail.next_try(now=self._now()))
 
-    async def remove(self, tx: Transaction, mail: QueuedMail) -> None:
-        """Forgets a mail that was sent or given up, within `tx`."""
-        await store.remove(tx, mail)
+    async def remove(self, tx: Transaction, mail: QueuedMail) -> bool:
+        """Forgets a mail that was sent or given up, within `tx`; False: it was forgotten before."""
+        return await store.remove(tx, mail)
+
+    async def remove_user(self, tx: Transaction, tenant_id: str, user_id: str) -> None:
+        """Forgets the mails that wait for a user that is deleted, within `tx`."""
+        await store.delete_of_user(tx, tenant_id, user_id)

@@ -61,6 +61,14 @@ async def postpone(db: Database, mail: QueuedMail, *, until: datetime) -> None:
         )
 
 
-async def remove(tx: Transaction, mail: QueuedMail) -> None:
-    """Forgets a mail that was sent or given up."""
-    await tx.execute("DELETE FROM mails WHERE tenant_id = %s AND mail_id = %s", (mail.tenant_id, mail.mail_id))
+async def remove(tx: Transaction, mail: QueuedMail) -> bool:
+    """Forgets a mail that was sent or given up; False: it was forgotten before."""
+    deleted = await tx.execute(
+        "DELETE FROM mails WHERE tenant_id = %s AND mail_id = %s", (mail.tenant_id, mail.mail_id)
+    )
+    return deleted == 1
+
+
+async def delete_of_user(tx: Transaction, tenant_id: str, user_id: str) -> None:
+    """Deletes the mails that wait for a user."""
+    await tx.execute("DELETE FROM mails WHERE tenant_id = %s AND user_id = %s", (tenant_id, user_id))

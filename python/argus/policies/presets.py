@@ -140,6 +140,8 @@ PRESETS: Final[Mapping[str, Sequence[Demand]]] = {
         _ours("session_limit", 10),
         *_PASSWORDS,
         _ours("unused_account_seconds", 730 * _DAY, "Art. 5(1)(e)"),
+        # Erased after the two years; whoever comes back late has as long as Art. 12(3) gives for an answer.
+        _ours("unused_account_kept_seconds", 30 * _DAY, "Art. 5(1)(e), 17: then erased"),
         _ours("audit_retention_seconds", 365 * _DAY, "Art. 5(1)(e)"),
         _ours("audit_ip_retention_seconds", 30 * _DAY, "Art. 5(1)(c): then cut to /24 and /48"),
     ),

@@ -1,10 +1,12 @@
 """Makes mail, and what people do to their accounts by it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from argus.accounts.service import AccountRequests, EmailCodes, Links
 from argus.base.clock import Now
 from argus.base.settings import Settings, SettingsError
+from argus.contexts.store import ContextStore
 from argus.credentials.service import Passwords
 from argus.devices.service import Devices
 from argus.flows.accounts.answering import Answering
@@ -20,7 +22,7 @@ from argus.flows.accounts.registration import Registration
 from argus.flows.accounts.verification import Verification
 from argus.flows.factors import Factor
 from argus.flows.terminate import Terminate
-from argus.flows.user_lifecycle import UserLifecycle
+from argus.flows.user_lifecycle import KeepsOfUsers, UserLifecycle
 from argus.mail.carriers import Carrier, Folder, Smtp
 from argus.mail.service import Mails
 from argus.networks.service import Networks
@@ -28,6 +30,7 @@ from argus.notifications.preferences.service import Preferences
 from argus.plans.service import Plans
 from argus.policies.service import Policies
 from argus.server.notifications import Notifications
+from argus.sessions.store import SessionStore
 from argus.storage.postgres import Database
 from argus.tenants.service import Tenants
 from argus.threats.guessing.service import Guessing
@@ -105,6 +108,39 @@ def mail_factors(settings: Settings, post: PostOffice, users: Users) -> list[Fac
     if settings.email_codes and not settings.has_mail:
         raise SettingsError(["ARGUS_EMAIL_CODES needs mail: set ARGUS_MAIL_URL and ARGUS_MAIL_FROM"])
     return [EmailCodeFactor(post.codes, users)] if settings.email_codes else []
+
+
+def user_lifecycle(
+    db: Database,
+    users: Users,
+    passwords: Passwords,
+    policies: Policies,
+    terminate: Terminate,
+    guessing: Guessing,
+    post: PostOffice,
+    notifications: Notifications,
+    keepers: Sequence[KeepsOfUsers],
+    *,
+    now: Now,
+) -> UserLifecycle:
+    """The way of users through life; whatever keeps something of them forgets it at its end.
+
+    Args:
+        db: Where all of it is.
+        users: The users.
+        passwords: What they sign in with.
+        policies: Say what a password must be.
+        terminate: Ends their sessions.
+        guessing: Counts guesses at their passwords.
+        post: Keeps mails and links.
+        notifications: Keep what was sent, and what users want to be told.
+        keepers: All others that keep something of users, but for their sessions.
+        now: The time.
+    """
+    told: list[KeepsOfUsers] = [post.links, post.mails, notifications.deliveries, notifications.preferences]
+    # Sessions after devices: so rows are locked.
+    everybody = [passwords, *keepers, ContextStore(db), SessionStore(db), *told]
+    return UserLifecycle(db, users, passwords, policies, terminate, guessing, post.links, everybody, now=now)
 
 
 def account_flows(

@@ -52,7 +52,6 @@ from argus.flows.terminate import Terminate
 from argus.flows.touch import TouchSessions
 from argus.flows.tries import Tries
 from argus.flows.unused_accounts import UnusedAccounts
-from argus.flows.user_lifecycle import UserLifecycle
 from argus.flows.vouch import VouchedSessions
 from argus.groups.service import Groups
 from argus.networks.service import Networks
@@ -61,7 +60,7 @@ from argus.plans.service import Plans
 from argus.policies.model import default_policy
 from argus.policies.service import Policies
 from argus.revocations.service import Revocations
-from argus.server.accounts import account_flows, mail_factors, post_office
+from argus.server.accounts import account_flows, mail_factors, post_office, user_lifecycle
 from argus.server.factors import derived_key, make_factors
 from argus.server.notifications import make_courier, make_desk, make_notifications
 from argus.server.parts import Argus
@@ -128,10 +127,8 @@ async def compose(
 
     tenants, clients = Tenants(db, now, settings.base_url), Clients(db, now, settings.base_url)
     users, groups = Users(db, now), Groups(db, now)
-    passwords, policies = (
-        Passwords(db, now, settings, secret=derived_key(identifier_key, "peers of nobody")),
-        Policies(db, now, default_policy(settings)),
-    )
+    passwords = Passwords(db, now, settings, secret=derived_key(identifier_key, "peers of nobody"))
+    policies = Policies(db, now, default_policy(settings))
     plans = Plans(db, now)
     # A cache on the way and the consumer behind it may each keep a key set for its whole age.
     signing_keys = SigningKeys(
@@ -256,7 +253,9 @@ async def compose(
     known_devices = KnownDevices(
         db, users, devices, states, trusting.changes, policies, session_store, audit, terminate, now=now
     )
-    lifecycle = UserLifecycle(db, users, groups, passwords, policies, terminate, guessing, post.links, now=now)
+    lifecycle = user_lifecycle(
+        db, users, passwords, policies, terminate, guessing, post, notifications, [groups, devices], now=now
+    )
     accounts = account_flows(
         db,
         post,
@@ -307,7 +306,7 @@ async def compose(
         guessing=guessing,
         create_tenant=CreateTenant(db, tenants, clients, signing_keys, rsa_bits=settings.rsa_bits, now=now),
         user_lifecycle=lifecycle,
-        unused_accounts=UnusedAccounts(users, session_store, policies, lifecycle, now=now),
+        unused_accounts=UnusedAccounts(users.unused, session_store, policies, lifecycle, now=now),
         audit_upkeep=AuditUpkeep(audit, policies, now=now),
         factor_reset=FactorReset(db, users, passwords, guessing, terminate, now=now),
         post=post,

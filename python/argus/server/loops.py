@@ -48,6 +48,7 @@ def add_loops(background: Background, argus: Argus) -> None:
     background.every("account-janitor", _HOUSEKEEPING, argus.post.links.forget_expired)
     background.every("delivery-janitor", _HOUSEKEEPING, argus.notifications.deliveries.tidy)
     background.every("unused-accounts", _UPKEEP, argus.unused_accounts.disable_due)
+    background.every("unused-accounts-kept", _UPKEEP, argus.unused_accounts.delete_due)
     background.every("audit-purge", _UPKEEP, argus.audit_upkeep.purge)
     background.every("audit-addresses", _UPKEEP, argus.audit_upkeep.cut_addresses)
     background.every("networks", _FILES, argus.networks.keep_fresh)

@@ -230,6 +230,19 @@ class SessionStore:
             (trust, tenant_id, device_id),
         )
 
+    async def remove_user(self, tx: Transaction, tenant_id: str, user_id: str) -> None:
+        """Leaves of a user's sessions that and when they were, and forgets on what and from where, within `tx`."""
+        await tx.execute(
+            """UPDATE sessions SET device_type = '', device_os = '', device_browser = '', device_os_version = '',
+                   device_browser_version = '', device_app = '', display_name = '', category = '', user_agent = '',
+                   ip_address = NULL, seen_ip_address = NULL, country = NULL, city = NULL, radius_km = NULL,
+                   asn = NULL, asn_name = NULL, network_class = NULL
+                WHERE (tenant_id, session_id) IN (
+                      SELECT tenant_id, session_id FROM sessions WHERE tenant_id = %s AND user_id = %s
+                       ORDER BY tenant_id, session_id FOR UPDATE)""",
+            (tenant_id, user_id),
+        )
+
     async def delete_unused(self, tx: Transaction, tenant_id: str, session_id: str) -> bool:
         """Removes a session whose tokens were never made; says whether it was there."""
         sql = """DELETE FROM sessions WHERE tenant_id = %s AND session_id = %s AND state = 'active'

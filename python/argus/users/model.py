@@ -14,6 +14,9 @@ from argus.v1 import errors_pb2
 IdentifierKind = Literal["email", "username", "phone"]
 IDENTIFIER_KINDS: Final[tuple[IdentifierKind, ...]] = get_args(IdentifierKind)
 
+UNUSED: Final = "UNUSED"
+"""Reason of the events that tell of a user whom nobody has used."""
+
 MAX_DISPLAY_NAME: Final = 200
 MAX_IDENTIFIERS: Final = 10
 MAX_IDENTIFIER: Final = 320

@@ -13,6 +13,7 @@ from argus.storage.postgres import Database, Transaction
 from argus.users import store
 from argus.users.model import (
     MAX_IDENTIFIERS,
+    UNUSED,
     Holder,
     Identifier,
     IdentifierNotFoundError,
@@ -29,6 +30,7 @@ from argus.users.model import (
     check_identifier,
     check_new_user,
 )
+from argus.users.unused import UnusedUsers
 
 _POSITION_PARTS = 2
 
@@ -39,6 +41,7 @@ class Users:
     def __init__(self, db: Database, now: Callable[[], datetime]) -> None:
         self._db = db
         self._now = now
+        self.unused = UnusedUsers(db)
         self._reads = db.reads("users", lambda keys: store.find_all(db, keys))
 
     async def create(
@@ -194,19 +197,6 @@ class Users:
             tx.record(Event(type="user.updated", user_id=user_id), time=now)
         return changed
 
-    async def open_since(
-        self, tenant_id: str, *, before: datetime, after: str, limit: int
-    ) -> Sequence[tuple[User, datetime]]:
-        """Users that may sign in and were made or enabled up to `before`, with when that was; in the order of ids.
-
-        Args:
-            tenant_id: Tenant.
-            before: The newest that counts.
-            after: Id of the last one of the batch before; "": this is the first.
-            limit: Most users.
-        """
-        return await store.open_since(self._db, tenant_id, before=before, after=after, limit=limit)
-
     async def set_disabled(
         self,
         tx: Transaction,
@@ -219,21 +209,35 @@ class Users:
     ) -> User:
         """Closes or opens sign-in for a user, within `tx`; what is so already stays so.
 
+        Args:
+            tx: Transaction.
+            tenant_id: Tenant.
+            user_id: User.
+            disabled: Which of both.
+            comment: Why, in an administrator's words.
+            reason: Why, where Argus itself does it: nobody has used it.
+
         Raises:
             UserNotFoundError: There is no such user.
         """
         user = await self._locked(tx, tenant_id, user_id)
         if user.disabled == disabled:
+            if reason is None:  # somebody has looked at it: it is no longer one that nobody cares for
+                await store.mark_disabled(tx, tenant_id, user_id, unused=None)
             return user
         changed = replace(user, disabled=disabled, revision=user.revision + 1)
         await store.update(tx, changed)
-        if not disabled:
+        if disabled:
+            await store.mark_disabled(tx, tenant_id, user_id, unused=self._now() if reason == UNUSED else None)
+        else:
             await store.mark_enabled(tx, tenant_id, user_id, at=self._now())
         event = "user.disabled" if disabled else "user.enabled"
         tx.record(Event(type=event, reason=reason, user_id=user_id, data=_note(comment)), time=self._now())
         return changed
 
-    async def delete(self, tx: Transaction, tenant_id: str, user_id: str, *, comment: str = "") -> None:
+    async def delete(
+        self, tx: Transaction, tenant_id: str, user_id: str, *, comment: str = "", reason: str | None = None
+    ) -> None:
         """Deletes a user and its identifiers, within `tx`.
 
         Raises:
@@ -242,7 +246,7 @@ class Users:
         await self._locked(tx, tenant_id, user_id)
         now = self._now()
         await store.delete(tx, tenant_id, user_id, at=now)
-        tx.record(Event(type="user.deleted", user_id=user_id, data=_note(comment)), time=now)
+        tx.record(Event(type="user.deleted", reason=reason, user_id=user_id, data=_note(comment)), time=now)
 
     async def set_not_before(self, tx: Transaction, tenant_id: str, user_id: str, at: datetime) -> datetime:
         """Ends every session of the user that was created up to `at`; the instant that counts is returned.

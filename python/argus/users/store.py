@@ -117,28 +117,18 @@ async def page(reader: Reader, tenant_id: str, *, after: tuple[datetime, str] | 
     return [_user(row) for row in rows]
 
 
-async def open_since(
-    reader: Reader, tenant_id: str, *, before: datetime, after: str, limit: int
-) -> list[tuple[User, datetime]]:
-    """Up to `limit` users that may sign in and were made or enabled up to `before`, with when that was, by their id."""
-    rows = await reader.fetch_all(
-        """SELECT user_id, GREATEST(create_time, enable_time) AS since FROM users
-            WHERE tenant_id = %s AND NOT disabled AND delete_time IS NULL AND user_id > %s
-              AND GREATEST(create_time, enable_time) <= %s
-            ORDER BY user_id LIMIT %s""",
-        (tenant_id, after, before, limit),
-    )
-    since = {row["user_id"]: row["since"] for row in rows}
-    found = await reader.fetch_all(
-        f"{_USER} WHERE u.tenant_id = %s AND u.user_id = ANY(%s) ORDER BY u.user_id", (tenant_id, list(since))
-    )
-    return [(_user(row), since[row["user_id"]]) for row in found]
-
-
 async def mark_enabled(tx: Transaction, tenant_id: str, user_id: str, *, at: datetime) -> None:
     """Notes when a user was enabled again."""
     await tx.execute(
-        "UPDATE users SET enable_time = %s WHERE tenant_id = %s AND user_id = %s", (at, tenant_id, user_id)
+        "UPDATE users SET enable_time = %s, unused_time = NULL WHERE tenant_id = %s AND user_id = %s",
+        (at, tenant_id, user_id),
+    )
+
+
+async def mark_disabled(tx: Transaction, tenant_id: str, user_id: str, *, unused: datetime | None) -> None:
+    """Notes when a user was disabled because nobody had used it; None: it was disabled for another reason."""
+    await tx.execute(
+        "UPDATE users SET unused_time = %s WHERE tenant_id = %s AND user_id = %s", (unused, tenant_id, user_id)
     )
 
 
@@ -216,10 +206,10 @@ async def raise_not_before(tx: Transaction, tenant_id: str, user_id: str, at: da
 
 
 async def delete(tx: Transaction, tenant_id: str, user_id: str, *, at: datetime) -> None:
-    """Leaves the user's id for history and forgets its name and identifiers, which are free from then on."""
+    """Leaves the user's id for history and forgets what it is called; its identifiers are free from then on."""
     await tx.execute("DELETE FROM identifiers WHERE tenant_id = %s AND user_id = %s", (tenant_id, user_id))
     await tx.execute(
-        """UPDATE users SET delete_time = %s, display_name = '', disabled = true, revision = revision + 1
+        """UPDATE users SET delete_time = %s, display_name = '', locale = '', disabled = true, revision = revision + 1
             WHERE tenant_id = %s AND user_id = %s""",
         (at, tenant_id, user_id),
     )

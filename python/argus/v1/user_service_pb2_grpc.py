@@ -164,7 +164,8 @@ class UserServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeleteUser(self, request, context):
-        """Deletes a user with identifiers and credentials; all sessions end. Errors: USER_NOT_FOUND.
+        """Deletes a user with all that is kept of it; all sessions end. They and the audit keep its id alone, and the audit the
+        addresses that it was used from (docs/guides/frameworks.md). Errors: USER_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -61,7 +61,9 @@ class UserServiceStub:
         argus.v1.user_service_pb2.DeleteUserRequest,
         argus.v1.user_service_pb2.DeleteUserResponse,
     ]
-    """Deletes a user with identifiers and credentials; all sessions end. Errors: USER_NOT_FOUND."""
+    """Deletes a user with all that is kept of it; all sessions end. They and the audit keep its id alone, and the audit the
+    addresses that it was used from (docs/guides/frameworks.md). Errors: USER_NOT_FOUND.
+    """
 
     CreateIdentifier: grpc.UnaryUnaryMultiCallable[
         argus.v1.user_service_pb2.CreateIdentifierRequest,
@@ -164,7 +166,9 @@ class UserServiceAsyncStub:
         argus.v1.user_service_pb2.DeleteUserRequest,
         argus.v1.user_service_pb2.DeleteUserResponse,
     ]
-    """Deletes a user with identifiers and credentials; all sessions end. Errors: USER_NOT_FOUND."""
+    """Deletes a user with all that is kept of it; all sessions end. They and the audit keep its id alone, and the audit the
+    addresses that it was used from (docs/guides/frameworks.md). Errors: USER_NOT_FOUND.
+    """
 
     CreateIdentifier: grpc.aio.UnaryUnaryMultiCallable[
         argus.v1.user_service_pb2.CreateIdentifierRequest,
@@ -281,7 +285,9 @@ class UserServiceServicer(metaclass=abc.ABCMeta):
         request: argus.v1.user_service_pb2.DeleteUserRequest,
         context: _ServicerContext,
     ) -> typing.Union[argus.v1.user_service_pb2.DeleteUserResponse, collections.abc.Awaitable[argus.v1.user_service_pb2.DeleteUserResponse]]:
-        """Deletes a user with identifiers and credentials; all sessions end. Errors: USER_NOT_FOUND."""
+        """Deletes a user with all that is kept of it; all sessions end. They and the audit keep its id alone, and the audit the
+        addresses that it was used from (docs/guides/frameworks.md). Errors: USER_NOT_FOUND.
+        """
 
     @abc.abstractmethod
     def CreateIdentifier(

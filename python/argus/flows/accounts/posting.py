@@ -125,7 +125,7 @@ class Posting:
     ) -> None:
         origin = Origin(tenant_id=mail.tenant_id, actor="system:mail", request_id=new_id())
         async with self._db.transaction(origin, now=self._now()) as tx:
-            await self._mails.remove(tx, mail)
+            was_kept = await self._mails.remove(tx, mail)
             if not mail.recipient:
                 return
             event = Event(
@@ -137,6 +137,8 @@ class Posting:
             )
             tx.record(event)
             is_dead = outcome != "mail.sent"
+            if is_dead and not was_kept:
+                return  # its user was deleted meanwhile, or another process was faster: nothing is written down again
             await self._deliveries.log_mail(
                 tx,
                 tenant_id=mail.tenant_id,

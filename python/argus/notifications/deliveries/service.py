@@ -127,6 +127,10 @@ class Deliveries:
         """Deletes what waits for a channel that goes away, and its dead letters, within `tx`."""
         await store.delete_of_channel(tx, tenant_id, channel_id)
 
+    async def remove_user(self, tx: Transaction, tenant_id: str, user_id: str) -> None:
+        """Deletes the dead letters of a user that is deleted, within `tx`."""
+        await store.delete_mails_of_user(tx, tenant_id, user_id)
+
     async def log_mail(
         self,
         tx: Transaction,

@@ -175,6 +175,13 @@ async def delete_of_channel(tx: Transaction, tenant_id: str, channel_id: str) ->
     )
 
 
+async def delete_mails_of_user(tx: Transaction, tenant_id: str, user_id: str) -> None:
+    """Deletes the dead letters of a user; that others were sent stays in the log, without an address."""
+    await tx.execute(
+        "DELETE FROM deliveries WHERE tenant_id = %s AND user_id = %s AND mail IS NOT NULL", (tenant_id, user_id)
+    )
+
+
 async def give_up_expired(tx: Transaction, *, now: datetime, size: int) -> list[Delivery]:
     """Makes dead letters of what has waited for too long; returns them."""
     rows = await tx.fetch_all(

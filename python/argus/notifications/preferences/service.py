@@ -50,6 +50,10 @@ class Preferences:
             tx.record(Event(type="preferences.updated", user_id=user_id, data=data), time=now)
             return _all(await store.of_user(tx, tenant_id, user_id))
 
+    async def remove_user(self, tx: Transaction, tenant_id: str, user_id: str) -> None:
+        """Forgets what a user wanted that is deleted, within `tx`."""
+        await store.delete_of_user(tx, tenant_id, user_id)
+
     async def unwanted(self, tx: Transaction, asked: Sequence[tuple[str, str, str]]) -> set[tuple[str, str, str]]:
         """Which of these (tenant, user, notice) are not wanted by mail; what protects the account always is."""
         optional = [one for one in asked if one[2] in OPTIONAL]

@@ -24,6 +24,11 @@ async def write(tx: Transaction, tenant_id: str, user_id: str, said: Mapping[str
     )
 
 
+async def delete_of_user(tx: Transaction, tenant_id: str, user_id: str) -> None:
+    """Deletes what a user has said."""
+    await tx.execute("DELETE FROM notification_preferences WHERE tenant_id = %s AND user_id = %s", (tenant_id, user_id))
+
+
 async def said(tx: Transaction, asked: Sequence[tuple[str, str, str]]) -> Mapping[tuple[str, str, str], bool]:
     """Whether these (tenant, user, notice) are wanted by mail; without those of which nothing was said."""
     rows = await tx.fetch_all(
