@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from datetime import UTC, timedelta
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from argus.base.clock import now
 from argus.base.ids import new_id
+from argus.policies.model import Scope
 from argus.server.api import failure_of
 from argus.v1 import session_service_pb2 as sessions
 from tests.support.people import new_person, reason_of, refresh, terminate, verify
+from tests.support.policies import set_document
 
 if TYPE_CHECKING:
     from argus.server.api import Api
@@ -64,6 +66,21 @@ async def test_a_report_can_come_late_and_never_shortens(stack: Stack, api: Api)
     await _touch(stack, api, done.session.name, ago=timedelta(hours=1))
     await stack.argus.effects.flush()
     assert (await _read(api, done.session.name)).idle_expire_time == before.idle_expire_time
+
+
+@pytest.mark.parametrize("own", [{}, {"idle_seconds": 7200}])
+async def test_a_report_goes_by_what_the_session_is_held_to(stack: Stack, own: dict[str, Any]) -> None:
+    """A client's shorter time counts at once, whatever the session began under; where its user has a time, that one."""
+    api = await stack.new_tenant()
+    person = await new_person(api)
+    await set_document(stack, api.tenant_id, own, scope=Scope(kind="user", id=person.user_id))
+    done = await person.sign_in()
+    await set_document(stack, api.tenant_id, {"idle_seconds": 600}, scope=Scope(kind="client", id=api.client_id))
+    await stack.advance(timedelta(minutes=8))
+    await _touch(stack, api, done.session.name)
+    await stack.argus.effects.flush()
+    left = (await _read(api, done.session.name)).idle_expire_time.ToDatetime(tzinfo=UTC) - now(stack.private.clock)
+    assert timedelta(seconds=-10) < left - timedelta(seconds=own.get("idle_seconds", 600)) <= timedelta(0)
 
 
 async def test_a_future_use_counts_as_now(stack: Stack, api: Api) -> None:

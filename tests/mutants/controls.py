@@ -50,7 +50,7 @@ _ALL: Final = (
     _without(
         "access-for-an-hour",
         "Access tokens live for an hour whatever the policy.",
-        "server/snapshot.py",
+        "server/policy_messages.py",
         "access=_whole(policy.access),",
         "access=3600,",
         "test_sessions.py::test_access",
@@ -59,7 +59,7 @@ _ALL: Final = (
     _without(
         "refresh-tokens-live-as-sessions",
         "Refresh tokens live as long as their session whatever the policy.",
-        "server/snapshot.py",
+        "server/policy_messages.py",
         "refresh=_whole(policy.refresh),",
         "refresh=0,",
         "test_sessions.py::test_refresh",
@@ -68,7 +68,7 @@ _ALL: Final = (
     _without(
         "programs-keep-sessions-alive",
         "A refresh that no user asked for is a use.",
-        "server/snapshot.py",
+        "server/policy_messages.py",
         "refresh_is_activity=policy.refresh_is_activity,",
         "refresh_is_activity=True,",
         "test_sessions.py::test_refresh_is_no_activity",

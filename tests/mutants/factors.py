@@ -134,7 +134,7 @@ FACTORS: Final = (
         _STEP_UP + "test_an_action_is_confirmed_once_to_whoever_carries_it_out",
     ),
     _break(
-        "server/snapshot.py",
+        "server/policy_messages.py",
         "a-raised-level-is-kept-to-oneself",
         "Living sessions below a raised level are refreshed.",
         "required_acr=policy.required_acr,",

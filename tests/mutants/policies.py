@@ -34,7 +34,7 @@ POLICIES: Final = (
         _SIGN_IN + "test_second_factor",
     ),
     _break(
-        "server/snapshot.py",
+        "server/policy_messages.py",
         "a-kind-kept-to-oneself",
         "Living sessions without a factor of the kind are refreshed.",
         "second_factor=_SECOND_FACTORS.index(policy.second_factor),",

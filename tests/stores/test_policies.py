@@ -1,5 +1,6 @@
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -53,7 +54,7 @@ async def test_the_same_policy_has_the_same_number_for_ever(features: Features) 
     assert (await fresh.by_revision(tenant, 2)).idle == timedelta(minutes=10)
     with pytest.raises(LookupError):
         await fresh.by_revision(tenant, 3)
-    assert {number: one.idle for number, one in (await fresh.revisions(tenant)).items()} == {
+    assert {one.revision: one.policy.idle for one in await fresh.revisions(tenant)} == {
         1: timedelta(hours=8),
         2: timedelta(minutes=10),
     }
@@ -70,7 +71,26 @@ async def test_all_clients_of_a_tenant_at_once(features: Features) -> None:
     assert {name: (one.revision, one.policy) for name, one in found.items()} == {
         name: (one.revision, one.policy) for name, one in alone.items()
     }
-    assert all(one.ceiling == one.policy for one in alone.values())
+
+
+async def test_a_number_keeps_what_narrower_scopes_gave(features: Features) -> None:
+    """The same values by the client alone have another number; what all sessions of it have is nobody's own."""
+    tenant = await features.new_tenant()
+    documents: dict[Scope, dict[str, Any]] = {
+        Scope(kind="tenant", id=tenant): {"idle_seconds": 900, "presets": ["gdpr"]},
+        Scope(kind="client", id="plain"): {"idle_seconds": 3600},
+        Scope(kind="user", id="kiosk"): {"idle_seconds": 7200, "session_limit": 5},
+    }
+    for scope, document in documents.items():
+        await features.policies.set_document(tenant, scope, document, origin=origin(tenant))
+    kiosk = await features.policies.effective(tenant, "app", "kiosk")
+    client = await features.policies.effective(tenant, "plain")
+    assert kiosk.policy.idle == client.policy.idle == timedelta(hours=1)
+    assert [kiosk.narrower, client.narrower] == [frozenset({"idle_seconds"}), frozenset()]
+    fresh = Policies(features.db, features.now)
+    assert await fresh.numbered(tenant, kiosk.revision) == kiosk
+    assert await fresh.held(tenant, kiosk.revision, "app") == kiosk.policy
+    assert (await fresh.held(tenant, client.revision, "app")).idle == timedelta(minutes=15)
 
 
 async def test_a_bad_document_changes_nothing(features: Features) -> None:

@@ -6,6 +6,19 @@ from datetime import timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LongestLife:
+    """Longest life of a client's sessions.
+
+    Attributes:
+        of_most: By what is in force for the client.
+        of_narrower: Of those whose own was given by a narrower scope: by what presets demand of the client's.
+    """
+
+    of_most: timedelta
+    of_narrower: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LongestLives:
     """Longest lives by client.
 
@@ -14,9 +27,15 @@ class LongestLives:
         of_clients: By the ids of the others.
     """
 
-    of_most: timedelta
-    of_clients: Mapping[str, timedelta]
+    of_most: LongestLife
+    of_clients: Mapping[str, LongestLife]
 
-    def of(self, client_id: str) -> timedelta:
-        """That of a client's sessions."""
-        return self.of_clients.get(client_id, self.of_most)
+    def of(self, client_id: str, *, is_narrower: bool) -> timedelta:
+        """That of a session.
+
+        Args:
+            client_id: Its client.
+            is_narrower: A narrower scope than the client gave it its own.
+        """
+        life = self.of_clients.get(client_id, self.of_most)
+        return life.of_narrower if is_narrower else life.of_most

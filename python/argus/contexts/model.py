@@ -63,14 +63,14 @@ def checks_context(policy: Policy) -> bool:
     return any(_response(policy, change) != "allow" for change in _FIELDS)
 
 
-def verdict(policies: Sequence[Policy], changes: Sequence[Change]) -> tuple[Response, Change | None]:
+def verdict(policy: Policy, changes: Sequence[Change]) -> tuple[Response, Change | None]:
     """The strictest response to some changes, and which of them asks for it.
 
     Args:
-        policies: All that are in force: the session's own, and its client's of now.
+        policy: What the session lives by.
         changes: What is different.
     """
-    answers = [(_response(policy, change), change) for policy in policies for change in changes]
+    answers = [(_response(policy, change), change) for change in changes]
     strictest = max(answers, key=lambda one: _RESPONSES.index(one[0]), default=None)
     return strictest or ("allow", None)
 

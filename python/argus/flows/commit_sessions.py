@@ -224,7 +224,7 @@ class SessionCommits:
             await self._trust.keep_all(tx, list(rated.values()), now=_time(creations))
             await self._sessions.insert_all(tx, list(kept.values()))
             for one in creations:
-                await self._contexts.begin(tx, kept[one.session.session_id], [one.policy], one.origin)
+                await self._contexts.begin(tx, kept[one.session.session_id], one.policy, one.origin)
                 _record(tx, one, victims[one.session.session_id])
             await tx.flush()
             notices = [

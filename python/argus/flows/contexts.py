@@ -68,13 +68,13 @@ class Contexts:
         session = await self._sessions.get(need.tenant_id, need.user_id, need.session_id)
         if session is None:
             raise TokenInvalidError
-        policies = await self.in_force(session)
-        listed = _listed(policies)
+        policy = await self.in_force(session)
+        listed = policy.listed_networks
         known = await self._store.get(session.tenant_id, session.session_id)
         known = known or KnownContext(context=self._began(session, listed))
         here = self._context(need.context.context, listed)
         changes = known.context.changes(here)
-        response, change = verdict(policies, changes)
+        response, change = verdict(policy, changes)
         origin = origin_of(need)
         if change is not None and response in ("step_up", "end"):
             await self._refuse(session, known, need, response, change, origin)
@@ -84,25 +84,25 @@ class Contexts:
             await self._keep(tx, session, known.context.after(here))
         await self._live.rate(session, need.context.family, context=need.context.digest)
 
-    async def begin(self, tx: Transaction, session: Session, policies: Sequence[Policy], origin: Origin) -> None:
+    async def begin(self, tx: Transaction, session: Session, policy: Policy, origin: Origin) -> None:
         """Keeps the context that a session begins in, or that a step-up was made in, where a policy asks for it."""
-        if any(map(checks_context, policies)):
+        if checks_context(policy):
             place = self._networks.look_up(origin.ip_address)
             context = Context(
                 device_strong=origin.device_strong or None,
                 device_weak=origin.device_weak or None,
                 country=place.country,
                 network_class=place.network_class,
-                is_listed=is_in(_listed(policies), origin.ip_address, place),
+                is_listed=is_in(policy.listed_networks, origin.ip_address, place),
             )
             await self._keep(tx, session, context)
 
     async def _keep(self, tx: Transaction, session: Session, context: Context) -> None:
         await self._store.put(tx, session.tenant_id, session.session_id, context, now=self._now())
 
-    async def in_force(self, session: Session) -> Sequence[Policy]:
-        """The policy that the session began under, and its client's of now: the tighter counts, as in the engine."""
-        return await self._policies.of_session(session.tenant_id, session.policy_revision, session.client_id)
+    async def in_force(self, session: Session) -> Policy:
+        """What the session lives by now, as in the engine."""
+        return await self._policies.held(session.tenant_id, session.policy_revision, session.client_id)
 
     async def _refuse(
         self,
@@ -154,10 +154,6 @@ class Contexts:
     def _began(self, session: Session, listed: Sequence[str]) -> Context:
         """The context of a session that began before a policy asked for one: by its address and browser."""
         return self._context(ClientContext(ip_address=session.ip_address or "", user_agent=session.user_agent), listed)
-
-
-def _listed(policies: Sequence[Policy]) -> list[str]:
-    return [network for policy in policies for network in policy.listed_networks]
 
 
 def _event(session: Session, change: Change, response: Response, before: Context, now: Context) -> Event:

@@ -272,7 +272,7 @@ def limits_of(policy: Policy, device_type: str) -> Limits:
 def _session(
     new: NewSession, policy: EffectivePolicy, session_id: str, refresh_id_key: int, place: Place, now: datetime
 ) -> Session:
-    idle_deadline, absolute_deadline = deadlines(created=now, idle=policy.idle, absolute=policy.absolute)
+    idle_deadline, absolute_deadline = deadlines(created=now, idle=policy.policy.idle, absolute=policy.policy.absolute)
     return Session(
         tenant_id=new.user.tenant_id,
         session_id=session_id,

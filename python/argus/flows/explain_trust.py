@@ -60,8 +60,8 @@ class ExplainTrust:
         known = await self._trust.of_device(tenant_id, session.device_id, now=now)
         rated = NO_SIGNAL_TRUST if session.trust is None else session.trust
         rating = known.session_rating(risk=session.risk, proof_time=session.auth_time, now=now, rated=rated)
-        policies = await self._policies.of_session(tenant_id, session.policy_revision, session.client_id)
-        found = {floor: None for policy in policies for floor in floors(policy, scopes=session.scope.split())}
+        policy = await self._policies.held(tenant_id, session.policy_revision, session.client_id)
+        found = floors(policy, scopes=session.scope.split())
         score = whole(rating.score)
         missed = [floor for floor in found if score < max(floor.step_up_below, floor.deny_below)]
         return Explained(rating=rating, time=now, missed=missed)

@@ -3,7 +3,6 @@
 Refresh and verify are held to the same floors by the engine, out of the session's record.
 """
 
-from collections.abc import Sequence
 from typing import Final
 
 from argus.base.clock import Now
@@ -16,7 +15,7 @@ from argus.networks.service import Networks
 from argus.policies.service import Policies
 from argus.sessions.login_store import Login
 from argus.sessions.model import ACR_PREFIX, Session
-from argus.trust.model import Floor, SignedIn, aged, check_deny, floors, step_up_floor, whole
+from argus.trust.model import SignedIn, aged, check_deny, floors, step_up_floor, whole
 from argus.trust.service import Trust
 from argus.v1.errors_pb2 import ErrorReason
 
@@ -78,11 +77,11 @@ class Floors:
         Raises:
             TrustTooLowError: The action has a floor that denies, and no step-up would mend it.
         """
-        policies = await self._in_force(session)
+        policy = await self._in_force(session)
         restored = await self._restored(session)
         if action:
-            check_deny(_all(policies, action=action), restored, restored=restored)
-        found = _all(policies, scopes=session.scope.split(), action=action)
+            check_deny(floors(policy, action=action), restored, restored=restored)
+        found = floors(policy, scopes=session.scope.split(), action=action)
         return _STEP_UP_ACR if step_up_floor(found, restored) else 0
 
     async def check_action(self, session: Session, action: str) -> None:
@@ -92,7 +91,7 @@ class Floors:
             TrustTooLowError: The session is below a floor that denies.
             TrustStepUpError: It is below a floor, and the user proved one factor alone.
         """
-        found = _all(await self._in_force(session), action=action)
+        found = floors(await self._in_force(session), action=action)
         restored = await self._restored(session)
         score = aged(restored, proof_time=session.auth_time, now=self._now())
         check_deny(found, score, restored=restored)
@@ -106,12 +105,8 @@ class Floors:
         device = await self._trust.of_device(session.tenant_id, session.device_id, now=now)
         return device.session_rating(risk=session.risk, proof_time=now, now=now).score
 
-    async def _in_force(self, session: Session) -> Sequence[Policy]:
-        return await self._policies.of_session(session.tenant_id, session.policy_revision, session.client_id)
-
-
-def _all(policies: Sequence[Policy], *, scopes: Sequence[str] = (), action: str = "") -> list[Floor]:
-    return [floor for policy in policies for floor in floors(policy, scopes=scopes, action=action)]
+    async def _in_force(self, session: Session) -> Policy:
+        return await self._policies.held(session.tenant_id, session.policy_revision, session.client_id)
 
 
 class TrustStepUpError(ArgusError):

@@ -18,6 +18,7 @@ from argus.base.errors import InvalidFieldError
 from argus.base.factor_kinds import has_counting_factor
 from argus.base.policy import Policy
 from argus.flows.governing import CHANGED
+from argus.policies.living import held_to
 from argus.policies.service import Policies, PolicyThen
 from argus.sessions.model import EndReason, Session, SessionNotFoundError, SessionState
 from argus.sessions.service import Sessions
@@ -45,9 +46,11 @@ class SessionAt:
         end_time: When it was over by then; None: it was not.
         acr: Level that had been proved by then; None: rows of that time do not say.
         auth_time: When it had been proved; None: rows of that time do not say.
-        policy: What the session lived by.
-        in_force: What was in force for its client. The tighter of both counts, but for the level, which is this one's.
-        is_over: It had been over by the tighter policy, and nobody had found out yet.
+        policy: What the session went on under.
+        narrower: The fields of it, by their keys, that a narrower scope than the client gave.
+        in_force: What was in force for its client. The tighter of both counts; of `narrower` the session's own and what
+            presets demand; of the level this one's.
+        is_over: It had been over by that, and nobody had found out yet.
         events: What this follows from, oldest first.
     """
 
@@ -59,6 +62,7 @@ class SessionAt:
     auth_time: datetime | None
     policy_revision: int
     policy: Policy
+    narrower: frozenset[str]
     in_force: PolicyThen
     is_over: bool
     events: Sequence[AuditEvent]
@@ -121,7 +125,7 @@ class SessionHistory:
         level = _level(session, events)
         end_time, end_reason = _end(session, time)
         revision = await self._revision(session, time)
-        own = await self._policies.by_revision(tenant_id, revision)
+        own = await self._policies.numbered(tenant_id, revision)
         in_force = await self._policies.for_client_at(tenant_id, session.client_id, time)
         return SessionAt(
             state=_state(events, level) if end_time is None else SessionState.ENDED,
@@ -131,9 +135,10 @@ class SessionHistory:
             amr=level.amr,
             auth_time=level.auth_time,
             policy_revision=revision,
-            policy=own,
+            policy=own.policy,
+            narrower=own.narrower,
             in_force=in_force,
-            is_over=_is_over(session, (own, in_force.effective.policy), time),
+            is_over=_is_over(session, held_to(own, in_force.effective.policy), time),
             events=events,
         )
 
@@ -163,14 +168,12 @@ def _end(session: Session, time: datetime) -> tuple[datetime | None, EndReason |
     return session.idle_deadline, EndReason.IDLE_TIMEOUT
 
 
-def _is_over(session: Session, policies: Sequence[Policy], time: datetime) -> bool:
-    """Whether a use at that instant was to find it over, by the tighter of some policies.
+def _is_over(session: Session, held: Policy, time: datetime) -> bool:
+    """Whether a use at that instant was to find it over, by what it was held to.
 
     When it had been used last is known of the last use alone; whatever was used later was let go on.
     """
-    if session.create_time + min(one.absolute for one in policies) <= time:
-        return True
-    return session.last_active_time + min(one.idle for one in policies) <= time
+    return session.create_time + held.absolute <= time or session.last_active_time + held.idle <= time
 
 
 def _level(session: Session, events: Sequence[AuditEvent]) -> _Level:

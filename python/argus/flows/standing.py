@@ -73,13 +73,8 @@ class Standing:
         session = await self._sessions.get(tenant_id, user_id, session_id)
         if session is None:
             raise TokenInvalidError
-        own, present = await self._policies.of_session(tenant_id, session.policy_revision, session.client_id)
-        living = Living(
-            session=session,
-            idle=min(own.idle, present.idle),
-            absolute=min(own.absolute, present.absolute),
-            required_acr=max(own.required_acr, present.required_acr),
-        )
+        held = await self._policies.held(tenant_id, session.policy_revision, session.client_id)
+        living = Living(session=session, idle=held.idle, absolute=held.absolute, required_acr=held.required_acr)
         async with self._db.transaction() as tx:
             return replace(living, session=await self.hold(tx, living))
 

@@ -225,7 +225,7 @@ class StepUp:
     ) -> CreatedSession:
         refresh_id_key = await self._signing_keys.active_refresh_id_key(login.tenant_id)
         now = self._now()
-        policies = await self._contexts.in_force(living.session)
+        policy = await self._contexts.in_force(living.session)
         async with self._db.transaction(origin, now=now) as tx:
             await self._standing.hold_user(tx, living)
             device = await self._trust.proved(tx, (living.session.tenant_id, living.session.device_id or ""), now=now)
@@ -238,7 +238,7 @@ class StepUp:
             rating = device.session_rating(risk=stepped.risk, proof_time=now, now=now)
             stepped = replace(stepped, trust=rating.score)
             await self._sessions.begin_family(tx, stepped)
-            await self._contexts.begin(tx, stepped, policies, origin)
+            await self._contexts.begin(tx, stepped, policy, origin)
             tx.record(_stepped_up(login, before, stepped))
         await self._make_current(stepped)
         return CreatedSession(

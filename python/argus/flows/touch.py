@@ -9,12 +9,14 @@ from typing import Final
 from argus import _core
 from argus.base.clock import Now
 from argus.base.errors import UnavailableError
+from argus.base.policy import Policy
 from argus.flows.activity import Effects
 from argus.flows.rebuild import Rebuild
 from argus.internal.v1.engine_pb2 import Effect
+from argus.policies.living import held_to
 from argus.policies.service import Policies
 from argus.sessions.live_store import LiveSessions, TouchStatus
-from argus.sessions.model import TokenInvalidError, epoch_seconds
+from argus.sessions.model import Session, TokenInvalidError, epoch_seconds
 from argus.sessions.store import SessionStore
 
 _PARALLEL: Final = 64
@@ -36,6 +38,14 @@ class Touched:
 
     ended: Sequence[Touch]
     unknown: Sequence[Touch]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """A session, and what is in force for its client."""
+
+    session: Session
+    present: Policy
 
 
 class _UnknownError(Exception):
@@ -73,7 +83,10 @@ class TouchSessions:
         Raises:
             UnavailableError: A store is away; those taken in before count.
         """
-        outcomes = await asyncio.gather(*(self._one(tenant_id, touch) for touch in touches), return_exceptions=True)
+        known = await self._known(tenant_id, touches)
+        outcomes = await asyncio.gather(
+            *(self._one(touch, known.get(touch.session_id)) for touch in touches), return_exceptions=True
+        )
         ended, unknown = [], []
         for touch, outcome in zip(touches, outcomes, strict=True):
             match outcome:
@@ -85,11 +98,24 @@ class TouchSessions:
                     raise outcome
         return Touched(ended=ended, unknown=unknown)
 
-    async def _one(self, tenant_id: str, touch: Touch) -> None:
+    async def _known(self, tenant_id: str, touches: Sequence[Touch]) -> dict[str, _Known]:
+        """The sessions that there are, by their ids. A record says neither whose it is nor of which client."""
+        found = await self._sessions.owners(tenant_id, [touch.session_id for touch in touches])
+        clients = {session.client_id for session in found.values()}
+        in_force = await self._policies.for_clients(tenant_id, list(clients))
+        return {
+            session_id: _Known(session=session, present=in_force[session.client_id].policy)
+            for session_id, session in found.items()
+        }
+
+    async def _one(self, touch: Touch, known: _Known | None) -> None:
+        if known is None or known.session.user_id != touch.user_id:
+            raise _UnknownError
+        tenant_id = known.session.tenant_id
         async with self._places:
-            await self._check_owner(tenant_id, touch)
+            await self._check_living(known.session)
             for _ in range(_TRIES):
-                status = await self._try(tenant_id, touch)
+                status = await self._try(touch, known)
                 if status is TouchStatus.TOUCHED:
                     return
                 if status is not TouchStatus.STALE:
@@ -100,17 +126,15 @@ class TouchSessions:
                     raise _UnknownError from None
             raise UnavailableError("redis")
 
-    async def _check_owner(self, tenant_id: str, touch: Touch) -> None:
-        """The record does not say whose it is: the index does, or else PostgreSQL."""
-        if await self._live.is_indexed(tenant_id, touch.user_id, touch.session_id):
+    async def _check_living(self, session: Session) -> None:
+        """Redis may know of uses that PostgreSQL does not: where it has the session, it says whether that lives."""
+        if await self._live.is_indexed(session.tenant_id, session.user_id, session.session_id):
             return
-        session = await self._sessions.get(tenant_id, touch.user_id, touch.session_id)
-        if session is None:
-            raise _UnknownError
         if session.as_of(self._now()).has_ended:
             raise _EndedError
 
-    async def _try(self, tenant_id: str, touch: Touch) -> TouchStatus:
+    async def _try(self, touch: Touch, known: _Known) -> TouchStatus:
+        tenant_id = known.session.tenant_id
         before = await self._live.session(touch.session_id)
         if not before.is_current:
             return TouchStatus.STALE
@@ -118,7 +142,7 @@ class TouchSessions:
             record = _core.SessionRecord.from_bytes(before.value)
         except ValueError:  # a tombstone
             return TouchStatus.ENDED
-        policy = await self._policies.by_revision(tenant_id, record.policy_revision)
+        policy = held_to(await self._policies.numbered(tenant_id, record.policy_revision), known.present)
         status, after = await self._live.touch(
             tenant_id,
             touch.user_id,

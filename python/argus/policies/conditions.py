@@ -127,6 +127,18 @@ class RuleOutcome:
     unknown: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """Clients at whose refreshes rules are judged: all, or some."""
+
+    of_all: bool
+    of_clients: frozenset[str]
+
+    def holds(self, client_id: str) -> bool:
+        """Whether a client is one of them."""
+        return self.of_all or client_id in self.of_clients
+
+
 def rule_faults(written: object, path: str, then_faults: Any) -> Iterator[Fault]:
     """What is wrong with the rules of a document.
 

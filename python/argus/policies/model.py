@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -25,24 +24,15 @@ class EffectivePolicy:
     Attributes:
         revision: The number.
         policy: What is in force.
+        narrower: The fields of it, by their keys, that a group, a user or a rule gave, of those that bite on living
+            sessions: what the client says of them does not count (ADR 49).
         tried: What would be in force with what is only tried (report-only); None: nothing is tried.
-        ceiling: What the client's sessions are held to whoever the user (ADR 36); None: the policy itself.
     """
 
     revision: int
     policy: Policy
+    narrower: frozenset[str] = frozenset()
     tried: Policy | None = None
-    ceiling: Policy | None = None
-
-    @property
-    def idle(self) -> timedelta:
-        """Longest gap between two uses of a session that begins."""
-        return min(self.policy.idle, (self.ceiling or self.policy).idle)
-
-    @property
-    def absolute(self) -> timedelta:
-        """Longest life of a session that begins."""
-        return min(self.policy.absolute, (self.ceiling or self.policy).absolute)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,9 +142,15 @@ def from_document(document: Document) -> Policy:
 
 
 @lru_cache(maxsize=1024)
-def digest(policy: Policy) -> bytes:
-    """SHA-256 of the canonical document: the same policy has the same digest."""
-    return hashlib.sha256(as_json(to_document(policy)).encode()).digest()
+def digest(policy: Policy, narrower: frozenset[str] = frozenset()) -> bytes:
+    """SHA-256 of the canonical document: the same policy has the same digest.
+
+    Args:
+        policy: The policy.
+        narrower: The fields of it that a narrower scope than the client gave.
+    """
+    given = as_json(sorted(narrower)) if narrower else ""
+    return hashlib.sha256((as_json(to_document(policy)) + given).encode()).digest()
 
 
 def _from_document(document: Document) -> Policy:

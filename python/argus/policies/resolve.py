@@ -1,7 +1,7 @@
 """Makes one policy of what several scopes say and presets demand, and says where each of its values comes from."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from argus.base.policy import RULES
@@ -19,11 +19,14 @@ SCOPE_KINDS: Final[tuple[ScopeKind, ...]] = ("tenant", "client", "group", "user"
 GRACE, DEADLINE = "grace_seconds", "request_deadline_seconds"
 """Set together, so that no scope can break `grace >= 2 * request_deadline` of another (rotation.md, section 1)."""
 
+_OF_CLIENT: Final = ("tenant", "client")
 _PRESETS: Final = "presets"
 _PRIVILEGED: Final = "privileged"
-# What never outlives the session.
-_WITHIN: Final = ("idle_seconds", "access_seconds", "refresh_seconds")
-_SESSION: Final = "absolute_seconds"
+SESSION: Final = "absolute_seconds"
+"""The longest life of a session."""
+
+WITHIN: Final = ("idle_seconds", "access_seconds", "refresh_seconds")
+"""What never outlives the session."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,10 +77,14 @@ class Resolved:
     Attributes:
         value: What is in force, as documents have it.
         sources: Where it comes from; several if they say the same, or only together.
+        is_narrower: A group, a user or a rule set it, presets aside: it is not what all sessions of the client have.
+        is_by_rule: Rules alone set it.
     """
 
     value: Any
     sources: tuple[Source, ...]
+    is_narrower: bool = False
+    is_by_rule: bool = False
 
 
 def resolve(layers: Sequence[Layer], *, defaults: Document) -> dict[str, Resolved]:
@@ -96,10 +103,10 @@ def resolve(layers: Sequence[Layer], *, defaults: Document) -> dict[str, Resolve
         resolved.update(_strictest([layer for layer in layers if layer.kind == kind], lambda _: True))
     resolved.update(_strictest(layers, lambda key: RULES[key].is_for_all))
     _hold_to_presets(resolved, defaults)
-    for key in _WITHIN:
-        if key in resolved and resolved[key].value > resolved[_SESSION].value:
-            bound = Source(kind="bound", name=_SESSION)
-            resolved[key] = Resolved(value=resolved[_SESSION].value, sources=(bound, *resolved[_SESSION].sources))
+    for key in WITHIN:
+        if key in resolved and resolved[key].value > resolved[SESSION].value:
+            sources = (Source(kind="bound", name=SESSION), *resolved[SESSION].sources)
+            resolved[key] = replace(resolved[key], value=resolved[SESSION].value, sources=sources)
     return resolved
 
 
@@ -125,7 +132,13 @@ def _strictest(layers: Sequence[Layer], is_meant: Callable[[str], bool]) -> dict
     if GRACE in values:
         pairs = [(layer.document[GRACE], layer.document[DEADLINE]) for _, layer in by_key[GRACE]]
         values[GRACE], values[DEADLINE] = min(pairs)
-    return {key: Resolved(value=values[key], sources=_sources(key, values[key], said)) for key, said in by_key.items()}
+    return {key: _resolved(values[key], _sources(key, values[key], said)) for key, said in by_key.items()}
+
+
+def _resolved(value: Any, sources: tuple[Source, ...]) -> Resolved:
+    is_narrower = any(source.rule or source.kind not in _OF_CLIENT for source in sources)
+    is_by_rule = all(source.rule for source in sources)
+    return Resolved(value=value, sources=sources, is_narrower=is_narrower, is_by_rule=is_by_rule)
 
 
 def _sources(key: str, value: Any, said: Sequence[tuple[Any, Layer]]) -> tuple[Source, ...]:
@@ -143,7 +156,7 @@ def _hold_to_presets(resolved: dict[str, Resolved], defaults: Document) -> None:
     both = RULES[_PRESETS].strictest([chosen.value, defaults[_PRESETS]])
     if both != chosen.value:
         sources = (*chosen.sources, _default(_PRESETS, defaults[_PRESETS]))
-        resolved[_PRESETS] = Resolved(value=both, sources=sources)
+        resolved[_PRESETS] = replace(chosen, value=both, sources=sources)
     for key, demanded in demands(both, privileged=resolved[_PRIVILEGED].value).items():
         value = RULES[key].strictest([resolved[key].value, *(demand.value for _, demand in demanded)])
         if value == resolved[key].value:
@@ -152,4 +165,4 @@ def _hold_to_presets(resolved: dict[str, Resolved], defaults: Document) -> None:
         sources = tuple(
             Source(kind="preset", name=name, clause=demand.clause, is_ours=demand.is_ours) for name, demand in deciding
         )
-        resolved[key] = Resolved(value=value, sources=sources)
+        resolved[key] = replace(resolved[key], value=value, sources=sources)

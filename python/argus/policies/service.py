@@ -9,15 +9,14 @@ from argus.base.lives import LongestLives
 from argus.base.origin import Origin
 from argus.base.policy import Policy
 from argus.policies import changes_store, store
-from argus.policies.conditions import RULES_KEY, Facts, RuleOutcome, apply_rules, speaks_of_changes
-from argus.policies.living import held_to
+from argus.policies.conditions import RULES_KEY, Facts, Judged, RuleOutcome, apply_rules, speaks_of_changes
+from argus.policies.living import followed, held_to, longest_life, narrower_of
 from argus.policies.model import (
     EffectivePolicy,
     Scope,
     SetDocument,
     digest,
     document_key,
-    from_document,
     merge,
     policy_of,
     to_document,
@@ -77,18 +76,6 @@ class PolicyThen:
     revisions: Sequence[Revision]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
-    """Clients at whose refreshes rules are judged: all, or some."""
-
-    of_all: bool
-    of_clients: frozenset[str]
-
-    def holds(self, client_id: str) -> bool:
-        """Whether a client is one of them."""
-        return self.of_all or client_id in self.of_clients
-
-
 class Policies:
     """The policies of all tenants.
 
@@ -111,7 +98,7 @@ class Policies:
         self._plain = merge((), defaults=self._defaults)
         self.scopes = PolicyRevisions(db, now)
         self._revisions: dict[tuple[str, bytes], int] = {}
-        self._policies: dict[tuple[str, int], Policy] = {}
+        self._policies: dict[tuple[str, int], EffectivePolicy] = {}
         self._reads = db.reads("policies", self._documents)
 
     async def effective(
@@ -134,8 +121,8 @@ class Policies:
         """
         known = facts or Facts(client_id=client_id, user_id=user_id or "", groups=None if user_id is None else groups)
         in_force, tried = await self._layers(_Asked(tenant_id, client_id, user_id or "", tuple(groups)))
-        policy = policy_of(self.explain(in_force, known).fields) if in_force else self._plain
-        effective = replace(await self._numbered(tenant_id, policy), ceiling=self._ceiling(in_force, policy))
+        policy, narrower = self._made_of(in_force, known)
+        effective = await self._numbered(tenant_id, policy, narrower)
         if tried is None:
             return effective
         return replace(effective, tried=policy_of(self.explain(tried, known).fields))
@@ -148,14 +135,13 @@ class Policies:
             facts: What is known of it now; client, user and groups among it.
             own: Number of its own policy.
         """
-        before = await self.by_revision(tenant_id, own)
+        before = await self.numbered(tenant_id, own)
         asked = _Asked(tenant_id, facts.client_id, facts.user_id, tuple(facts.groups or ()))
         in_force, _ = await self._layers(asked)
-        present = policy_of(self.explain(in_force, facts).fields) if in_force else self._plain
-        held = held_to(held_to(before, self._ceiling(in_force, present)), present)
-        if held == before:
-            return EffectivePolicy(revision=own, policy=before)
-        return await self._numbered(tenant_id, held)
+        held, narrower = self._made_of(in_force, facts, own=before.policy)
+        if (held, narrower) == (before.policy, before.narrower):
+            return before
+        return await self._numbered(tenant_id, held, narrower)
 
     async def layers(
         self,
@@ -196,12 +182,17 @@ class Policies:
         applied, outcomes = apply_rules(layers, facts)
         return Explained(fields=resolve(applied, defaults=self._default_document), rules=tuple(outcomes))
 
-    def _ceiling(self, layers: Sequence[Layer], policy: Policy) -> Policy:
-        """What the client's sessions are held to whoever the user, where that may be another policy than the user's."""
-        of_client = [layer for layer in layers if layer.kind in ("tenant", "client")]
-        if len(of_client) == len(layers) and not any(RULES_KEY in layer.document for layer in layers):
-            return policy
-        return merge([(layer.kind, layer.document) for layer in of_client], defaults=self._defaults)
+    def _made_of(
+        self, layers: Sequence[Layer], facts: Facts, *, own: Policy | None = None
+    ) -> tuple[Policy, frozenset[str]]:
+        """What these make of a session under some facts, and what of it narrower scopes than the client gave."""
+        fields = self.explain(layers, facts).fields if layers else {}
+        present = policy_of(fields) if fields else self._plain
+        held = present if own is None else followed(own, present)
+        if not fields:
+            return held, frozenset()
+        of_client = [(layer.kind, layer.document) for layer in layers if layer.kind in ("tenant", "client")]
+        return held, narrower_of(fields, held, merge(of_client, defaults=self._defaults))
 
     async def _layers(self, asked: _Asked) -> tuple[list[Layer], list[Layer] | None]:
         """What is in force; and what would be, with what is only tried: None where nothing is."""
@@ -258,32 +249,38 @@ class Policies:
             (scope.kind, said.document) for scope, said in found if scope.kind == "tenant"
         ]
         lives = {
-            scope.id: merge([*of_tenant, (scope.kind, said.document)], defaults=self._defaults).absolute
+            scope.id: longest_life(merge([*of_tenant, (scope.kind, said.document)], defaults=self._defaults))
             for scope, said in found
             if scope.kind == "client"
         }
-        return LongestLives(of_most=merge(of_tenant, defaults=self._defaults).absolute, of_clients=lives)
+        return LongestLives(of_most=longest_life(merge(of_tenant, defaults=self._defaults)), of_clients=lives)
 
-    async def of_session(self, tenant_id: str, revision: int, client_id: str) -> tuple[Policy, Policy]:
-        """A living session's own policy, and that of its client now: the tighter of both counts, as in the engine."""
-        own = await self.by_revision(tenant_id, revision)
-        return own, (await self.for_clients(tenant_id, [client_id]))[client_id].policy
+    async def held(self, tenant_id: str, revision: int, client_id: str) -> Policy:
+        """What a living session lives by: its own policy, held to what is in force for its client, as in the engine.
+
+        Args:
+            tenant_id: The tenant.
+            revision: Number of its own.
+            client_id: Its client.
+        """
+        own = await self.numbered(tenant_id, revision)
+        return held_to(own, (await self.for_clients(tenant_id, [client_id]))[client_id].policy)
 
     async def by_revision(self, tenant_id: str, revision: int) -> Policy:
-        """The policy of a number.
+        """The policy of a number, see `numbered`."""
+        return (await self.numbered(tenant_id, revision)).policy
+
+    async def numbered(self, tenant_id: str, revision: int) -> EffectivePolicy:
+        """The policy of a number, and which of its fields a narrower scope than the client gave.
 
         Raises:
             LookupError: The tenant has no policy of that number: not something a caller can cause.
         """
-        known = self._policies.get((tenant_id, revision))
-        if known is not None:
-            return known
-        document = await store.revision_document(self._db, tenant_id, revision)
-        if document is None:
+        known = self._policies.get((tenant_id, revision)) or await store.numbered(self._db, tenant_id, revision)
+        if known is None:
             raise LookupError(f"tenant {tenant_id} has no policy revision {revision}")
-        policy = from_document(document)
-        self._remember(tenant_id, revision, policy)
-        return policy
+        self._remember(tenant_id, known)
+        return known
 
     async def tenants_that_may_set(self, name: str) -> Sequence[str]:
         """The tenants in which a field that is zero by itself can be more: some document of theirs sets it, or all do.
@@ -295,10 +292,9 @@ class Policies:
             return await store.all_tenants(self._db)
         return await store.tenants_with_any(self._db, [document_key(name), *_MAY_SET_ANYTHING])
 
-    async def revisions(self, tenant_id: str) -> Mapping[int, Policy]:
+    async def revisions(self, tenant_id: str) -> Sequence[EffectivePolicy]:
         """All numbered policies of a tenant."""
-        rows = await store.all_revisions(self._db, tenant_id)
-        return {row["revision"]: from_document(row["document"]) for row in rows}
+        return await store.all_revisions(self._db, tenant_id)
 
     async def document(self, tenant_id: str, scope: Scope) -> Document:
         """What is set for a scope alone; empty where nothing is."""
@@ -320,23 +316,32 @@ class Policies:
             for one, some in scopes.items()
         }
 
-    async def _numbered(self, tenant_id: str, policy: Policy) -> EffectivePolicy:
-        key = (tenant_id, digest(policy))
-        revision = self._revisions.get(key)
-        if revision is None:
-            revision = await store.find_revision(self._db, *key) or await self._give_number(tenant_id, policy)
-            self._remember(tenant_id, revision, policy)
-        return EffectivePolicy(revision=revision, policy=policy)
+    async def _numbered(
+        self, tenant_id: str, policy: Policy, narrower: frozenset[str] = frozenset()
+    ) -> EffectivePolicy:
+        key = (tenant_id, digest(policy, narrower))
+        revision = self._revisions.get(key) or await store.find_revision(self._db, *key)
+        revision = revision or await self._give_number(tenant_id, policy, narrower)
+        numbered = EffectivePolicy(revision=revision, policy=policy, narrower=narrower)
+        self._remember(tenant_id, numbered)
+        return numbered
 
-    async def _give_number(self, tenant_id: str, policy: Policy) -> int:
+    async def _give_number(self, tenant_id: str, policy: Policy, narrower: frozenset[str]) -> int:
         async with self._db.transaction() as tx:
             return await store.insert_revision(
-                tx, tenant_id, digest=digest(policy), document=to_document(policy), at=self._now()
+                tx,
+                tenant_id,
+                digest=digest(policy, narrower),
+                document=to_document(policy),
+                narrower=narrower,
+                at=self._now(),
             )
 
-    def _remember(self, tenant_id: str, revision: int, policy: Policy) -> None:
-        if len(self._revisions) >= _MOST_CACHED or len(self._policies) >= _MOST_CACHED:
+    def _remember(self, tenant_id: str, numbered: EffectivePolicy) -> None:
+        if (tenant_id, numbered.revision) in self._policies:
+            return
+        if len(self._policies) >= _MOST_CACHED:
             self._revisions.clear()
             self._policies.clear()
-        self._revisions[(tenant_id, digest(policy))] = revision
-        self._policies[(tenant_id, revision)] = policy
+        self._revisions[(tenant_id, digest(numbered.policy, numbered.narrower))] = numbered.revision
+        self._policies[(tenant_id, numbered.revision)] = numbered

@@ -1,12 +1,11 @@
 """The policies and their revisions in PostgreSQL."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from argus.policies.model import Document, Scope, ScopeKind, SetDocument
+from argus.policies.model import Document, EffectivePolicy, Scope, ScopeKind, SetDocument, from_document
 from argus.storage.columns import columns
 from argus.storage.postgres import Database, Row, Transaction
 
@@ -72,7 +71,9 @@ async def find_revision(reader: Database | Transaction, tenant_id: str, digest: 
     return None if row is None else row["revision"]
 
 
-async def insert_revision(tx: Transaction, tenant_id: str, *, digest: bytes, document: Document, at: datetime) -> int:
+async def insert_revision(
+    tx: Transaction, tenant_id: str, *, digest: bytes, document: Document, narrower: Collection[str], at: datetime
+) -> int:
     """Gives a policy its number; the one it has if it got one meanwhile."""
     # One at a time for a tenant, or two would choose the same number.
     await tx.execute("SELECT 1 FROM tenants WHERE tenant_id = %s FOR NO KEY UPDATE", (tenant_id,))
@@ -80,25 +81,39 @@ async def insert_revision(tx: Transaction, tenant_id: str, *, digest: bytes, doc
     if found is not None:
         return found
     row = await tx.fetch_one(
-        """INSERT INTO policy_revisions (tenant_id, revision, digest, document, create_time)
-           SELECT %(tenant)s, COALESCE(max(revision), 0) + 1, %(digest)s, %(document)s, %(at)s
+        """INSERT INTO policy_revisions (tenant_id, revision, digest, document, narrower, create_time)
+           SELECT %(tenant)s, COALESCE(max(revision), 0) + 1, %(digest)s, %(document)s, %(narrower)s, %(at)s
              FROM policy_revisions WHERE tenant_id = %(tenant)s
            RETURNING revision""",
-        {"tenant": tenant_id, "digest": digest, "document": Jsonb(dict(document)), "at": at},
+        {
+            "tenant": tenant_id,
+            "digest": digest,
+            "document": Jsonb(dict(document)),
+            "narrower": sorted(narrower),
+            "at": at,
+        },
     )
     return 0 if row is None else int(row["revision"])
 
 
-async def revision_document(db: Database, tenant_id: str, revision: int) -> Document | None:
-    """The document of a numbered policy."""
+async def numbered(db: Database, tenant_id: str, revision: int) -> EffectivePolicy | None:
+    """The policy of a number."""
     row = await db.fetch_one(
-        "SELECT document FROM policy_revisions WHERE tenant_id = %s AND revision = %s", (tenant_id, revision)
+        "SELECT revision, document, narrower FROM policy_revisions WHERE tenant_id = %s AND revision = %s",
+        (tenant_id, revision),
     )
-    return None if row is None else row["document"]
+    return None if row is None else _numbered(row)
 
 
-async def all_revisions(db: Database, tenant_id: str) -> list[dict[str, Any]]:
+async def all_revisions(db: Database, tenant_id: str) -> list[EffectivePolicy]:
     """All numbered policies of a tenant."""
-    return await db.fetch_all(
-        "SELECT revision, document FROM policy_revisions WHERE tenant_id = %s ORDER BY revision", (tenant_id,)
+    rows = await db.fetch_all(
+        "SELECT revision, document, narrower FROM policy_revisions WHERE tenant_id = %s ORDER BY revision", (tenant_id,)
+    )
+    return [_numbered(row) for row in rows]
+
+
+def _numbered(row: Row) -> EffectivePolicy:
+    return EffectivePolicy(
+        revision=row["revision"], policy=from_document(row["document"]), narrower=frozenset(row["narrower"])
     )

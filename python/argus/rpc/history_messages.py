@@ -51,6 +51,7 @@ def session_at_message(found: SessionAt) -> pb.GetSessionAtResponse:
         end_reason=types_pb2.EndReason.ValueType(found.end_reason or 0),
         policy_revision=found.policy_revision,
         policy_document=json.dumps(to_document(found.policy), sort_keys=True),
+        narrower_fields=sorted(found.narrower),
         client_policy_revision=found.in_force.effective.revision,
         client_policy_document=json.dumps(to_document(found.in_force.effective.policy), sort_keys=True),
         client_policies=[

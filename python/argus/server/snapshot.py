@@ -11,13 +11,13 @@ import structlog
 
 from argus._core import Engine
 from argus.base.errors import UnavailableError
-from argus.base.policy import Policy
 from argus.clients.service import Clients, KnownClient
-from argus.contexts.model import checks_context
 from argus.internal.v1 import engine_pb2
 from argus.plans.model import Subscription
 from argus.plans.service import Plans
+from argus.policies.model import EffectivePolicy
 from argus.policies.service import Policies
+from argus.server.policy_messages import ceiling_message, policy_message
 from argus.storage.postgres import Database
 from argus.tenants.model import Tenant
 from argus.tenants.service import Tenants
@@ -35,8 +35,6 @@ _POLL: Final = timedelta(milliseconds=500)
 _PAUSE: Final = timedelta(milliseconds=20)
 # The longest that a call waits for a reading: a PostgreSQL that hangs must not fill the server with calls.
 _PATIENCE: Final = timedelta(seconds=1)
-# By its number for the engine.
-_SECOND_FACTORS: Final = ("any", "replay_resistant", "phishing_resistant", "hardware")
 _USES: Final[dict[KeyUse, engine_pb2.SnapshotKeyUse.ValueType]] = {
     "access": engine_pb2.SNAPSHOT_KEY_USE_ACCESS,
     "refresh": engine_pb2.SNAPSHOT_KEY_USE_REFRESH,
@@ -298,14 +296,11 @@ class SnapshotKeeper:
             issuer=self._tenants.issuer(tenant.tenant_id),
             keys=_keys(keys),
             clients=[
-                _client(one, effective[one.client.client_id].revision, judges_rules=judged.holds(one.client.client_id))
+                _client(one, effective[one.client.client_id], judges_rules=judged.holds(one.client.client_id))
                 for one in clients
             ],
             # After the clients': theirs may have been numbered just now.
-            policies=[
-                _policy(revision, policy)
-                for revision, policy in (await self._policies.revisions(tenant.tenant_id)).items()
-            ],
+            policies=[policy_message(one) for one in await self._policies.revisions(tenant.tenant_id)],
             is_system=tenant.is_system,
             not_before=_seconds(tenant.not_before),
         )
@@ -326,46 +321,18 @@ def _keys(keys: Sequence[UsableKey]) -> list[engine_pb2.KeySnapshot]:
     ]
 
 
-def _client(known: KnownClient, policy_revision: int, *, judges_rules: bool) -> engine_pb2.ClientSnapshot:
+def _client(known: KnownClient, present: EffectivePolicy, *, judges_rules: bool) -> engine_pb2.ClientSnapshot:
     client = known.client
     return engine_pb2.ClientSnapshot(
         id=client.client_id,
         scopes=client.scopes,
         resource=client.resource,
         disabled=not known.is_usable,
-        policy_revision=policy_revision,
+        policy_revision=present.revision,
+        ceiling=ceiling_message(present.policy),
         not_before=_seconds(client.not_before),
         judges_rules=judges_rules,
     )
-
-
-def _policy(revision: int, policy: Policy) -> engine_pb2.PolicySnapshot:
-    return engine_pb2.PolicySnapshot(
-        revision=revision,
-        idle=_whole(policy.idle),
-        absolute=_whole(policy.absolute),
-        access=_whole(policy.access),
-        grace=_whole(policy.grace),
-        deadline=_whole(policy.request_deadline),
-        refresh_is_activity=policy.refresh_is_activity,
-        strict=policy.rotation == "strict",
-        end_on_replay=policy.reuse == "end",
-        required_acr=policy.required_acr,
-        second_factor=_SECOND_FACTORS.index(policy.second_factor),
-        refresh=_whole(policy.refresh),
-        trust_step_up_below=policy.trust_step_up_below,
-        trust_deny_below=policy.trust_deny_below,
-        trust_floors=[
-            engine_pb2.TrustFloor(scope=one.scope, step_up_below=one.step_up_below, deny_below=one.deny_below)
-            for one in policy.trust_floors
-            if one.scope
-        ],
-        checks_context=checks_context(policy),
-    )
-
-
-def _whole(span: timedelta) -> int:
-    return int(span.total_seconds())
 
 
 def _seconds(time: datetime | None) -> int:

@@ -64,6 +64,7 @@ class Session:
         trust: Trust at the user's proof, 0 to 100; None: not rated.
         risk: 0 to 1.
         tokens_until: When the last access token has expired that a looser policy let live longer; None: none did.
+        has_narrower_life: A narrower scope than the client gave its longest life; only told where lists go by it.
         trust_now: What is left of it at the moment of `as_of`.
         covered_until: Sessions begun up to then are over, by the user's, client's or tenant's `not_before`.
         covered_reason: The reason that goes with it.
@@ -115,6 +116,7 @@ class Session:
     risk: float = 0.0
     revision: int = 1
     tokens_until: datetime | None = None
+    has_narrower_life: bool = False
     covered_until: datetime | None = None
     covered_reason: EndReason | None = None
     trust_now: float | None = None

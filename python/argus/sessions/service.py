@@ -57,7 +57,7 @@ class Sessions:
         if session is None:
             raise SessionNotFoundError(session_id)
         lives = await self._lives(tenant_id)
-        return session.within(lives.of(session.client_id)).as_of(self._now())
+        return _as_of(session, lives, self._now())
 
     async def find_all(self, tenant_id: str, user_id: str, session_ids: Sequence[str]) -> Mapping[str, Session]:
         """Those of some sessions of a user that there are, as they stand now, by their ids."""
@@ -65,7 +65,7 @@ class Sessions:
             return {}
         now, lives = self._now(), await self._lives(tenant_id)
         found = await self._store.find_all(tenant_id, user_id, session_ids)
-        return {session.session_id: session.within(lives.of(session.client_id)).as_of(now) for session in found}
+        return {session.session_id: _as_of(session, lives, now) for session in found}
 
     async def page(
         self, tenant_id: str, user_id: str, *, size: int, page_token: str = "", with_ended: bool = False
@@ -86,7 +86,7 @@ class Sessions:
             with_ended=with_ended,
             before=_position(kind, page_token) if page_token else None,
         )
-        shown = [session.within(lives.of(session.client_id)).as_of(now) for session in found[:size]]
+        shown = [_as_of(session, lives, now) for session in found[:size]]
         has_more = len(found) > size
         return SessionPage(sessions=shown, next_page_token=_token(kind, shown[-1]) if has_more else "")
 
@@ -131,6 +131,11 @@ class Sessions:
             )
             changed = await self._store.get(tenant_id, user_id, session_id, tx)
         return changed or session
+
+
+def _as_of(session: Session, lives: LongestLives, now: datetime) -> Session:
+    longest = lives.of(session.client_id, is_narrower=session.has_narrower_life)
+    return session.within(longest).as_of(now)
 
 
 def _check_length(field: str, value: str | None, most: int) -> None:

@@ -13,20 +13,26 @@ from argus.storage.postgres import Database, Row, Transaction
 
 # What is over by a client's or tenant's `not_before` shows as over before the rows are brought up to it.
 _SELECT: Final = """
-    SELECT s.*, t.not_before AS tenant_not_before, c.not_before AS client_not_before
+    SELECT s.*, t.not_before AS tenant_not_before, c.not_before AS client_not_before,
+           'absolute_seconds' = ANY (p.narrower) AS has_narrower_life
       FROM sessions s
       JOIN tenants t ON t.tenant_id = s.tenant_id
+      JOIN policy_revisions p ON p.tenant_id = s.tenant_id AND p.revision = s.policy_revision
       LEFT JOIN clients c ON c.tenant_id = s.tenant_id AND c.client_id = s.client_id"""
 # How long sessions may live by what is in force now, of clients that have something of their own to say.
 _LIVES: Final = """
-      LEFT JOIN unnest(%(clients)s::text[], %(lives)s::integer[]) AS l (client_id, life) ON l.client_id = s.client_id"""
+      LEFT JOIN unnest(%(clients)s::text[], %(lives)s::integer[], %(narrower)s::integer[])
+             AS l (client_id, life, narrower) ON l.client_id = s.client_id"""
 _IS_LIVING: Final = """
     s.state <> 'ended' AND s.idle_deadline > %(now)s AND s.absolute_deadline > %(now)s
-    AND date_trunc('second', s.create_time) + make_interval(secs => COALESCE(l.life, %(life)s)) > %(now)s
+    AND date_trunc('second', s.create_time) + make_interval(secs => CASE WHEN 'absolute_seconds' = ANY (p.narrower)
+            THEN COALESCE(l.narrower, %(narrower_life)s) ELSE COALESCE(l.life, %(life)s) END) > %(now)s
     AND (t.not_before IS NULL OR date_trunc('second', s.create_time) > t.not_before)
     AND (c.not_before IS NULL OR date_trunc('second', s.create_time) > c.not_before)"""
 _COLUMNS: Final = tuple(
-    field.name for field in fields(Session) if field.name not in ("covered_until", "covered_reason", "trust_now")
+    field.name
+    for field in fields(Session)
+    if field.name not in ("covered_until", "covered_reason", "trust_now", "has_narrower_life")
 )
 
 
@@ -150,6 +156,7 @@ class SessionStore:
         """How many sessions of the user (None: of the tenant) are not over at `now`."""
         row = await self._db.fetch_one(
             """SELECT count(*) AS n FROM sessions s JOIN tenants t ON t.tenant_id = s.tenant_id
+                 JOIN policy_revisions p ON p.tenant_id = s.tenant_id AND p.revision = s.policy_revision
                  LEFT JOIN clients c ON c.tenant_id = s.tenant_id AND c.client_id = s.client_id"""
             + _LIVES
             + """
@@ -251,13 +258,14 @@ class SessionStore:
 
 
 def from_row(row: Row) -> Session:
-    """The session in a row of `sessions` (with the tenant's and client's `not_before`, where they were read too)."""
+    """The session in a row of `sessions` (with what `_SELECT` adds, where that was read)."""
     values = {name: row[name] for name in _COLUMNS}
     values["state"] = SessionState(row["state"])
     values["end_reason"] = EndReason[row["end_reason"]] if row["end_reason"] else None
     values["end_detail"] = LimitEnd.from_facts(row["end_detail"]) if row["end_detail"] else None
     for name in ("ip_address", "seen_ip_address"):
         values[name] = str(row[name]) if row[name] is not None else None
+    values["has_narrower_life"] = bool(row.get("has_narrower_life"))
     values["binding"] = bytes(row["binding"]) if row["binding"] is not None else None
     covers = [
         (row[column], reason)
@@ -273,10 +281,13 @@ def from_row(row: Row) -> Session:
 
 
 def _spans(lives: LongestLives) -> dict[str, Any]:
+    of_clients = lives.of_clients.values()
     return {
-        "life": int(lives.of_most.total_seconds()),
+        "life": int(lives.of_most.of_most.total_seconds()),
+        "narrower_life": int(lives.of_most.of_narrower.total_seconds()),
         "clients": list(lives.of_clients),
-        "lives": [int(life.total_seconds()) for life in lives.of_clients.values()],
+        "lives": [int(life.of_most.total_seconds()) for life in of_clients],
+        "narrower": [int(life.of_narrower.total_seconds()) for life in of_clients],
     }
 
 

@@ -753,6 +753,7 @@ class GetSessionAtResponse(google.protobuf.message.Message):
     CLIENT_POLICY_DOCUMENT_FIELD_NUMBER: builtins.int
     CLIENT_POLICIES_FIELD_NUMBER: builtins.int
     REFRESH_DECISION_FIELD_NUMBER: builtins.int
+    NARROWER_FIELDS_FIELD_NUMBER: builtins.int
     state: argus.v1.types_pb2.SessionState.ValueType
     """State at the instant."""
     decision: global___SessionDecision.ValueType
@@ -768,8 +769,8 @@ class GetSessionAtResponse(google.protobuf.message.Message):
     acr: builtins.str
     """Level that had been proved by then."""
     client_policy_revision: builtins.int
-    """The policy that was in force for the session's client at the instant. Of both the tighter counts, field by field;
-    the required level and kind of factor are this one's.
+    """The policy that was in force for the session's client at the instant. Of both the tighter counts, field by field,
+    but for `narrower_fields`; the required level and kind of factor are this one's.
     """
     client_policy_document: builtins.str
     """The document of that number."""
@@ -795,6 +796,12 @@ class GetSessionAtResponse(google.protobuf.message.Message):
     def client_policies(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___PolicyThen]:
         """The revisions of the tenant's and the client's policies that it was made of."""
 
+    @property
+    def narrower_fields(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Fields of the session's policy that a group, a user or a rule gave: of them its own value counts, and what presets
+        of the client demand.
+        """
+
     def __init__(
         self,
         *,
@@ -812,9 +819,10 @@ class GetSessionAtResponse(google.protobuf.message.Message):
         client_policy_document: builtins.str = ...,
         client_policies: collections.abc.Iterable[global___PolicyThen] | None = ...,
         refresh_decision: global___SessionDecision.ValueType = ...,
+        narrower_fields: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["auth_time", b"auth_time", "end_time", b"end_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["acr", b"acr", "amr", b"amr", "auth_time", b"auth_time", "client_policies", b"client_policies", "client_policy_document", b"client_policy_document", "client_policy_revision", b"client_policy_revision", "decision", b"decision", "end_reason", b"end_reason", "end_time", b"end_time", "events", b"events", "policy_document", b"policy_document", "policy_revision", b"policy_revision", "refresh_decision", b"refresh_decision", "state", b"state"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["acr", b"acr", "amr", b"amr", "auth_time", b"auth_time", "client_policies", b"client_policies", "client_policy_document", b"client_policy_document", "client_policy_revision", b"client_policy_revision", "decision", b"decision", "end_reason", b"end_reason", "end_time", b"end_time", "events", b"events", "narrower_fields", b"narrower_fields", "policy_document", b"policy_document", "policy_revision", b"policy_revision", "refresh_decision", b"refresh_decision", "state", b"state"]) -> None: ...
 
 global___GetSessionAtResponse = GetSessionAtResponse
 

@@ -148,7 +148,8 @@ impl Call {
         Ok(Arc::clone(client))
     }
 
-    /// The policy of a session: of its own revision, tightened by what is in force for its client now.
+    /// The policy of a session: of its own revision, tightened by what is in force for its client now; of what a
+    /// narrower scope gave it, by what presets demand of the client.
     pub(crate) fn policy(&self, revision: u32, client: &Client) -> Result<Policy, Stop> {
         let find = |revision: u32| {
             self.tenant().policy(revision).ok_or_else(|| {
@@ -156,7 +157,8 @@ impl Call {
                     .unwrap_or_else(|| Refusal::unavailable("policy").into())
             })
         };
-        Ok(find(revision)?.tightened(find(client.policy_revision)?))
+        let (own, present) = (find(revision)?, find(client.policy_revision)?);
+        Ok(own.tightened(own.bound(present, &client.ceiling)))
     }
 
     /// A new reading of the snapshot, unless there was one since the call came.

@@ -90,6 +90,8 @@ pub(crate) struct Client {
     pub(crate) not_before: u32,
     /// What rules of policies say of its sessions must be judged at each refresh.
     pub(crate) judges_rules: bool,
+    /// What presets demand of its sessions, whoever the user.
+    pub(crate) ceiling: Policy,
     scopes: Vec<String>,
 }
 
@@ -245,6 +247,13 @@ impl Tenant {
     }
 }
 
+fn nothing_demanded() -> PolicySnapshot {
+    PolicySnapshot {
+        refresh_is_activity: true,
+        ..PolicySnapshot::default()
+    }
+}
+
 fn trust_floors(policy: &PolicySnapshot) -> (u32, HashMap<String, Floor>) {
     let floors = policy.trust_floors.iter().map(|one| {
         let floor = Floor {
@@ -272,6 +281,10 @@ impl From<&ClientSnapshot> for Client {
             policy_revision: message.policy_revision,
             not_before: message.not_before,
             judges_rules: message.judges_rules,
+            ceiling: message
+                .ceiling
+                .as_ref()
+                .map_or_else(|| Policy::ceiling(&nothing_demanded()), Policy::ceiling),
             scopes: message.scopes.clone(),
         }
     }

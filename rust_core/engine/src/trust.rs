@@ -68,9 +68,11 @@ impl Standing {
         if self.policy.has_trust_floors {
             let tenant = call.tenant();
             floor = scopes.fold(floor, |floor, scope| {
-                floor
-                    .and(tenant.trust_floor(self.revision, scope))
-                    .and(tenant.trust_floor(client.policy_revision, scope))
+                let own = floor.and(tenant.trust_floor(self.revision, scope));
+                if self.policy.has_floors_of_its_own() {
+                    return own;
+                }
+                own.and(tenant.trust_floor(client.policy_revision, scope))
             });
         }
         if floor == Floor::default() {

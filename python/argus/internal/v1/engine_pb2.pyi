@@ -233,6 +233,7 @@ class ClientSnapshot(google.protobuf.message.Message):
     POLICY_REVISION_FIELD_NUMBER: builtins.int
     NOT_BEFORE_FIELD_NUMBER: builtins.int
     JUDGES_RULES_FIELD_NUMBER: builtins.int
+    CEILING_FIELD_NUMBER: builtins.int
     id: builtins.str
     """Client id."""
     resource: builtins.str
@@ -249,6 +250,12 @@ class ClientSnapshot(google.protobuf.message.Message):
     def scopes(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Scopes it has."""
 
+    @property
+    def ceiling(self) -> global___PolicySnapshot:
+        """What presets demand of its sessions whoever the user, beside which `narrower` fields count. 0 and false: nothing is
+        demanded of the field; `refresh_is_activity` is true then.
+        """
+
     def __init__(
         self,
         *,
@@ -259,8 +266,10 @@ class ClientSnapshot(google.protobuf.message.Message):
         policy_revision: builtins.int = ...,
         not_before: builtins.int = ...,
         judges_rules: builtins.bool = ...,
+        ceiling: global___PolicySnapshot | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["disabled", b"disabled", "id", b"id", "judges_rules", b"judges_rules", "not_before", b"not_before", "policy_revision", b"policy_revision", "resource", b"resource", "scopes", b"scopes"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["ceiling", b"ceiling"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["ceiling", b"ceiling", "disabled", b"disabled", "id", b"id", "judges_rules", b"judges_rules", "not_before", b"not_before", "policy_revision", b"policy_revision", "resource", b"resource", "scopes", b"scopes"]) -> None: ...
 
 global___ClientSnapshot = ClientSnapshot
 
@@ -286,6 +295,7 @@ class PolicySnapshot(google.protobuf.message.Message):
     TRUST_DENY_BELOW_FIELD_NUMBER: builtins.int
     TRUST_FLOORS_FIELD_NUMBER: builtins.int
     CHECKS_CONTEXT_FIELD_NUMBER: builtins.int
+    NARROWER_FIELD_NUMBER: builtins.int
     revision: builtins.int
     """Revision, unique in the tenant."""
     idle: builtins.int
@@ -322,6 +332,12 @@ class PolicySnapshot(google.protobuf.message.Message):
     def trust_floors(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___TrustFloor]:
         """Further floors of scopes."""
 
+    @property
+    def narrower(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """Fields that a narrower scope than the client gave, by their keys in documents: of them the client's policy does not
+        count, and its ceiling does.
+        """
+
     def __init__(
         self,
         *,
@@ -341,8 +357,9 @@ class PolicySnapshot(google.protobuf.message.Message):
         trust_deny_below: builtins.int = ...,
         trust_floors: collections.abc.Iterable[global___TrustFloor] | None = ...,
         checks_context: builtins.bool = ...,
+        narrower: collections.abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["absolute", b"absolute", "access", b"access", "checks_context", b"checks_context", "deadline", b"deadline", "end_on_replay", b"end_on_replay", "grace", b"grace", "idle", b"idle", "refresh", b"refresh", "refresh_is_activity", b"refresh_is_activity", "required_acr", b"required_acr", "revision", b"revision", "second_factor", b"second_factor", "strict", b"strict", "trust_deny_below", b"trust_deny_below", "trust_floors", b"trust_floors", "trust_step_up_below", b"trust_step_up_below"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["absolute", b"absolute", "access", b"access", "checks_context", b"checks_context", "deadline", b"deadline", "end_on_replay", b"end_on_replay", "grace", b"grace", "idle", b"idle", "narrower", b"narrower", "refresh", b"refresh", "refresh_is_activity", b"refresh_is_activity", "required_acr", b"required_acr", "revision", b"revision", "second_factor", b"second_factor", "strict", b"strict", "trust_deny_below", b"trust_deny_below", "trust_floors", b"trust_floors", "trust_step_up_below", b"trust_step_up_below"]) -> None: ...
 
 global___PolicySnapshot = PolicySnapshot
 

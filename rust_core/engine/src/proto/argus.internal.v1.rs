@@ -65,7 +65,7 @@ pub struct KeySnapshot {
     pub revoked: bool,
 }
 /// One client.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ClientSnapshot {
     /// Client id.
     #[prost(string, tag = "1")]
@@ -88,6 +88,10 @@ pub struct ClientSnapshot {
     /// Some rule of a policy speaks of what may be another thing at each refresh: it must be judged there.
     #[prost(bool, tag = "7")]
     pub judges_rules: bool,
+    /// What presets demand of its sessions whoever the user, beside which `narrower` fields count. 0 and false: nothing is
+    /// demanded of the field; `refresh_is_activity` is true then.
+    #[prost(message, optional, tag = "8")]
+    pub ceiling: ::core::option::Option<PolicySnapshot>,
 }
 /// What the engine needs of one revision of an effective policy. All times in seconds.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -141,6 +145,10 @@ pub struct PolicySnapshot {
     /// A change of a session's context must be judged.
     #[prost(bool, tag = "33")]
     pub checks_context: bool,
+    /// Fields that a narrower scope than the client gave, by their keys in documents: of them the client's policy does not
+    /// count, and its ceiling does.
+    #[prost(string, repeated, tag = "34")]
+    pub narrower: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// Floors of trust for whoever uses a scope.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

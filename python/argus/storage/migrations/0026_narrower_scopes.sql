@@ -1,0 +1,3 @@
+-- The fields of a numbered policy that a narrower scope than the client gave (a group, a user, a rule): living sessions
+-- are held to their own value of them, and to the client's of all others. Of older numbers nobody knows: none.
+ALTER TABLE policy_revisions ADD COLUMN narrower text[] NOT NULL DEFAULT '{}';
