@@ -23,9 +23,9 @@ class Trust:
     async def signed_in_all(
         self, tx: Transaction, logins: Sequence[tuple[Key, SignedIn]], *, now: datetime
     ) -> Mapping[Key, DeviceTrust]:
-        """What passed logins make of the devices that they came from; kept by `keep_all`."""
+        """What passed logins make of the devices that they came from, which `tx` holds; kept by `keep_all`."""
         keys = sorted({key for key, login in logins if login.is_known})
-        known = dict(await self._store.lock_all(tx, keys, now=now)) if keys else {}
+        known = dict(await self._store.of_held(tx, keys, now=now)) if keys else {}
         for key, login in logins:
             # A known device that was forgotten meanwhile is none that anything could be kept of.
             if key in known or not login.is_known:

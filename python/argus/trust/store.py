@@ -31,6 +31,13 @@ _PUT: Final = """
            patch_days = EXCLUDED.patch_days, score = EXCLUDED.score, rate_time = EXCLUDED.rate_time"""
 
 
+_KNOWN: Final = """
+    SELECT d.tenant_id AS tenant, d.device_id AS device, t.*
+      FROM devices d JOIN unnest(%s::text[], %s::text[]) AS w (tenant_id, device_id)
+           ON d.tenant_id = w.tenant_id AND d.device_id = w.device_id
+      LEFT JOIN device_trust t ON t.tenant_id = d.tenant_id AND t.device_id = d.device_id"""
+
+
 class TrustStore:
     """Rows of the table `device_trust`."""
 
@@ -49,24 +56,21 @@ class TrustStore:
 
         It is the device's row that is locked, which is there before there is anything to know; all lock in one order.
         """
-        rows = await tx.fetch_all(
-            """SELECT t.*, d.tenant_id AS tenant, d.device_id AS device
-                 FROM devices d JOIN unnest(%s::text[], %s::text[]) AS w (tenant_id, device_id)
-                      ON d.tenant_id = w.tenant_id AND d.device_id = w.device_id
-                 LEFT JOIN device_trust t ON t.tenant_id = d.tenant_id AND t.device_id = d.device_id
-                ORDER BY d.tenant_id, d.device_id FOR NO KEY UPDATE OF d""",
-            columns(keys),
-        )
-        return {
-            (row["tenant"], row["device"]): _trust(row)
-            if row["device_id"]
-            else blank((row["tenant"], row["device"]), now)
-            for row in rows
-        }
+        return _by_key(await tx.fetch_all(_KNOWN + " ORDER BY 1, 2 FOR NO KEY UPDATE OF d", columns(keys)), now)
+
+    async def of_held(self, tx: Transaction, keys: Sequence[Key], *, now: datetime) -> Mapping[Key, DeviceTrust]:
+        """The same of devices that the transaction holds already."""
+        return _by_key(await tx.fetch_all(_KNOWN, columns(keys)), now)
 
     async def put_all(self, tx: Transaction, known: Sequence[DeviceTrust], *, now: datetime) -> None:
         """Keeps what is known of devices, none of them twice."""
         await tx.execute(_PUT, columns([_row(one, now) for one in known]))
+
+
+def _by_key(rows: Sequence[Row], now: datetime) -> Mapping[Key, DeviceTrust]:
+    """What is known of each device; of one that has no row yet, nothing."""
+    found = {(row["tenant"], row["device"]): row for row in rows}
+    return {key: _trust(row) if row["device_id"] else blank(key, now) for key, row in found.items()}
 
 
 def _row(known: DeviceTrust, now: datetime) -> tuple[Any, ...]:
