@@ -70,6 +70,11 @@ class Subscription:
         needed = entitlements().features[feature].add_on
         return needed is None or self.plan == PLANS[0] or needed in self.add_ons
 
+    def tells(self, event_type: str) -> bool:
+        """Whether anybody is told of an event of that type."""
+        feature = entitlements().events.get(event_type)
+        return feature is None or self.includes(feature)
+
     def require(self, feature: str) -> None:
         """Refuses what is not part of it.
 
@@ -89,11 +94,13 @@ class Entitlements:
         features: By name.
         rpcs: The feature of each RPC, by "Service.Method".
         fields: The features of fields of a request, by RPC and field.
+        events: The features of events that are told of only with them, by type.
     """
 
     features: Mapping[str, Feature]
     rpcs: Mapping[str, str]
     fields: Mapping[str, Mapping[str, str]]
+    events: Mapping[str, str]
 
     def feature_of(self, rpc: str) -> str:
         """The feature that an RPC belongs to.
@@ -124,10 +131,11 @@ def entitlements() -> Entitlements:
     }
     rpcs = {f"{service}.{rpc}": feature for service, rows in read["rpcs"].items() for rpc, feature in rows.items()}
     fields: dict[str, dict[str, str]] = read["fields"]
-    named = {*rpcs.values(), *(feature for row in fields.values() for feature in row.values())}
+    events: dict[str, str] = read["events"]
+    named = {*rpcs.values(), *events.values(), *(feature for row in fields.values() for feature in row.values())}
     if unknown := named - features.keys():
         raise ValueError(f"entitlements.toml names features that it does not have: {', '.join(sorted(unknown))}")
-    return Entitlements(features=features, rpcs=rpcs, fields=fields)
+    return Entitlements(features=features, rpcs=rpcs, fields=fields, events=events)
 
 
 def check_subscription(subscription: Subscription) -> None:

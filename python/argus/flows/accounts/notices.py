@@ -16,6 +16,7 @@ from argus.mail.service import Mails
 from argus.networks.model import Credit
 from argus.networks.service import Networks
 from argus.notifications.preferences.service import Preferences
+from argus.plans.model import Subscription
 from argus.plans.service import Plans
 from argus.storage.postgres import Transaction
 from argus.storage.transaction import Recorded
@@ -35,8 +36,7 @@ TOLD: Final[Mapping[str, Template]] = {
 }
 """The events that users are told of by mail, and what that mail is."""
 
-_NEW_DEVICE: Final = "device.new"
-_LINKS: Final[Mapping[str, Purpose]] = {_NEW_DEVICE: "not_me", "device.reported": "recovery"}
+_LINKS: Final[Mapping[str, Purpose]] = {"device.new": "not_me", "device.reported": "recovery"}
 # Whoever has just been made, or has just chosen a first password, knows.
 _BEGINNINGS: Final = frozenset({"invitation.accepted", "user.created"})
 
@@ -84,10 +84,7 @@ class Notices:
                     await self._tell(tx, one, reader)
 
     async def _is_sold(self, one: Recorded) -> bool:
-        """Devices are kept whatever was bought: with the next plan that has it only what is new then is told."""
-        if one.event.type != _NEW_DEVICE:
-            return True
-        return (await self._plans.of(one.origin.tenant_id)).includes("new_device_notices")
+        return (await self._plans.of(one.origin.tenant_id)).tells(one.event.type)
 
     async def _tell(self, tx: Transaction, one: Recorded, reader: Reader) -> None:
         """In the user's language; else in that of the request."""
@@ -134,6 +131,11 @@ class Notices:
             "by": "service" if is_remote else "",
             "kind": event.data.get("kind", ""),
         }
+
+
+def is_sent(notice: str, bought: Subscription) -> bool:
+    """Whether a notice is sent to the users of a tenant that has bought this."""
+    return any(bought.tells(event_type) for event_type, template in TOLD.items() if template == notice)
 
 
 def credit_line(told: Sequence[Credit]) -> str:

@@ -1,16 +1,10 @@
 """Leaves events to be sent to the webhooks that want them, in the transaction in which they happen."""
 
-from typing import Final
-
 from argus.notifications.channels.model import TOLD_TYPES
 from argus.notifications.deliveries.model import Told
 from argus.notifications.deliveries.service import Deliveries
 from argus.plans.service import Plans
 from argus.storage.postgres import Transaction
-from argus.storage.transaction import Recorded
-
-NEW_DEVICE: Final = frozenset({"device.created", "device.new"} & TOLD_TYPES)
-"""What a tenant is told of only where notices of new devices are sold."""
 
 
 class FanOut:
@@ -31,12 +25,7 @@ class FanOut:
                 user_id=one.event.user_id,
             )
             for one in tx.recorded
-            if one.event.type in TOLD_TYPES and await self._is_sold(one)
+            if one.event.type in TOLD_TYPES and (await self._plans.of(one.origin.tenant_id)).tells(one.event.type)
         ]
         if told:
             await self._deliveries.fan_out(tx, told)
-
-    async def _is_sold(self, one: Recorded) -> bool:
-        if one.event.type not in NEW_DEVICE:
-            return True
-        return (await self._plans.of(one.origin.tenant_id)).includes("new_device_notices")

@@ -7,14 +7,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from argus.base.errors import RequestAlreadyDoneError
+from argus.flows.accounts.notices import is_sent
 from argus.notifications.preferences.model import Preference
 from argus.notifications.preferences.service import Preferences
 from argus.web.pages.members import Member, Members
 from argus.web.pages.site import Site, see
 
 _HERE: Final = "/account/notices"
-# What is sold by itself.
-_SOLD_AS: Final = {"new_device": "new_device_notices"}
 
 
 class NoticePages:
@@ -55,5 +54,5 @@ class NoticePages:
         return [
             one
             for one in await self._preferences.of(member.oneself.tenant_id, member.oneself.user_id)
-            if one.notice not in _SOLD_AS or bought.includes(_SOLD_AS[one.notice])
+            if is_sent(one.notice, bought)
         ]
