@@ -243,6 +243,35 @@ async def test_databases_that_come_and_go_move_nobody(stack: Stack, api: Api, pe
     assert told(await verified(api, done, seen("203.0.113.12"))) == ("STEP_UP_REQUIRED", "COUNTRY_CHANGED")
 
 
+async def test_a_database_that_is_renewed_moves_nobody_and_hides_nobody(
+    stack: Stack, api: Api, person: Person, places: Path
+) -> None:
+    """What the new one says of here is held against what it says of there, and not against what the old one said."""
+    await set_policy(stack, api, on_country_change="step_up", on_network_change="step_up")
+    done = await sign_in(person, seen())
+    write_database(
+        places / "city.mmdb", {f"{HOME}/24": {"country": {"iso_code": "AT"}}, f"{ABROAD}/28": CITIES[f"{HOME}/26"]}
+    )
+    (places / "ranges.txt").write_text(f"{HOME}/24 hosting\n")
+    assert stack.argus.networks.refresh()
+    # It was DE and access; now all of that network is AT and hosting.
+    assert await verified(api, done, seen(NEARBY)) is None
+    # DE, as the session was by the old one.
+    assert told(await verified(api, done, seen(ABROAD))) == ("STEP_UP_REQUIRED", "COUNTRY_CHANGED")
+
+
+async def test_a_database_that_comes_after_the_sign_in_knows_of_it(
+    stack: Stack, api: Api, person: Person, places: Path
+) -> None:
+    await set_policy(stack, api, on_country_change="step_up")
+    (places / "city.mmdb").unlink()
+    assert stack.argus.networks.refresh()
+    done = await sign_in(person, seen())
+    write_database(places / "city.mmdb", CITIES)
+    assert stack.argus.networks.refresh()
+    assert told(await verified(api, done, seen(ABROAD))) == ("STEP_UP_REQUIRED", "COUNTRY_CHANGED")
+
+
 @pytest.mark.usefixtures("places")
 async def test_a_session_that_began_before_the_rule_is_held_against_what_it_began_with(
     stack: Stack, api: Api, person: Person

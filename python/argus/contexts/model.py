@@ -1,7 +1,7 @@
 """What a context is, what changes of it mean to a policy, and which places a policy lets nobody sign in from."""
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal, Self
 
@@ -25,7 +25,11 @@ class Context:
     Attributes:
         device_strong: Print of the installation.
         device_weak: Print of TLS and browser family.
+        country: By the databases of now, as all that is compared.
+        network_class: Likewise.
         is_listed: It came from one of the policy's listed networks.
+        country_address: The address whose country it is.
+        network_address: The address whose network it is.
     """
 
     device_strong: bytes | None = None
@@ -33,6 +37,8 @@ class Context:
     country: str | None = None
     network_class: str | None = None
     is_listed: bool = False
+    country_address: str | None = None
+    network_address: str | None = None
 
     def changes(self, now: Self) -> list[Change]:
         """What is different `now`. What either side does not know has not changed."""
@@ -54,8 +60,15 @@ class Context:
             device_strong=now.device_strong or self.device_strong,
             device_weak=now.device_weak or self.device_weak,
             country=now.country or self.country,
+            country_address=now.country_address if now.country else self.country_address,
             network_class=now.network_class or self.network_class,
+            network_address=now.network_address if now.network_class else self.network_address,
         )
+
+    def placed(self, look_up: Callable[[str | None], Place]) -> Self:
+        """As the databases have it now; what was said before of its addresses is as good as unknown."""
+        country, network = look_up(self.country_address).country, look_up(self.network_address).network_class
+        return replace(self, country=country, network_class=network)
 
 
 def checks_context(policy: Policy) -> bool:

@@ -23,7 +23,7 @@ class ContextStore:
         self._db = db
 
     async def get(self, tenant_id: str, session_id: str) -> KnownContext | None:
-        """The context of a session, or None."""
+        """The context of a session, or None; where its addresses are is for the databases of now to say."""
         row = await self._db.fetch_one(
             "SELECT * FROM session_contexts WHERE tenant_id = %s AND session_id = %s", (tenant_id, session_id)
         )
@@ -34,8 +34,8 @@ class ContextStore:
         context = Context(
             device_strong=strong,
             device_weak=weak,
-            country=row["country"],
-            network_class=row["network_class"],
+            country_address=row["country_address"],
+            network_address=row["network_address"],
             is_listed=row["is_listed"],
         )
         refused = bytes(row["refused_digest"]) if row["refused_digest"] is not None else None
@@ -71,12 +71,12 @@ class ContextStore:
         refused: datetime | None,
     ) -> None:
         await tx.execute(
-            """INSERT INTO session_contexts (tenant_id, session_id, device_strong, device_weak, country,
-                      network_class, is_listed, judge_time, refused_digest, refused_time)
+            """INSERT INTO session_contexts (tenant_id, session_id, device_strong, device_weak, country_address,
+                      network_address, is_listed, judge_time, refused_digest, refused_time)
                VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
                    ON CONFLICT (tenant_id, session_id) DO UPDATE
                   SET device_strong = EXCLUDED.device_strong, device_weak = EXCLUDED.device_weak,
-                      country = EXCLUDED.country, network_class = EXCLUDED.network_class,
+                      country_address = EXCLUDED.country_address, network_address = EXCLUDED.network_address,
                       is_listed = EXCLUDED.is_listed, judge_time = EXCLUDED.judge_time,
                       refused_digest = EXCLUDED.refused_digest, refused_time = EXCLUDED.refused_time""",
             (
@@ -84,8 +84,8 @@ class ContextStore:
                 session_id,
                 context.device_strong,
                 context.device_weak,
-                context.country,
-                context.network_class,
+                context.country_address,
+                context.network_address,
                 context.is_listed,
                 now,
                 digest,

@@ -8,6 +8,7 @@ is as it was: nothing is marked.
 
 import ipaddress
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -72,6 +73,7 @@ class Contexts:
         listed = policy.listed_networks
         known = await self._store.get(session.tenant_id, session.session_id)
         known = known or KnownContext(context=self._began(session, listed))
+        known = replace(known, context=known.context.placed(self._networks.look_up))
         here = self._context(need.context.context, listed)
         changes = known.context.changes(here)
         response, change = verdict(policy, changes)
@@ -94,6 +96,8 @@ class Contexts:
                 country=place.country,
                 network_class=place.network_class,
                 is_listed=is_in(policy.listed_networks, origin.ip_address, place),
+                country_address=origin.ip_address,
+                network_address=origin.ip_address,
             )
             await self._keep(tx, session, context)
 
@@ -149,6 +153,8 @@ class Contexts:
             country=place.country,
             network_class=place.network_class,
             is_listed=is_in(listed, address, place),
+            country_address=address,
+            network_address=address,
         )
 
     def _began(self, session: Session, listed: Sequence[str]) -> Context:
