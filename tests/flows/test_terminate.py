@@ -17,8 +17,10 @@ from argus.v1 import tenant_service_pb2 as tenants
 from argus.v1 import token_service_pb2 as tokens
 from argus.v1 import types_pb2 as types
 from argus.v1 import user_service_pb2 as users
+from tests.support.following import follow
 from tests.support.own_stores import until
 from tests.support.people import Person, new_person, reason_of, refresh, terminate, verify
+from tests.support.policies import set_policy
 
 if TYPE_CHECKING:
     from argus.server.api import Api
@@ -66,6 +68,21 @@ async def test_an_ended_session_is_refused_at_once_and_says_why(api: Api) -> Non
     assert [(one.reason, one.data["comment"]) for one in events if one.type == "session.ended"] == [
         ("ENDED_BY_USER", "lost phone")
     ]
+
+
+async def test_tokens_of_a_looser_policy_are_counted_in_the_bound(stack: Stack) -> None:
+    """Who verifies without the stream takes them until they expire, whatever the session lives by now."""
+    api = await stack.new_tenant()
+    await set_policy(stack, api, access_seconds=3600)
+    done = await (await new_person(api)).sign_in()
+    lasts = done.tokens.expires_in.ToTimedelta()
+    await set_policy(stack, api, access_seconds=60)
+    await follow(stack)
+    await stack.advance(timedelta(minutes=10))
+    ended = await api.sessions.TerminateSession(sessions.TerminateSessionRequest(name=done.session.name))
+    left = ended.offline_bound_without_stream.ToTimedelta()
+    # Such tokens may have been made for half a minute more; none lasts longer than the policy says.
+    assert lasts - timedelta(minutes=10) <= left <= timedelta(minutes=50, seconds=40)
 
 
 async def test_a_second_end_keeps_the_first_moment_and_reason(stack: Stack, api: Api) -> None:

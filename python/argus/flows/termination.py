@@ -1,7 +1,7 @@
 """How far the end of a session, or of many, has come."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from argus.sessions.model import EndReason, Session
@@ -30,6 +30,12 @@ class Termination:
     reason: EndReason
     state: TerminationState
     operation: str = ""
+
+    @property
+    def older_tokens_last(self) -> timedelta:
+        """How long access tokens may be good that were made before it followed a tighter policy; 0: there are none."""
+        until = self.session.tokens_until if self.session else None
+        return max(until - self.end_time, timedelta()) if until else timedelta()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -185,7 +185,7 @@ class SessionServicer(session_service_pb2_grpc.SessionServiceServicer):
             online_bound=validate.to_duration(ONLINE_BOUND),
             offline_bound=validate.to_duration(NEWS_BOUND),
             # Whoever verifies may be behind by the leeway.
-            offline_bound_without_stream=validate.to_duration(access_life + CLOCK_LEEWAY),
+            offline_bound_without_stream=validate.to_duration(max(access_life + CLOCK_LEEWAY, ended.older_tokens_last)),
         )
 
     async def TerminateSessions(

@@ -496,7 +496,9 @@ class TerminateSessionResponse(google.protobuf.message.Message):
 
     @property
     def offline_bound_without_stream(self) -> google.protobuf.duration_pb2.Duration:
-        """Longest time until offline verifiers refuse that do not follow it: the life of the session's access tokens."""
+        """Longest time until offline verifiers refuse that do not follow it: the life of the session's access tokens, also of
+        those that were made under an earlier policy which let them live longer.
+        """
 
     def __init__(
         self,
