@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -134,6 +135,42 @@ async def test_mails_go_over_the_tenants_own_server(reader: Reader, own_server: 
     assert mail.sender == "accounts@acme.example"
     (sent,) = [one for one in await deliveries(reader, pb.DELIVERY_STATE_SENT) if one.channel]
     assert (sent.channel, sent.subject) == (made.channel.name, "mail.new_device")
+
+
+async def test_a_password_is_sent_nowhere_but_where_it_was_said_for(reader: Reader, own_server: MailServer) -> None:
+    """Whoever may change a channel need not know the password, and does not get to know it."""
+    api, url = reader.post.api, f"smtp+plain://127.0.0.1:{own_server.port}"
+    first = pb.Channel(kind=pb.CHANNEL_KIND_SMTP, url="smtps://127.0.0.1:1", sender="a@acme.example", username="argus")
+    made = await api.notifications.CreateChannel(
+        pb.CreateChannelRequest(parent=api.parent, channel=first, password=PASSWORDS)
+    )
+
+    async def lead(password: str, *paths: str, **fields: Any) -> Failure | None:
+        request = pb.UpdateChannelRequest(channel=pb.Channel(name=made.channel.name, **fields), password=password)
+        request.update_mask.paths.extend(paths)
+        return await failure_of(api.notifications.UpdateChannel(request))
+
+    for paths, fields in ((["url"], {"url": url}), (["username"], {"username": "other"})):
+        failure = await lead("", *paths, **fields)
+        assert failure is not None
+        assert (failure.reason, failure.field) == ("FIELD_INVALID", "password")
+    assert await lead("", "sender", "url", sender="b@acme.example", url=first.url) is None
+    assert await lead(PASSWORDS, "url", url=url) is None
+    assert await lead("", "username", "url", username="", url="smtps://127.0.0.1:2") is None
+
+
+async def test_a_link_that_has_ended_is_not_sent_again(reader: Reader) -> None:
+    api, address = reader.post.api, reader.person.identifier
+    await acting(reader)
+    reader.post.mails.replies[address] = ["550 no such mailbox"]
+    await new_device(reader)
+    assert await reader.told() == {}
+    (dead,) = await deliveries(reader, pb.DELIVERY_STATE_DEAD)
+    await reader.post.stack.advance(timedelta(days=8))
+    await api.notifications.RetryDelivery(pb.RetryDeliveryRequest(name=dead.name))
+    assert await reader.told() == {}
+    (dead,) = await deliveries(reader, pb.DELIVERY_STATE_DEAD)
+    assert dead.reason == "LINK_CLOSED"
 
 
 async def test_a_mail_that_was_refused_is_a_dead_letter_that_can_be_sent_again(reader: Reader) -> None:

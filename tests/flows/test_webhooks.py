@@ -192,6 +192,30 @@ async def test_an_endpoint_that_is_gone_is_paused_at_once(hook: Hooked, person: 
     )
 
 
+async def test_what_waits_for_a_channel_that_is_turned_off_is_given_up(hook: Hooked, person: Person) -> None:
+    """It can be sent again, and comes by itself no more."""
+    hook.receiver.usual = status(500)
+    await hook.happen(person)
+    await hook.settled()
+    await hook.update("state", state=pb.CHANNEL_STATE_DISABLED)
+    (dead,) = await hook.deliveries(pb.DELIVERY_STATE_DEAD)
+    assert dead.reason == "CHANNEL_DISABLED"
+    hook.receiver.usual = status(200)
+    await hook.update("state", state=pb.CHANNEL_STATE_ACTIVE)
+    assert [one.state for one in await hook.settled()] == [pb.DELIVERY_STATE_DEAD]
+    await hook.api.notifications.RetryDelivery(pb.RetryDeliveryRequest(name=dead.name))
+    assert [one.state for one in await hook.settled()] == [pb.DELIVERY_STATE_SENT]
+
+
+async def test_what_waits_for_a_paused_channel_is_sent_when_it_is_turned_on(hook: Hooked, person: Person) -> None:
+    hook.receiver.usual = status(410)
+    await hook.happen(person)
+    await hook.settled()
+    hook.receiver.usual = status(200)
+    assert (await hook.update("state", state=pb.CHANNEL_STATE_ACTIVE)).pause_reason == ""
+    assert [one.state for one in await hook.settled()] == [pb.DELIVERY_STATE_SENT]
+
+
 async def test_what_waits_for_too_long_is_given_up_and_the_log_is_forgotten(
     hook: Hooked, person: Person, stack: Stack
 ) -> None:

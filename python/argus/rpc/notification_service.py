@@ -85,7 +85,7 @@ class NotificationServicer(notification_service_pb2_grpc.NotificationServiceServ
         name = validate.channel(request.channel.name, "channel.name")
         password = validate.text(request.password, "password", _MAX_PASSWORD)
         try:
-            channel = await self._channels.update(
+            channel = await self._desk.update(
                 *name,
                 channel_fields(request.channel),
                 paths=validate.mask(request.update_mask, _CHANGEABLE),

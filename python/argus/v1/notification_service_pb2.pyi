@@ -59,7 +59,9 @@ class _ChannelStateEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._E
     CHANNEL_STATE_PAUSED: _ChannelState.ValueType  # 2
     """It has failed for long, or its endpoint said that it is gone: what is to be sent waits. See `pause_reason`."""
     CHANNEL_STATE_DISABLED: _ChannelState.ValueType  # 3
-    """An administrator has turned it off: nothing is kept for it."""
+    """An administrator has turned it off: it is told of nothing, and what waited for it are dead letters
+    (CHANNEL_DISABLED).
+    """
 
 class ChannelState(_ChannelState, metaclass=_ChannelStateEnumTypeWrapper):
     """Whether a channel sends."""
@@ -71,7 +73,9 @@ CHANNEL_STATE_ACTIVE: ChannelState.ValueType  # 1
 CHANNEL_STATE_PAUSED: ChannelState.ValueType  # 2
 """It has failed for long, or its endpoint said that it is gone: what is to be sent waits. See `pause_reason`."""
 CHANNEL_STATE_DISABLED: ChannelState.ValueType  # 3
-"""An administrator has turned it off: nothing is kept for it."""
+"""An administrator has turned it off: it is told of nothing, and what waited for it are dead letters
+(CHANNEL_DISABLED).
+"""
 global___ChannelState = ChannelState
 
 class _DeliveryState:
@@ -169,7 +173,7 @@ class Channel(google.protobuf.message.Message):
     sender: builtins.str
     """Of a mail server: the address that mails come from."""
     state: global___ChannelState.ValueType
-    """Whether it sends. In UpdateChannel: ACTIVE or DISABLED."""
+    """Whether it sends. In UpdateChannel: ACTIVE (what waits is sent now, as by ResumeChannel) or DISABLED."""
     pause_reason: builtins.str
     """Why it is paused: the outcome of the last try (ENDPOINT_GONE, HTTP_500, TIMEOUT, …)."""
     etag: builtins.str
@@ -536,7 +540,7 @@ class UpdateChannelRequest(google.protobuf.message.Message):
     REQUEST_ID_FIELD_NUMBER: builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: builtins.int
     password: builtins.str
-    """The password that goes with `username`."""
+    """The password that goes with `username`; said again where a mail server's username or url changes."""
     request_id: builtins.str
     """Chosen by the caller for safe retries."""
     validate_only: builtins.bool
@@ -547,7 +551,7 @@ class UpdateChannelRequest(google.protobuf.message.Message):
 
     @property
     def update_mask(self) -> google.protobuf.field_mask_pb2.FieldMask:
-        """What changes: display_name, url, event_types, use_templates, locale, username (with `password`), sender, state."""
+        """What changes: display_name, url, event_types, use_templates, locale, username, sender, state."""
 
     def __init__(
         self,

@@ -80,7 +80,7 @@ class Posting:
             await self._close(mail, "mail.given_up", "EXPIRED")
             return
         link = await self._links.get(mail.tenant_id, mail.link_id) if mail.link_id else None
-        if mail.link_id and (link is None or link.use_time is not None):
+        if mail.link_id and (link is None or link.use_time is not None or link.expire_time <= self._now()):
             await self._close(mail, "mail.given_up", "LINK_CLOSED")
             return
         outlet = await self._outlets.of(mail.tenant_id)

@@ -1,5 +1,6 @@
 """What administrators do about channels and what they send, where more than one thing changes with it."""
 
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
 
@@ -12,17 +13,17 @@ from argus.flows.notifying.courier import Courier
 from argus.flows.notifying.outlets import Outlets
 from argus.mail.model import MailDelayedError, MailMessage, MailRefusedError
 from argus.mail.service import Mails
-from argus.notifications.channels.model import Channel, channel_name
+from argus.notifications.channels.model import Channel, ChannelFields, channel_name
 from argus.notifications.channels.service import Channels
 from argus.notifications.deliveries.model import Delivery
 from argus.notifications.deliveries.service import Deliveries
 from argus.notifications.endpoints.webhooks import SENT
-from argus.storage.postgres import Database
+from argus.storage.postgres import Database, Transaction
 from argus.v1.events_pb2 import Event
 
 
 class NotificationDesk:
-    """Deletes, resumes and tests channels, and sends dead letters again."""
+    """Changes, deletes, resumes and tests channels, and sends dead letters again."""
 
     def __init__(
         self,
@@ -54,6 +55,39 @@ class NotificationDesk:
             await tx.claim(channel_name(tenant_id, channel_id))
             await self._channels.delete(tx, tenant_id, channel_id)
             await self._deliveries.forget_channel(tx, tenant_id, channel_id)
+
+    async def update(
+        self,
+        tenant_id: str,
+        channel_id: str,
+        fields: ChannelFields,
+        *,
+        paths: Collection[str],
+        password: str = "",
+        etag: str = "",
+        origin: Origin,
+    ) -> Channel:
+        """Changes a channel; what waits is due now for one that is turned on, and given up for one that is turned off.
+
+        Raises:
+            ChannelNotFoundError: There is none of that id.
+            EtagMismatchError: It changed since `etag` was read.
+            InvalidFieldError: A field can't be so.
+            EndpointRefusedError: Nothing is sent there.
+            RequestAlreadyDoneError: The request was carried out before.
+        """
+
+        async def follow(tx: Transaction, channel: Channel) -> None:
+            if "state" not in paths:
+                return
+            if channel.state == "disabled":
+                await self._deliveries.give_up(tx, tenant_id, channel_id, reason="CHANNEL_DISABLED")
+            else:
+                await self._deliveries.hasten(tx, tenant_id, channel_id)
+
+        return await self._channels.update(
+            tenant_id, channel_id, fields, paths=paths, password=password, etag=etag, origin=origin, also=follow
+        )
 
     async def resume(self, tenant_id: str, channel_id: str, *, origin: Origin) -> Channel:
         """Goes on with a paused channel: all that waits for it is due now.

@@ -2,7 +2,7 @@
 
 import base64
 import secrets as randomness
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -130,8 +130,9 @@ class Channels:
         password: str = "",
         etag: str = "",
         origin: Origin,
+        also: Callable[[Transaction, Channel], Awaitable[None]],
     ) -> Channel:
-        """Changes the fields of `paths`; the password goes with the user name.
+        """Changes the fields of `paths`, and what `also` does with it; a password goes with its user and its server.
 
         Raises:
             ChannelNotFoundError: There is none of that id.
@@ -150,14 +151,16 @@ class Channels:
             said = {path: getattr(fields, path) for path in paths}
             if "url" in said:
                 said["url"] = self._endpoints.check(channel.kind, fields.url)
-            if "username" in said:
-                _check_password(channel.kind, fields.username, password)
             changed = replace(channel, **said, revision=channel.revision + 1)
+            # Whoever may lead the channel elsewhere need not know the password, and must not be sent it.
+            if changed.username != channel.username or changed.url != channel.url or password:
+                _check_password(changed.kind, changed.username, password)
             if "state" in said:
                 changed = replace(changed, pause_reason="", pause_time=None, failing_since_time=None)
             await store.update(tx, changed)
             if password:
                 await self._keep_secret(tx, changed, password, until=now)
+            await also(tx, changed)
             data = {"channel": channel_id, "paths": " ".join(sorted(paths))}
             tx.record(Event(type="channel.updated", data=data), time=now)
         return changed
@@ -262,4 +265,6 @@ def _check_password(kind: ChannelKind, username: str, password: str) -> None:
     if kind == "webhook" and password:
         raise InvalidFieldError("password", "is of mail servers; a webhook is signed")
     if kind == "smtp" and bool(username) != bool(password):
-        raise InvalidFieldError("password", "goes with channel.username: say both or none")
+        raise InvalidFieldError(
+            "password", "goes with channel.username and channel.url: say it with them, or none of it"
+        )

@@ -123,6 +123,10 @@ class Deliveries:
         """Makes all that waits for a channel due now, within `tx`."""
         await store.hasten(tx, tenant_id, channel_id, at=self._now())
 
+    async def give_up(self, tx: Transaction, tenant_id: str, channel_id: str, *, reason: str) -> None:
+        """Makes dead letters of all that waits for a channel, within `tx`."""
+        await store.give_up(tx, tenant_id, channel_id, reason=reason)
+
     async def forget_channel(self, tx: Transaction, tenant_id: str, channel_id: str) -> None:
         """Deletes what waits for a channel that goes away, and its dead letters, within `tx`."""
         await store.delete_of_channel(tx, tenant_id, channel_id)

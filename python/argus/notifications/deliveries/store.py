@@ -168,6 +168,15 @@ async def hasten(tx: Transaction, tenant_id: str, channel_id: str, *, at: dateti
     )
 
 
+async def give_up(tx: Transaction, tenant_id: str, channel_id: str, *, reason: str) -> None:
+    """Makes dead letters of all that waits for a channel."""
+    await tx.execute(
+        """UPDATE deliveries SET state = 'dead', reason = %s
+            WHERE tenant_id = %s AND channel_id = %s AND state = 'waiting'""",
+        (reason, tenant_id, channel_id),
+    )
+
+
 async def delete_of_channel(tx: Transaction, tenant_id: str, channel_id: str) -> None:
     """Deletes what waits for a channel that goes away; the log stays."""
     await tx.execute(
