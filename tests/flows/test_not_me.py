@@ -89,6 +89,8 @@ async def test_it_was_somebody_else(reader: Reader) -> None:
     # The next mail says what was done, and has the way back in.
     notice = await reader.only()
     assert notice.subject == REPORTED
+    # Which device that was; where the link was used is another one's.
+    assert "on a new device: Chrome on Windows." in " ".join(notice.text.split())
     assert "/account/recovery#" in notice.link
     await reader.post.complete("recovery", notice.token, NEW_PASSWORD)
     assert await reader.person.try_password(NEW_PASSWORD) is None

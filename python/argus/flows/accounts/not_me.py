@@ -52,6 +52,8 @@ class NotMe:
         """
         link = await self._links.open(tenant_id, token, "not_me", origin=origin)
         user_id, device_id = link.user_id, link.subject
+        device = await self._devices.find(tenant_id, device_id)
+        told = {"name": device.display_name or device.traits.display_name} if device else {}
         closed: list[bool] = []
 
         async def undo(tx: Transaction) -> None:
@@ -60,7 +62,7 @@ class NotMe:
             with suppress(DeviceNotFoundError):  # it was forgotten before; its sessions may have stayed
                 await self._devices.forget(tx, tenant_id, user_id, device_id)
             facts = {"device": device_id, "password_closed": str(closed[0]).lower()}
-            tx.record(Event(type="device.reported", user_id=user_id, data=facts), time=self._now())
+            tx.record(Event(type="device.reported", user_id=user_id, data=facts, told=told), time=self._now())
 
         ends = await self._terminate.user(
             tenant_id, user_id, reason=EndReason.ENDED_BY_USER, device_id=device_id, origin=origin, also=undo
