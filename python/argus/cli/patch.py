@@ -30,7 +30,8 @@ def update(
         ),
     ] = None,
     day: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day that the file is of; default: today.")
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Day that the file is of, where it does not say; default: today."),
     ] = None,
     config: ConfigOption = None,
 ) -> None:

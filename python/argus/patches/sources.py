@@ -37,6 +37,7 @@ _BROWSERS: Final[Mapping[str, Sequence[str]]] = {
 """MDN's browsers, and how user agents are called that are them."""
 _RELEASED: Final = frozenset({"current", "retired", "esr"})
 _NEVER: Final = "False"
+_DAY_LETTERS: Final = len("2026-08-22")
 _SERVICING: Final = ("lts", "iot")
 
 
@@ -67,7 +68,7 @@ def read(text: str, *, before: Releases, day: date) -> Releases:
             return replace(before, systems={**before.systems, **systems}, systems_date=day, browsers=browsers)
         releases = _mdn(found)
         if releases:
-            return replace(before, browsers={**before.browsers, **releases}, browsers_date=day)
+            return replace(before, browsers={**before.browsers, **releases}, browsers_date=_made(found) or day)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise ReleaseDataError(f"is not release data ({type(error).__name__})") from None
     raise ReleaseDataError("is neither Argus's own release data nor endoflife.date's nor MDN's")
@@ -185,6 +186,13 @@ def _mdn(found: Mapping[str, Any]) -> dict[str, Browser]:
         releases = tuple(sorted((version, date.fromisoformat(day)) for version, day, _ in rows))
         made.update({family: Browser(releases=releases, is_over="current" not in states) for family in families})
     return made
+
+
+def _made(found: Mapping[str, Any]) -> date | None:
+    """The day that MDN says its data are of; None: it does not say."""
+    about = found.get("__meta")
+    text = about.get("timestamp") if isinstance(about, dict) else None
+    return _day(text[:_DAY_LETTERS]) if isinstance(text, str) else None
 
 
 def _rows(browser: Any) -> list[tuple[str, str, str]]:

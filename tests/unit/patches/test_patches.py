@@ -1,5 +1,6 @@
 """How far a version is behind: by releases that are made up here, so that every number can be counted by hand."""
 
+import json
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -148,6 +149,17 @@ def test_what_is_written_is_read_again() -> None:
 def test_what_is_no_release_data_is_refused(text: str) -> None:
     with pytest.raises(ReleaseDataError):
         read(text, before=RELEASES, day=date(2026, 3, 1))
+
+
+def test_data_are_of_the_day_that_they_say_themselves() -> None:
+    """A package that is weeks old, or was kept by a mirror, is not of the day on which it was brought."""
+    whole = {
+        "__meta": {"version": "8.1.9", "timestamp": "2026-11-12T14:10:29.391Z"},
+        "browsers": {"chrome": {"releases": {"157": {"release_date": "2026-11-03", "status": "current"}}}},
+    }
+    assert read(json.dumps(whole), before=RELEASES, day=date(2027, 3, 1)).browsers_date == date(2026, 11, 12)
+    del whole["__meta"]
+    assert read(json.dumps(whole), before=RELEASES, day=date(2027, 3, 1)).browsers_date == date(2027, 3, 1)
 
 
 def test_what_argus_brings_is_what_the_sources_say() -> None:
