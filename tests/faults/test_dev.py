@@ -43,9 +43,16 @@ class Dev:
 
     def paste(self, name: str) -> str:
         """Runs the lines that begin with a program's name in a shell, and gives what they print."""
+        return self._in_a_shell(self.lines_to_paste()[name])
+
+    def run(self, *words: str) -> str:
+        """Runs another command in the place of the one that is printed, and gives what it prints."""
+        return self._in_a_shell(self.lines_to_paste()["env"].partition(" users ")[0] + " " + " ".join(words))
+
+    def _in_a_shell(self, lines: str) -> str:
         done = subprocess.run(
             ["sh", "-eu"],
-            input=self.lines_to_paste()[name],
+            input=lines,
             env=ENVIRONMENT,
             cwd="/",
             capture_output=True,
@@ -101,6 +108,9 @@ def test_from_an_empty_folder_to_pasted_lines_to_ctrl_c(start: Callable[[], Dev]
     if shutil.which("grpcurl"):
         assert '"access_token"' in dev.paste("grpcurl")
     assert "admin@example.com" in dev.paste("env")
+    # What the command line installs is where the server looks for it.
+    shown = dev.run("geo", "show")
+    assert shown.startswith(str(folder))
     for file in (folder / "secrets").iterdir():
         assert file.stat().st_mode & 0o777 == 0o600
     family = handles(dev.family())

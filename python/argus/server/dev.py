@@ -157,12 +157,21 @@ def _settings_file(settings: Settings) -> str:
         # What the command line does to users is told to them, too.
         "mail_url": settings.mail_url,
     }
+    paths = {
+        "geo_folder": settings.geo_folder,
+        "mail_folder": settings.mail_folder,
+        "patch_file": settings.patch_file,
+        "webhook_ca_file": settings.webhook_ca_file,
+    }
     values = {
         "base_url": settings.base_url,
         "key_encryption_command": settings.key_encryption_command,
         "key_encryption_command_previous": settings.key_encryption_command_previous,
         "mail_from": settings.mail_from,
-        **({"mail_folder": str(settings.mail_folder)} if settings.mail_folder else {}),
+        # Where it looks for what `argus geo` and `argus patch` install, and sends what `argus notifications` tries.
+        "data_dir": str(settings.data_dir.absolute()),
+        "webhook_allowed_networks": settings.webhook_allowed_networks,
+        **{name: str(path.absolute()) for name, path in paths.items() if path is not None},
     } | {name: value.get_secret_value() for name, value in secret.items()}
     # A JSON string is a TOML string, too.
     return "".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items())
