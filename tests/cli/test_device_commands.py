@@ -1,4 +1,4 @@
-"""`argus devices explain`: why a device or session is trusted as far as it is."""
+"""`argus devices`: what a user signs in on, and why a device or session is trusted as far as it is."""
 
 from __future__ import annotations
 
@@ -14,6 +14,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.stack import Stack
+
+
+async def test_listing_devices(stack: Stack, tmp_path: Path) -> None:
+    api = await stack.new_tenant()
+    person = await new_person(api)
+    first = await person.sign_in()
+    second = await person.sign_in()
+    listed = await Shell(stack, api, tmp_path).json("devices", "list", "--user", person.user_id)
+    assert [one["device"] for one in listed] == [second.session.device.name, first.session.device.name]
+    assert {one["name"] for one in listed} == {"Firefox on Linux"}
 
 
 async def test_explaining_a_session_and_its_device(stack: Stack, tmp_path: Path) -> None:
