@@ -62,6 +62,7 @@ async def test_verify_sessions_and_explanations_tell_the_same_score(api: Api, pe
     told = (await verify(api, done.tokens.access_token)).trust_score
     # −1 + 1.5·ln 2 − 1.5: one login, no token shown, no network known.
     assert told == round(100 / (1 + math.exp(2.5 - 1.5 * math.log(2))))
+    assert (done.session.HasField("trust_score"), done.session.trust_score) == (True, told)
     assert await shown(api, done.session) == told
     assert round((await explained(api, session=done.session.name)).score) == told
     assert round((await explained(api, device=device_of(person, done.session))).score) == told

@@ -7,6 +7,7 @@ import pytest
 from argus.policies.model import Scope
 from argus.server.api import Api, failure_of
 from argus.v1 import credential_service_pb2 as credentials
+from argus.v1 import device_service_pb2 as devices
 from argus.v1 import session_service_pb2 as sessions
 from argus.v1 import types_pb2 as types
 from argus.v1 import user_service_pb2 as users
@@ -65,6 +66,9 @@ async def test_a_deleted_user_is_gone(api: Api, person: Person) -> None:
     assert await reason_of(api.users.GetUser(users.GetUserRequest(name=person.name))) == "USER_NOT_FOUND"
     found = await api.users.ListUsers(users.ListUsersRequest(parent=api.parent, identifier=person.identifier))
     assert not found.users
+    # Nor what it has signed in on.
+    device = f"{person.name}/devices/{done.session.device.name}"
+    assert await reason_of(api.devices.ExplainTrust(devices.ExplainTrustRequest(device=device))) == "DEVICE_NOT_FOUND"
     # The same request again is answered as the first time; a new one finds nobody.
     await api.users.DeleteUser(delete)
     assert await reason_of(api.users.DeleteUser(users.DeleteUserRequest(name=person.name))) == "USER_NOT_FOUND"

@@ -139,7 +139,7 @@ def with_trust(session: Session, rated: Mapping[Key, DeviceTrust]) -> Session:
     if device is None:
         return session
     rating = device.session_rating(risk=session.risk, proof_time=session.create_time, now=session.create_time)
-    return replace(session, trust=rating.score)
+    return replace(session, trust=rating.score, trust_now=rating.score)
 
 
 def use_of(creation: Creation, device: Device, rated: Mapping[Key, DeviceTrust]) -> Use:
