@@ -1,6 +1,9 @@
 """A pytest plugin that takes numbers out of presets, one after the other, and says which tests turned red.
 
-    pytest -p tests.mutants.deletions --delete "pci-dss idle_seconds" --deletions found.json tests/presets
+    pytest -p tests.mutants.deletions --delete "pci-dss idle_seconds" --deletions found.jsonl tests/presets
+
+What is found is written at once, a line of JSON for each: whoever reads along knows it, and so does who comes after an
+interruption.
 
 First all tests run on the presets as they are; meanwhile it is noted which presets are asked for what they demand. Then
 each number is missing once, while those tests run again that had asked for its preset, or are said to be about it: the
@@ -8,7 +11,7 @@ others never read what was changed. A test that is not what was expected of it i
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, cast
@@ -37,7 +40,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 class _Deletions:
-    """Writes `{all: {test: outcome}, without: {number: {test: outcome}}, about: {test: [controls or number]}}`."""
+    """Writes what it finds.
+
+    The lines are `{ran, of}` for each test of the first round, `{all: {test: outcome}, about: {test: [controls or
+    number]}}` after it, `{number, without: {test: outcome}}` for each number, and `{done: true}` at the very end.
+    """
 
     def __init__(self, path: Path, numbers: Sequence[Number]) -> None:
         self._path = path
@@ -53,29 +60,34 @@ class _Deletions:
         readers: dict[str, set[str]] = {}
         with self._noting():
             everything = self._run(session.items, readers)
-        without = {}
+        about_all = {one.nodeid: about_of(one) for one in session.items}
+        self._tell({"all": everything, "about": about_all})
         for number in self._numbers:
             about = [one for one in session.items if number.preset in readers[one.nodeid] or number in _numbers(one)]
             with _missing(number):
                 seen = self._run(about)
                 odd = [one for one in about if (seen[one.nodeid] == "red") != (number in _numbers(one))]
-                without[number.name] = seen | self._run(odd)
-        found = {"all": everything, "without": without, "about": {one.nodeid: about_of(one) for one in session.items}}
-        self._path.write_text(json.dumps(found), encoding="utf-8")
+                self._tell({"number": number.name, "without": seen | self._run(odd)})
+        self._tell({"done": True})
         # Now everything that the tests share may end.
         session._setupstate.teardown_exact(None)
         return True
 
     def _run(self, items: Sequence[pytest.Item], readers: dict[str, set[str]] | None = None) -> dict[str, str]:
         self._seen = {}
-        for item in items:
+        for ran, item in enumerate(items, 1):
             self._asked.clear()
             # Made anew, as a test that is run again has no fixtures any more; what all share stays until the end.
             cast("Any", item)._initrequest()
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=item.session)
             if readers is not None:
                 readers[item.nodeid] = set(self._asked)
+                self._tell({"ran": ran, "of": len(items)})
         return self._seen
+
+    def _tell(self, found: Mapping[str, Any]) -> None:
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(found) + "\n")
 
     @contextmanager
     def _noting(self) -> Iterator[None]:

@@ -11,11 +11,11 @@ import json
 import random
 import secrets
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
-from rich.table import Table
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from argus.base.policy import RULES
 from tests.mutants.controls import CONTROLS, TAKEN_AWAY
@@ -60,18 +60,33 @@ def main() -> int:
     parser.add_argument("--draw", type=int, default=20, help="how many are drawn; 0: all")
     parser.add_argument("--number", action="append", metavar="NAME", help="this one, such as 'pci-dss idle_seconds'")
     parser.add_argument("--controls", action="store_true", help="take every control away from the code, not rows")
+    parser.add_argument("--json", action="store_true", help="print a line of JSON for each, as soon as it is known")
     options = parser.parse_args()
-    console = Console(highlight=False, markup=False)
-    numbers = _drawn(options, console)
-    workplace = Workplace()
+    # What was found goes to stdout, and how far it has come to stderr.
+    told = Console(stderr=True, highlight=False, markup=False)
+    numbers = _drawn(options, told)
+    if not numbers:
+        parser.error("no such number; tests/presets/numbers.py has them")
+    workplace, found = Workplace(), list[Found]()
     try:
-        with workplace.opened():
-            found = _code(workplace, numbers) if options.controls else _rows(workplace, numbers)
+        with workplace.opened(), _bar(told) as bar:
+            tried = _code(workplace, numbers, bar) if options.controls else _rows(workplace, numbers, bar)
+            for one in tried:
+                found.append(one)
+                _show(one, as_json=options.json)
     except WorkplaceError as error:
-        console.print(str(error))
+        told.print(str(error))
         return 1
-    _show(found, console)
-    return 0 if all(one.is_exact for one in found) else 1
+    except KeyboardInterrupt:
+        told.print("interrupted; what stands above was found")
+    told.print(f"{sum(one.is_exact for one in found)} of {len(found)} numbers have exactly their tests")
+    return 0 if len(found) == len(numbers) and all(one.is_exact for one in found) else 1
+
+
+def _bar(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
+    )
 
 
 def _drawn(options: argparse.Namespace, console: Console) -> list[Number]:
@@ -93,33 +108,46 @@ def is_floor(number: Number) -> bool:
     return bool(rule.strictest([loosest, number.value]) == loosest)
 
 
-def _rows(workplace: Workplace, numbers: Sequence[Number]) -> list[Found]:
-    rows = [one for one in numbers if not is_floor(one)]
+def _rows(workplace: Workplace, numbers: Sequence[Number], bar: Progress) -> Iterator[Found]:
+    rows = {one.name: one for one in numbers if not is_floor(one)}
     floors = [one for one in numbers if is_floor(one)]
+    task = bar.add_task("all tests as they are", total=None)
+    about: Mapping[str, Sequence[str]] = {}
     # With all tests first: what stays green there and turns red later does so for what is taken away.
-    answer = workplace.deletions([_TESTS], [one.name for one in rows])
-    bad = {test: outcome for test, outcome in answer["all"].items() if outcome != "green"}
-    if bad:
-        raise WorkplaceError(f"the baseline is not green: {bad}")
-    found = [_judge(one, "row", answer["without"][one.name], answer["about"], {one.name}) for one in rows]
-    return found + _code(workplace, floors, answer["about"])
+    for line in workplace.deletions([_TESTS], list(rows)):
+        if "ran" in line:
+            bar.update(task, completed=line["ran"], total=line["of"])
+        elif "all" in line:
+            bad = {test: outcome for test, outcome in line["all"].items() if outcome != "green"}
+            if bad:
+                raise WorkplaceError(f"the baseline is not green: {bad}")
+            about = line["about"]
+            bar.update(task, description="numbers taken away", completed=0, total=len(rows))
+        elif "number" in line:
+            number = rows[line["number"]]
+            bar.update(task, advance=1)
+            yield _judge(number, "row", line["without"], about, {number.name})
+    yield from _code(workplace, floors, bar, about)
 
 
 def _code(
-    workplace: Workplace, numbers: Sequence[Number], about: Mapping[str, Sequence[str]] | None = None
-) -> list[Found]:
+    workplace: Workplace, numbers: Sequence[Number], bar: Progress, about: Mapping[str, Sequence[str]] | None = None
+) -> Iterator[Found]:
     if not numbers:
-        return []
-    about = about or workplace.deletions([_TESTS], [])["about"]
-    outcomes, found = dict[str, Mapping[str, str]](), []
+        return
+    task = bar.add_task("controls taken away", total=len(numbers))
+    about = about or {
+        key: said for line in workplace.deletions([_TESTS], []) for key, said in line.get("about", {}).items()
+    }
+    outcomes = dict[str, Mapping[str, str]]()
     for number in numbers:
         mutant = _mutant_of(number)
         if mutant.name not in outcomes:
             outcomes[mutant.name] = workplace.run([_TESTS], mutant).outcomes
         controls = TAKEN_AWAY[mutant.name]
         names = {one.name for one in NUMBERS if one.control in controls}
-        found.append(_judge(number, mutant.name, outcomes[mutant.name], about, names))
-    return found
+        bar.update(task, advance=1)
+        yield _judge(number, mutant.name, outcomes[mutant.name], about, names)
 
 
 def _mutant_of(number: Number) -> Mutant:
@@ -150,19 +178,17 @@ def _judge(
     )
 
 
-def _show(found: Sequence[Found], console: Console) -> None:
-    table = Table(box=None, pad_edge=False)
-    for column in ("number", "clause", "taken away", "tests run", "red", "exactly its tests"):
-        table.add_column(column, overflow="fold")
-    for one in found:
-        verdict = "yes" if one.is_exact else "NO"
-        row = (one.number.name, one.number.clause, one.taken, str(one.run), str(len(one.red)), verdict)
-        table.add_row(*row)
-    console.print(table)
-    for one in found:
-        if not one.is_exact:
-            console.print(json.dumps({"number": one.number.name, "green": one.green, "others": one.others}, indent=2))
-    console.print(f"{sum(one.is_exact for one in found)} of {len(found)} numbers have exactly their tests")
+def _show(one: Found, *, as_json: bool) -> None:
+    verdict = "exactly its tests" if one.is_exact else "NOT exactly its tests"
+    said = {"number": one.number.name, "clause": one.number.clause, "taken_away": one.taken, "run": one.run}
+    wrong = {"green": one.green, "others": one.others}
+    if as_json:
+        line = json.dumps({**said, "is_exact": one.is_exact, "red": one.red, **wrong}, ensure_ascii=False)
+    else:
+        line = f"{one.number.name} ({one.number.clause}), {one.taken}: {one.run} run, {len(one.red)} red, {verdict}"
+        line += "" if one.is_exact else f"\n{json.dumps(wrong, indent=2)}"
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

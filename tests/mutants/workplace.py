@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -11,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 from tests.mutants.model import ROOT, Mutant
 
@@ -41,6 +42,9 @@ _CARGO: Final = (
     "pyo3/extension-module",
 )
 _LONGEST_RUN_SECONDS: Final = 3600
+_LONGEST_END_SECONDS: Final = 120
+_LOOK_SECONDS: Final = 0.2
+_PYTEST: Final = (sys.executable, "-m", "pytest", "--rootdir", ".")
 _OPTIONS: Final = ("-p", "no:randomly", "-p", "no:cacheprovider", "--tb=short", "-q")
 
 
@@ -119,19 +123,39 @@ class Workplace:
             raise WorkplaceError(output[-3000:])
         return Run(outcomes=json.loads(outcomes.read_text()), output=output, seconds=time.monotonic() - begun)
 
-    def deletions(self, tests: Sequence[str], numbers: Sequence[str]) -> dict[str, Any]:
+    def deletions(self, tests: Sequence[str], numbers: Sequence[str]) -> Iterator[dict[str, Any]]:
         """Runs tests on the presets as they are, and then without each of some numbers (`tests.mutants.deletions`).
+
+        Each line that is found is given at once.
 
         Raises:
             WorkplaceError: They could not be run to the end.
         """
-        found = self._folder / "deletions.json"
-        found.unlink(missing_ok=True)
+        found, output = self._folder / "deletions.jsonl", self._folder / "deletions.log"
+        found.write_text("")
         chosen = [option for number in numbers for option in ("--delete", number)]
-        output = self._test(["-p", "tests.mutants.deletions", *_OPTIONS, "--deletions", str(found), *chosen, *tests])
-        if not found.exists():
-            raise WorkplaceError(output[-3000:])
-        return dict(json.loads(found.read_text()))
+        options = ["-p", "tests.mutants.deletions", *_OPTIONS, "--deletions", str(found), *chosen, *tests]
+        is_done = False
+        with output.open("wb") as log, found.open(encoding="utf-8") as lines:
+            # In a group of its own: whoever interrupts us lets it end what it has begun, stores among it.
+            program = subprocess.Popen(
+                [*_PYTEST, *options],
+                cwd=self._tree,
+                env=self._environment(),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            try:
+                for line in _following(lines, program):
+                    is_done = "done" in line
+                    yield line
+            finally:
+                if program.poll() is None:
+                    program.send_signal(signal.SIGINT)
+                program.wait(timeout=_LONGEST_END_SECONDS)
+        if not is_done:
+            raise WorkplaceError(output.read_text(errors="replace")[-3000:])
 
     @contextmanager
     def _changed(self, mutant: Mutant | None) -> Iterator[None]:
@@ -162,17 +186,15 @@ class Workplace:
         shutil.copy2(built / "debug" / "lib_core.so", extension)
 
     def _test(self, options: Sequence[str]) -> str:
-        return self._call([sys.executable, "-m", "pytest", "--rootdir", ".", *options])
+        return self._call([*_PYTEST, *options])
 
     def _call(self, command: Sequence[str], *, must_succeed: bool = False) -> str:
         """Runs a program in the copy; answers what it printed."""
-        environment = os.environ | {"PYTHONPATH": str(self._tree / "python"), "PYTHONDONTWRITEBYTECODE": "1"}
-        environment["PYO3_PYTHON"] = sys.executable
         try:
             done = subprocess.run(
                 command,
                 cwd=self._tree,
-                env=environment,
+                env=self._environment(),
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
@@ -184,3 +206,23 @@ class Workplace:
         except subprocess.TimeoutExpired:
             raise WorkplaceError(f"not done after {_LONGEST_RUN_SECONDS} s") from None
         return done.stdout
+
+    def _environment(self) -> dict[str, str]:
+        own = {"PYTHONPATH": str(self._tree / "python"), "PYTHONDONTWRITEBYTECODE": "1", "PYO3_PYTHON": sys.executable}
+        return os.environ | own
+
+
+def _following(lines: TextIO, program: subprocess.Popen[bytes]) -> Iterator[dict[str, Any]]:
+    """The lines that a program writes, until it has ended; a line that is half written is waited for."""
+    half, has_ended = "", False
+    while True:
+        half += lines.readline()
+        if half.endswith("\n"):
+            yield json.loads(half)
+            half = ""
+        elif has_ended:
+            return
+        else:
+            # Looked at first: what it wrote before its end is read once more.
+            has_ended = program.poll() is not None
+            time.sleep(0 if has_ended else _LOOK_SECONDS)
