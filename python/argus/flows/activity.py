@@ -2,7 +2,7 @@
 
 import asyncio
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
@@ -32,6 +32,7 @@ CONTESTED: Final = "refresh.contested"
 ENDED: Final = "session.ended"
 """Event of a replay that ends its session, by policy."""
 
+_REFRESHES: Final = ("token.refreshed", "refresh.refused", "refresh.step_up_required")
 _BATCH: Final = 1000
 _SYSTEM: Final = "system:engine"
 _log = structlog.get_logger(__name__)
@@ -145,7 +146,7 @@ class Effects:
             if effect.event in (CONTESTED, ENDED):
                 deliveries += await self._write_verdict(tx, effect)
             elif effect.event in EVENT_TYPES:
-                _record(tx, effect)
+                _record(tx, effect, self._place_of(effect))
         batch = _activity(effects)
         if batch:
             await write_activity(tx, batch)
@@ -153,6 +154,14 @@ class Effects:
         if seen:
             await write_places(tx, seen)
         return deliveries
+
+    def _place_of(self, effect: Effect) -> dict[str, str]:
+        """Where a refresh came from, as far as its address tells: rules of policies go by it."""
+        address = _address(effect.ip_address) if effect.event in _REFRESHES else None
+        if address is None:
+            return {}
+        place = self._networks.look_up(address)
+        return {"country": place.country or "", "network_class": place.network_class or ""}
 
     def _sightings(self, effects: Iterable[Effect]) -> list[Sighting]:
         """Where sessions were used; of several places of one the last counts."""
@@ -195,12 +204,12 @@ def _activity(effects: Iterable[Effect]) -> list[Activity]:
     return list(found.values())
 
 
-def _record(tx: Transaction, effect: Effect) -> None:
+def _record(tx: Transaction, effect: Effect, more: Mapping[str, str] | None = None) -> None:
     tx.origin = _origin(effect)
-    tx.record(_event(effect), time=_time(effect))
+    tx.record(_event(effect, more or {}), time=_time(effect))
 
 
-def _event(effect: Effect) -> Event:
+def _event(effect: Effect, more: Mapping[str, str]) -> Event:
     outcome: Literal["success", "failure"] = "failure" if effect.outcome == "failure" else "success"
     return Event(
         type=effect.event,
@@ -209,7 +218,7 @@ def _event(effect: Effect) -> Event:
         user_id=effect.user_id or None,
         session_id=effect.session_id or None,
         client_id=effect.client_id or None,
-        data=_data(effect),
+        data=_data(effect) | {name: fact for name, fact in more.items() if fact},
     )
 
 

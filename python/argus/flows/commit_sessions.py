@@ -28,6 +28,7 @@ from argus.flows.creations import (
 )
 from argus.flows.delivery import CREATION_PATIENCE, ended_event, session_begun
 from argus.sessions.ending_store import EndingStore, UserState
+from argus.sessions.index_entry import counted_trust
 from argus.sessions.limits import LimitEnd
 from argus.sessions.live_store import LiveSessions
 from argus.sessions.model import EndReason, Session, whole_second
@@ -225,7 +226,7 @@ class SessionCommits:
             await self._sessions.insert_all(tx, list(kept.values()))
             for one in creations:
                 await self._contexts.begin(tx, kept[one.session.session_id], one.policy, one.origin)
-                _record(tx, one, victims[one.session.session_id])
+                _record(tx, one, kept[one.session.session_id], victims[one.session.session_id])
             await tx.flush()
             notices = [
                 session_begun(one.session, one.reservation.lineage, victims[one.session.session_id], brought)
@@ -304,8 +305,8 @@ def _refusal(
     return CoveredError(until) if until is not None and begun <= until else None
 
 
-def _record(tx: Transaction, creation: Creation, victims: Sequence[Session]) -> None:
-    session, origin = creation.session, creation.origin
+def _record(tx: Transaction, creation: Creation, session: Session, victims: Sequence[Session]) -> None:
+    origin = creation.origin
     events = [
         Event(
             type="session.created",
@@ -316,6 +317,7 @@ def _record(tx: Transaction, creation: Creation, victims: Sequence[Session]) -> 
                 "acr": str(session.acr),
                 "amr": " ".join(session.amr),
                 "auth_time": session.auth_time.astimezone(UTC).isoformat(),
+                "trust": str(counted_trust(session.trust)),
                 **creation.new.decided,
             },
         ),

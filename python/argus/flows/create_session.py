@@ -146,6 +146,9 @@ class CreateSession:
                     policy=policy.policy,
                 )
                 return await self._begin(creation)
+            except SessionLimitReachedError as refused:
+                await self._deciding.note_limit(new, refused.limit, origin=origin)
+                raise
             except CoveredError as covered:
                 await self._wait_until(covered.until, session.create_time)
             except _PlaceLostError:

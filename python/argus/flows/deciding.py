@@ -15,11 +15,15 @@ from argus.policies.conditions import Facts
 from argus.policies.decision import Decision, decide
 from argus.policies.model import EffectivePolicy
 from argus.policies.service import Policies
+from argus.sessions.limits import ReachedLimit
 from argus.sessions.model import LevelTooLowError
 from argus.storage.postgres import Database
 
 REFUSED: Final = "session.level_refused"
 """Event of a session that did not begin."""
+
+LIMITED: Final = "session.limit_reached"
+"""Event of a session that had no place."""
 
 WOULD_DIFFER: Final = "policy.would_differ"
 """Event of a policy that is only tried and would have decided otherwise."""
@@ -57,6 +61,17 @@ class Deciding:
             raise LevelTooLowError(decision.required_acr, second_factor=decision.second_factor)
         return policy, replace(new, decided=told)
 
+    async def note_limit(self, new: NewSession, reached: ReachedLimit, *, origin: Origin) -> None:
+        """Records that a session did not begin that was let in but for a limit."""
+        told = {
+            **({"login": new.because.data["login"]} if new.because else {}),
+            "limit": reached.kind.policy_field,
+            "most": str(reached.most),
+            "on_limit": reached.on_limit,
+            **new.decided,
+        }
+        await self._record(LIMITED, new, told, origin)
+
     async def _report(
         self, new: NewSession, policy: EffectivePolicy, facts: Facts, decision: Decision, origin: Origin
     ) -> None:
@@ -76,7 +91,7 @@ class Deciding:
             return
         one = Event(
             type=event,
-            outcome="failure" if event == REFUSED else "success",
+            outcome="success" if event == WOULD_DIFFER else "failure",
             user_id=new.user.user_id,
             client_id=new.client.client_id,
             data=told,

@@ -25,7 +25,7 @@ from argus.flows.proofs import Proofs
 from argus.flows.tries import login_event
 from argus.networks.service import Networks
 from argus.sessions.login_store import LOGIN_LIFE, Login
-from argus.sessions.model import SessionLimitReachedError, binding_of
+from argus.sessions.model import binding_of
 from argus.storage.postgres import Database
 from argus.tenants.service import Tenants
 from argus.users.model import MAX_IDENTIFIER, UserDisabledError, UserNotFoundError, canonical_identifier
@@ -197,12 +197,6 @@ class SignIn:
             return await self._create_session.create(new, ending=ending, origin=origin)
         except (UserDisabledError, UserNotFoundError):
             raise FactorRefusedError from None  # since the factor was checked
-        except SessionLimitReachedError as reached:
-            facts = {"limit": reached.limit.kind.policy_field, "most": str(reached.limit.most)}
-            facts["on_limit"] = reached.limit.on_limit
-            event = login_event(login, "session.limit_reached", is_failure=True, data=facts)
-            await self._db.record(origin, event, self._now())
-            raise
 
     async def _new_session(
         self, login: Login, traits: DeviceTraits, confirmation: Confirmation | None, origin: Origin

@@ -31,6 +31,7 @@ from argus.flows.standing import Living, Standing
 from argus.flows.tries import login_event
 from argus.internal.v1.engine_pb2 import TokenClaims
 from argus.networks.service import Networks
+from argus.sessions.index_entry import counted_trust
 from argus.sessions.live_store import LiveSessions, StepUpStatus
 from argus.sessions.login_store import LOGIN_LIFE, Login
 from argus.sessions.model import (
@@ -302,5 +303,6 @@ def _stepped_up(login: Login, before: Session, stepped: Session) -> Event:
         login,
         "session.stepped_up",
         reason="CONTESTED" if is_contested else login.cause,
-        data={"family": str(stepped.family), "acr": str(stepped.acr), "amr": " ".join(stepped.amr)},
+        data={"family": str(stepped.family), "acr": str(stepped.acr), "amr": " ".join(stepped.amr)}
+        | {"trust": str(counted_trust(stepped.trust))},
     )

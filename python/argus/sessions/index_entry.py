@@ -13,6 +13,9 @@ from argus.sessions.model import Session, epoch_seconds
 _LAYOUT: Final = struct.Struct(">Q8sBBIII")
 _NOT_RATED: Final = 255
 
+NOT_RATED_TRUST: Final = 30
+"""What a session counts as under limits that nobody has rated (`TRUST_OF_UNKNOWN` of the functions)."""
+
 
 def pack_entry(
     *,
@@ -57,6 +60,11 @@ def index_entry(session: Session) -> bytes:
         auth_time=session.auth_time,
         trust=session.trust,
     )
+
+
+def counted_trust(trust: float | None) -> int:
+    """Trust as limits count it, in whole numbers; who was never rated counts as if nothing were known."""
+    return NOT_RATED_TRUST if trust is None else int(trust + 0.5)
 
 
 def epoch_milliseconds(time: datetime) -> int:
