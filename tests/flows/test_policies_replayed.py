@@ -2,198 +2,157 @@
 
 from __future__ import annotations
 
-import json
 import random
-from dataclasses import dataclass, field
-from datetime import timedelta
-from functools import partial
+from collections import Counter
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from google.protobuf.json_format import MessageToDict
 
-from argus.flows.policy_simulation import DECIDED
-from argus.policies.model import Scope
 from argus.policies.resolve import SCOPE_KINDS
 from argus.policies.simulation_model import compare
-from argus.server.api import failure_of
-from argus.v1 import client_service_pb2 as clients
 from argus.v1 import policy_service_pb2 as pb
-from argus.v1 import session_service_pb2 as sessions
-from argus.v1 import types_pb2 as types
-from argus.v1 import user_service_pb2 as users
-from tests.flows.test_policy_decisions import DESKTOP, PHONE
+from tests.support.lockstep import Run, random_document, script
 from tests.support.moments import move_to, now
-from tests.support.people import Person, new_person, reason_of, refresh
-from tests.support.policies import set_document
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Mapping
     from datetime import datetime
 
     from argus.policies.model import ScopeKind
-    from argus.server.api import Api
+    from argus.sessions.model import EndReason
     from tests.support.stack import Stack
 
-STEPS: Final = 24
-GROUPS: Final = ("staff", "guests")
-FIELDS: Final[dict[str, tuple[Any, ...]]] = {
-    "idle_seconds": (1800, 3600, 36000),
-    "absolute_seconds": (7200, 43200, 86400),
-    "access_seconds": (60, 300),
-    "session_limit": (40, 60, 0),
-    "on_limit": ("deny", "end_oldest"),
-    "required_acr": (1, 2),
-    "presets": (["asvs-l1"], []),
-}
-CONDITIONS: Final = (
-    "'staff' in groups",
-    "device_class == 'phone'",
-    "device_class == 'desktop' && acr < 2",
-    "hour > 12",
-    "!device_trusted && 'guests' in groups",
-    "'country' in unknown",
-    "'otp' in amr",
-)
+    End = tuple[datetime, EndReason] | None
+
+# The two runs act one after the other: so far apart are their instants at most.
+APART: Final = timedelta(seconds=60)
+SEEDS: Final = 16
+LEVELS: Final = ("STEP_UP_REQUIRED",)
 
 
-def random_fields(draw: random.Random, most: int) -> dict[str, Any]:
-    """Some fields, each with one of its values."""
-    names = draw.sample(sorted(FIELDS), draw.randint(1, most))
-    return {name: draw.choice(FIELDS[name]) for name in names}
+@pytest.mark.parametrize("seed", range(SEEDS))
+async def test_a_simulation_says_of_each_event_and_end_what_a_live_run_did(stack: Stack, seed: int) -> None:
+    """Both tenants at the same times; other scopes, set anew on the way and once more after it, count as they were.
 
-
-def random_document(draw: random.Random) -> dict[str, Any]:
-    """A document, mostly with rules."""
-    rules = [
-        {"name": f"rule {place}", "when": when, "then": random_fields(draw, 2)}
-        for place, when in enumerate(draw.sample(CONDITIONS, draw.randint(0, 3)))
-    ]
-    return random_fields(draw, 4) | ({"rules": rules} if rules else {})
-
-
-@dataclass(slots=True, kw_only=True)
-class Run:
-    """A tenant in which the script is played."""
-
-    stack: Stack
-    api: Api
-    people: list[Person]
-    made: list[sessions.CreateSessionResponse] = field(default_factory=list)
-
-    @classmethod
-    async def begin(cls, stack: Stack) -> Run:
-        """A new tenant with people, groups, and a second client."""
-        api = await stack.new_tenant()
-        people = [await new_person(api) for _ in range(3)]
-        for group in GROUPS:
-            await api.users.CreateGroup(users.CreateGroupRequest(parent=api.parent, group_id=group))
-        client = clients.Client(
-            display_name="other", resource="https://other.example.com", max_asserted_acr="urn:argus:acr:2"
-        )
-        await api.clients.CreateClient(clients.CreateClientRequest(parent=api.parent, client=client, client_id="other"))
-        return cls(stack=stack, api=api, people=people)
-
-    def scope(self, kind: ScopeKind) -> Scope:
-        """The scope of a kind that plays the same part in each tenant."""
-        ids = {"tenant": self.api.tenant_id, "client": "other", "group": "staff", "user": self.people[0].user_id}
-        return Scope(kind=kind, id=ids[kind])
-
-    async def set(self, kind: ScopeKind, document: dict[str, Any]) -> None:
-        """Sets a scope's document."""
-        await set_document(self.stack, self.api.tenant_id, document, scope=self.scope(kind))
-
-    async def sign_in(self, *, person: int, agent: str, acr: int, is_other: bool) -> None:
-        """At the word of a backend; a refusal is part of the history."""
-        request = sessions.CreateSessionRequest(
-            parent=self.people[person].name,
-            client_context=types.ClientContext(user_agent=agent),
-            acr=f"urn:argus:acr:{acr}",
-            amr=["pwd", "otp"] if acr > 1 else ["pwd"],
-            client_id="other" if is_other else "",
-        )
-
-        async def create() -> None:
-            self.made.append(await self.api.sessions.CreateSession(request))
-
-        failure = await failure_of(create())
-        assert failure is None or failure.reason == "STEP_UP_REQUIRED", failure
-
-    async def refresh(self, place: int) -> None:
-        """Of some session; whether that is good is not asked."""
-        if self.made:
-            one = self.made[place % len(self.made)]
-            await reason_of(refresh(self.api, one.tokens.refresh_token))
-
-    async def end(self, place: int) -> None:
-        """Of some session."""
-        if self.made:
-            one = self.made.pop(place % len(self.made))
-            await self.api.sessions.TerminateSession(sessions.TerminateSessionRequest(name=one.session.name))
-
-    async def join(self, person: int, group: str) -> None:
-        """Makes somebody one of a group; who is already stays it."""
-        joining = users.AddGroupMemberRequest(group=f"{self.api.parent}/groups/{group}", user=self.people[person].name)
-        await reason_of(self.api.users.AddGroupMember(joining))
-
-    async def decided(self) -> list[dict[str, Any]]:
-        """What was decided of all sign-ins, in order."""
-        rows = await self.stack.argus.db.fetch_all(
-            """SELECT data FROM audit_events WHERE tenant_id = %s AND type = ANY(%s) ORDER BY time, transaction""",
-            (self.api.tenant_id, list(DECIDED)),
-        )
-        return [json.loads(row["data"]["decision"]) for row in rows]
-
-
-def script(draw: random.Random, kind: ScopeKind) -> list[Callable[[Run], Any]]:
-    """What happens in each of the tenants, the same in all."""
-    others: list[ScopeKind] = [one for one in SCOPE_KINDS if one != kind]
-    steps: list[Callable[[Run], Any]] = []
-    for _ in range(STEPS):
-        match draw.choice(("sign_in", "sign_in", "sign_in", "refresh", "end", "join", "set")):
-            case "sign_in":
-                person, agent, acr = draw.randrange(3), draw.choice((PHONE, DESKTOP, "")), draw.choice((1, 2))
-                is_other = draw.random() < 0.5
-                steps.append(partial(Run.sign_in, person=person, agent=agent, acr=acr, is_other=is_other))
-            case "refresh":
-                steps.append(partial(Run.refresh, place=draw.randrange(100)))
-            case "end":
-                steps.append(partial(Run.end, place=draw.randrange(100)))
-            case "join":
-                steps.append(partial(Run.join, person=draw.randrange(3), group=draw.choice(GROUPS)))
-            case _:
-                steps.append(partial(Run.set, kind=draw.choice(others), document=random_document(draw)))
-    return steps
-
-
-@pytest.mark.parametrize("seed", range(6))
-async def test_a_simulation_says_of_each_event_what_a_live_run_did(stack: Stack, seed: int) -> None:
-    """Both tenants at the same times; other scopes, set anew on the way and once more after it, count as they were."""
+    What the recorded run has no trace of the other does not do: a session that began in one of them alone is not used.
+    """
     draw = random.Random(seed)  # noqa: S311 - it is to be the same again
     kind = SCOPE_KINDS[seed % len(SCOPE_KINDS)]
     recorded, live = await Run.begin(stack), await Run.begin(stack)
     await recorded.set(kind, random_document(draw))
     candidate = random_document(draw)
     await live.set(kind, candidate)
-    begun: datetime = now(stack)
+    begun = now(stack)
     for step in script(draw, kind):
-        for run in (recorded, live):
-            await step(run)
-        if draw.random() < 0.3:
-            await move_to(stack, now(stack) + timedelta(hours=draw.randint(1, 5)))
+        if await step(recorded):
+            await step(live)
+        if draw.random() < 0.5:
+            away = draw.randint(120, 240) if draw.random() < 0.5 else draw.randint(1000, 14000)
+            await move_to(stack, now(stack) + timedelta(seconds=away))
+            await stack.argus.sweeper.sweep()
     await move_to(stack, now(stack) + timedelta(minutes=1))
+    until = now(stack)
     for one in SCOPE_KINDS:
         await recorded.set(one, {})
-    found = await simulated(recorded, kind, candidate, begun)
-    was, did = await recorded.decided(), await live.decided()
+    found = await simulated(recorded, kind, candidate, begun, until)
+    check_sign_ins(found, await recorded.decided(), await live.decided())
+    check_refreshes(found, recorded, live)
+    check_sessions(found, recorded, live, await recorded.ends(until), await live.ends(until))
+
+
+def check_sign_ins(found: pb.PolicySimulation, was: list[dict[str, Any]], did: list[dict[str, Any]]) -> None:
+    """Each is what the live run decided, or is said not to be known."""
     assert len(was) == len(did) == found.examined_count > 0
     would = [compare(one, other)[0] for one, other in zip(was, did, strict=True)]
-    assert {one.label: one.count for one in found.outcomes} == {label: would.count(label) for label in set(would)}
+    unknown = check_counts({one.label: one.count for one in found.outcomes}, Counter(would))
     differing = [other for label, other in zip(would, did, strict=True) if label != "SAME"]
-    assert [MessageToDict(one.would) for one in found.findings] == differing
+    told = [MessageToDict(one.would) for one in found.findings]
+    if not unknown:
+        assert told == differing
+    assert all(one in differing for one in told)
 
 
-async def simulated(run: Run, kind: ScopeKind, candidate: dict[str, Any], begun: datetime) -> pb.PolicySimulation:
+def check_refreshes(found: pb.PolicySimulation, recorded: Run, live: Run) -> None:
+    """Those that were refused in the recorded run, too."""
+    would = [label_of(was, live.refreshed.get(step)) for step, was in recorded.refreshed.items()]
+    check_counts({one.label: one.count for one in found.refreshes}, Counter(would))
+
+
+def label_of(was: str, did: str | None) -> str:
+    """What became of a refresh in the live run, beside what did in the recorded one; None: there was no session."""
+    kinds = {"": "good", "STEP_UP_REQUIRED": "level", "SESSION_ENDED": "over", None: "over"}
+    before, after = kinds[was], kinds[did]
+    if before == after:
+        return "SAME"
+    return {"good": "ALLOW", "level": "STEP_UP", "over": "ENDED"}[after]
+
+
+def check_sessions(
+    found: pb.PolicySimulation, recorded: Run, live: Run, was: Mapping[int, End], did: Mapping[int, End]
+) -> None:
+    """Whether each began, when it ended and why."""
+    told = {one.session: one for one in found.session_findings}
+    expected: dict[int, tuple[str, str]] = {}
+    for step in was.keys() | did.keys():
+        if step not in was or step not in did:
+            expected[step] = ("BEGINS" if step in did else "NEVER_BEGINS", "")
+        else:
+            expected[step] = ended(was[step], did[step]) or stepped(step, recorded, live)
+            one = told.get(recorded.made[step].name)
+            if one is not None and ended(was[step], did[step]) is None and is_as_told(one, did[step]):
+                expected[step] = (one.label, one.reason)  # no further apart than the runs
+    check_counts(
+        {(one.label, one.reason): one.count for one in found.sessions}, Counter(expected.values()), ("NOT_KNOWN", "")
+    )
+    steps = {made.name: step for step, made in recorded.made.items()}
+    for one in found.session_findings:
+        if one.label not in ("ENDS_EARLIER", "LIVES_ON"):
+            continue
+        step = steps[one.session]
+        assert (one.label, one.reason) == expected[step], (one, was[step], did[step])
+        assert is_as_told(one, did[step]), (one, was[step], did[step])
+
+
+def is_as_told(one: pb.SimulatedSession, end: End) -> bool:
+    """Whether it ended when and why the simulation says."""
+    if end is None or not one.HasField("would_end_time"):
+        return end is None and not one.HasField("would_end_time")
+    first, last = (time.ToDatetime(tzinfo=UTC) for time in (one.would_end_time, one.would_end_latest_time))
+    return first - APART <= end[0] <= last + APART and one.reason in ("", end[1].name)
+
+
+def ended(was: End, did: End) -> tuple[str, str] | None:
+    """How an end differs from the recorded one; None: not at all."""
+    reason = did[1].name if did is not None else ""
+    if did is not None and (was is None or did[0] < was[0] - APART):
+        return "ENDS_EARLIER", reason
+    return ("LIVES_ON", reason) if was is not None and (did is None or did[0] > was[0] + APART) else None
+
+
+def stepped(of: int, recorded: Run, live: Run) -> tuple[str, str]:
+    """Whether a refresh of a session was asked for more."""
+    asked = any(
+        live.refreshed.get(step) in LEVELS and was not in LEVELS
+        for step, was in recorded.refreshed.items()
+        if recorded.refreshed_of[step] == of
+    )
+    return ("STEP_UP", "ACR") if asked else ("SAME", "")
+
+
+def check_counts(found: dict[Any, int], expected: Counter[Any], unknown: Any = "NOT_KNOWN") -> int:
+    """Holds that nothing was said that is not so; answers how many are not known."""
+    known = {label: count for label, count in found.items() if label != unknown}
+    assert all(count <= expected[label] for label, count in known.items()), (found, expected)
+    missing = sum(expected.values()) - sum(known.values())
+    assert missing == found.get(unknown, 0), (found, expected)
+    return missing
+
+
+async def simulated(
+    run: Run, kind: ScopeKind, candidate: dict[str, Any], begun: datetime, until: datetime
+) -> pb.PolicySimulation:
     """The candidate, tried on what the run has recorded."""
     scope = run.scope(kind)
     where = {"tenant": "", "client": "clients/other/", "group": "groups/staff/", "user": f"users/{scope.id}/"}
@@ -201,6 +160,7 @@ async def simulated(run: Run, kind: ScopeKind, candidate: dict[str, Any], begun:
     policy.document.update(candidate)
     request = pb.SimulatePolicyRequest(parent=run.api.parent, candidate=policy)
     request.begin_time.FromDatetime(begun)
+    request.end_time.FromDatetime(until)
     started = (await run.api.policies.SimulatePolicy(request)).simulation
     while True:
         await run.stack.argus.policy_simulations.run_due()

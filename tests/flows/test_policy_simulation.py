@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from google.protobuf.json_format import MessageToDict
 
-from argus.flows.policy_simulation import DECIDED
+from argus.flows.replaying.replay import DECIDED
 from argus.policies.simulation_model import compare
 from argus.server.api import Api, failure_of
 from argus.v1 import policy_service_pb2 as pb

@@ -1,6 +1,6 @@
 """What can be done with the audit table: rows are written where things happen (`storage.postgres`), read here."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime, timedelta
 
 from argus.audit import store
@@ -106,11 +106,19 @@ class Audit:
                 await store.note_cut(tx, origin.tenant_id, before - _ON_ITS_WAY)
         return cut
 
-    async def between(
-        self, tenant_id: str, *, types: Sequence[str], after: tuple[datetime, str], until: datetime, limit: int
-    ) -> Sequence[AuditEvent]:
-        """Up to `limit` events of some types after a position (time and id) and before a time, oldest first."""
-        return await store.between(self._db, tenant_id, types=types, after=after, until=until, limit=limit)
+    async def pages(
+        self, tenant_id: str, *, types: Sequence[str], since: datetime, until: datetime, user_id: str = "", size: int
+    ) -> AsyncIterator[Sequence[AuditEvent]]:
+        """Events of some types in a time, oldest first, in pages of `size`; of a user alone, where one is named."""
+        after = (since, "")
+        while True:
+            page = await store.between(
+                self._db, tenant_id, types=types, after=after, until=until, user_id=user_id, limit=size
+            )
+            yield page
+            if len(page) < size:
+                return
+            after = (page[-1].time, page[-1].event_id)
 
     async def count(self, tenant_id: str, *, types: Sequence[str], since: datetime, until: datetime) -> int:
         """How many events of some types there are in a time."""

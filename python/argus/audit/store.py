@@ -115,13 +115,21 @@ async def note_cut(tx: Transaction, tenant_id: str, until: datetime) -> None:
 
 
 async def between(
-    db: Database, tenant_id: str, *, types: Sequence[str], after: tuple[datetime, str], until: datetime, limit: int
+    db: Database,
+    tenant_id: str,
+    *,
+    types: Sequence[str],
+    after: tuple[datetime, str],
+    until: datetime,
+    user_id: str,
+    limit: int,
 ) -> list[AuditEvent]:
-    """Up to `limit` events of some types after a position and before a time, oldest first."""
+    """Up to `limit` events of some types after a position and before a time, oldest first; of a user if named."""
+    of_user = " AND user_id = %s" if user_id else ""
     rows = await db.fetch_page(
-        f"""{_EVENT} WHERE tenant_id = %s AND type = ANY(%s) AND (time, event_id) > (%s, %s) AND time < %s
+        f"""{_EVENT} WHERE tenant_id = %s{of_user} AND type = ANY(%s) AND (time, event_id) > (%s, %s) AND time < %s
              ORDER BY time, event_id LIMIT %s""",
-        (tenant_id, list(types), *after, until, limit),
+        (tenant_id, *([user_id] if user_id else []), list(types), *after, until, limit),
     )
     return [_event(row) for row in rows]
 

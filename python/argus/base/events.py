@@ -82,7 +82,7 @@ EVENT_TYPES: Final[dict[str, str]] = {
     "mail.sent": "A mail was handed over.",
     "policy.activated": "A revision of a policy was put in force, or is tried beside the one in force.",
     "policy.rolled_back": "The revision of a policy is in force again that was before.",
-    "policy.simulated": "Somebody began to try a policy on the sign-ins of a time.",
+    "policy.simulated": "Somebody began to try a policy on what users did in a time.",
     "policy.updated": "A policy got a new revision.",
     "policy.would_differ": "A policy that is only tried would have decided otherwise of a sign-in.",
     "preferences.updated": "It was changed which notices a user gets.",

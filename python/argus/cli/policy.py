@@ -14,7 +14,7 @@ from argus.base.policy import RULES
 from argus.cli.management import PAGE_SIZE, TenantOption, every, manage, origin, say, show, show_one
 from argus.cli.output import EXIT_CODES, ConfigOption, ExitCode, JsonOption, show_json
 from argus.cli.policy_files import facts_of, read_document, scope_of
-from argus.cli.policy_rows import field_rows, from_of, policy_row, report_row
+from argus.cli.policy_rows import field_rows, from_of, policy_row, report_row, session_rows
 from argus.policies.conditions import Facts
 from argus.policies.lint import warnings
 from argus.policies.model import Scope, document_faults
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Check, try, set and take back policies.", epilog=EXIT_CODES, no_args_is_help=True)
 
 _COLUMNS = ("field", "value", "from")
+_SESSION_COLUMNS = ("user", "client", "began", "what", "why", "ended", "would_end")
 
 FileArgument = Annotated[Path, typer.Argument(help="Document, YAML or JSON; - is standard input.")]
 FileOption = Annotated[Path | None, typer.Option("--file", help="Document that is to count for --scope.")]
@@ -262,12 +263,12 @@ def simulate(
     file: FileArgument,
     tenant: TenantOption,
     scope: ScopeOption = "tenant",
-    since: Annotated[datetime | None, typer.Option(help="Sign-ins from here on; UTC. Default: seven days ago.")] = None,
-    until: Annotated[datetime | None, typer.Option(help="Sign-ins before this; UTC. Default: now.")] = None,
+    since: Annotated[datetime | None, typer.Option(help="From here on; UTC. Default: seven days ago.")] = None,
+    until: Annotated[datetime | None, typer.Option(help="Before this; UTC. Default: now.")] = None,
     as_json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Says what a document would have decided of recorded sign-ins, and whom that concerns; nothing is done."""
+    """Says what a document would have made of recorded sign-ins, refreshes and sessions, and whose; nothing is done."""
     document = read_document(file)
 
     async def work(argus: Argus) -> Report:
@@ -286,10 +287,17 @@ def simulate(
             # A server may have it in hand, batch by batch.
             await simulations.run_due()
             report = await simulations.get(tenant, begun.simulation.simulation_id)
-            say(f"{report.simulation.examined} of {report.simulation.total} sign-ins")
+            users = f"{report.simulation.examined_users} of {report.simulation.total_users} users"
+            say(f"{report.simulation.examined} of {report.simulation.total} sign-ins, {users}")
         return report
 
-    show_one(report_row(manage(config, work)), as_json=as_json)
+    report = manage(config, work)
+    if as_json:
+        show_json(report_row(report) | {"session_findings": session_rows(report)})
+        return
+    show_one(report_row(report), as_json=False)
+    if report.sessions:
+        show(session_rows(report), _SESSION_COLUMNS, as_json=False)
 
 
 def _subject(client: str, user: str, group: Sequence[str] | None) -> Subject:

@@ -19,12 +19,38 @@ def report_row(report: Report) -> dict[str, Any]:
         "simulation": simulation.simulation_id,
         "begin_time": simulation.begin_time,
         "end_time": simulation.end_time,
+        "examined_users": simulation.examined_users,
         "examined": simulation.examined,
         **{label: simulation.outcomes.get(label, 0) for label in LABELS},
-        "fields": [f"{key}={count}" for key, count in sorted(simulation.fields.items())],
+        "fields": _counts(simulation.fields),
+        "refreshes": _counts(simulation.refreshes),
+        "sessions": _counts(simulation.sessions),
         "affected_users": report.affected,
         "users": list(report.users),
     }
+
+
+def session_rows(report: Report) -> list[dict[str, Any]]:
+    """The sessions that would have gone otherwise: whose, what, why, and when."""
+    return [
+        {
+            "user": one.user_id,
+            "session": "" if one.label == "BEGINS" else one.session_id,
+            "client": one.client_id,
+            "began": one.create_time,
+            "what": one.label,
+            "why": one.reason,
+            "ended": one.was_end_time,
+            "ended_by": one.was_end_reason,
+            "would_end": one.would_end_time,
+            "would_end_latest": one.would_end_latest_time,
+        }
+        for one in report.sessions
+    ]
+
+
+def _counts(counts: Mapping[str, int]) -> list[str]:
+    return [f"{label}={count}" for label, count in sorted(counts.items())]
 
 
 def policy_row(policy: ScopePolicy) -> dict[str, Any]:

@@ -1,17 +1,15 @@
-"""Tries policies on the sign-ins that the audit has: the same decision as live, of the facts of then.
+"""Tries policies on what users did in a time: the same decisions as live, of the facts of then.
 
 What the other scopes say is what they said then; groups are those that the user had. Any process carries a simulation
-on, batch by batch, each in one transaction with what it found: one that is killed loses nothing and counts nothing
-twice.
+on, some users at a time, each batch in one transaction with what it found: one that is killed loses nothing and counts
+nothing twice.
 """
 
-import asyncio
-import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from argus.audit.model import AuditEvent
 from argus.audit.service import Audit
@@ -20,39 +18,39 @@ from argus.base.errors import InvalidFieldError
 from argus.base.events import Event
 from argus.base.ids import new_id, simulation_name
 from argus.base.origin import Origin
-from argus.flows.deciding import REFUSED
+from argus.flows.replaying.lives import Lives
+from argus.flows.replaying.replay import DECIDED, OF_TENANT, OF_USER, Replay
 from argus.policies import simulation_store as store
-from argus.policies.conditions import Facts
-from argus.policies.decision import decide
-from argus.policies.model import Document, Scope, check_document, policy_of
+from argus.policies.model import Document, Scope, check_document
+from argus.policies.past import PolicyPast
 from argus.policies.resolve import Layer
 from argus.policies.revisions import check_scope
 from argus.policies.service import Policies
-from argus.policies.simulation_model import (
-    Finding,
-    PolicySimulationNotFoundError,
-    Report,
-    Simulation,
-    compare,
-)
+from argus.policies.simulation_model import Found, PolicySimulationNotFoundError, Report, Simulation
+from argus.sessions.model import Session
+from argus.sessions.store import SessionStore
 from argus.storage.postgres import Database
-
-DECIDED: Final = ("session.created", REFUSED)
-"""Types of the events that have a decision."""
+from argus.users.model import UserNotFoundError
+from argus.users.service import Users
 
 _KEPT: Final = timedelta(days=30)
 _SPAN: Final = timedelta(days=7)
-_BATCH: Final = 500
+_BATCH: Final = 50
+_PAGE: Final = 500
 _SHOWN: Final = 100
 
 
 class PolicySimulations:
     """Simulations of all tenants."""
 
-    def __init__(self, db: Database, policies: Policies, audit: Audit, *, now: Now) -> None:
+    def __init__(
+        self, db: Database, policies: Policies, audit: Audit, sessions: SessionStore, users: Users, *, now: Now
+    ) -> None:
         self._db = db
         self._policies = policies
         self._audit = audit
+        self._sessions = sessions
+        self._users = users
         self._now = now
 
     async def start(
@@ -71,8 +69,8 @@ class PolicySimulations:
             tenant_id: The tenant.
             scope: Whose policy the document stands in for.
             document: What is tried.
-            begin: Sign-ins from here on; None: of the last seven days.
-            end: Those before this; None: until now.
+            begin: What happened from here on; None: in the last seven days.
+            end: What happened before this; None: until now.
             origin: On whose behalf.
 
         Raises:
@@ -96,7 +94,6 @@ class PolicySimulations:
             end_time=until,
             author=origin.actor,
             create_time=now,
-            at_time=since,
             total=await self._audit.count(tenant_id, types=DECIDED, since=since, until=until),
             outcomes={},
             fields={},
@@ -107,7 +104,7 @@ class PolicySimulations:
             await store.add(tx, simulation)
             data = {"scope": f"{scope.kind}:{scope.id}", "simulation": simulation.simulation_id}
             tx.record(Event(type="policy.simulated", data=data), time=now)
-        return Report(simulation=simulation, affected=0, users=(), findings=())
+        return Report(simulation=simulation, affected=0, users=(), findings=(), sessions=())
 
     async def get(self, tenant_id: str, simulation_id: str) -> Report:
         """A simulation with what it has found by now.
@@ -120,7 +117,8 @@ class PolicySimulations:
             raise PolicySimulationNotFoundError(simulation_id)
         affected, users = await store.users(self._db, simulation, limit=_SHOWN)
         findings = await store.findings(self._db, simulation, limit=_SHOWN)
-        return Report(simulation=simulation, affected=affected, users=users, findings=findings)
+        sessions = await store.sessions(self._db, simulation, limit=_SHOWN)
+        return Report(simulation=simulation, affected=affected, users=users, findings=findings, sessions=sessions)
 
     async def run_due(self) -> None:
         """Carries on whatever is not through, until there is nothing to do."""
@@ -132,57 +130,100 @@ class PolicySimulations:
             simulation = await store.take(tx)
             if simulation is None:
                 return False
-            events = await self._audit.between(
-                simulation.tenant_id,
-                types=DECIDED,
-                after=(simulation.at_time, simulation.at_id),
-                until=simulation.end_time,
-                limit=_BATCH,
-            )
-            judged = await asyncio.gather(*(self._judge(simulation, event) for event in events))
-            findings = [one for one in judged if one is not None and one.label != "SAME"]
-            await store.go_on(tx, self._after(simulation, events, judged), findings)
+            if simulation.total_users is None:
+                count = await store.list_users(tx, simulation, types=OF_USER)
+                await store.go_on(tx, replace(simulation, total_users=count), Found())
+                return True
+            user_ids = await store.next_users(tx, simulation, limit=_BATCH)
+            found = await self._replay(simulation, user_ids)
+            await store.go_on(tx, self._after(simulation, user_ids, found), found)
         return True
 
-    def _after(
-        self, simulation: Simulation, events: Sequence[AuditEvent], judged: Sequence[Finding | None]
-    ) -> Simulation:
-        outcomes, fields = Counter(simulation.outcomes), Counter(simulation.fields)
-        for one in judged:
-            outcomes[one.label if one is not None else "NOT_RECORDED"] += 1
-            fields.update(compare(one.was, one.would)[1] if one is not None else ())
+    def _after(self, simulation: Simulation, user_ids: Sequence[str], found: Found) -> Simulation:
         return replace(
             simulation,
-            finish_time=self._now() if len(events) < _BATCH else None,
-            at_time=events[-1].time if events else simulation.at_time,
-            at_id=events[-1].event_id if events else simulation.at_id,
-            examined=simulation.examined + len(events),
-            outcomes=dict(outcomes),
-            fields=dict(fields),
+            finish_time=self._now() if len(user_ids) < _BATCH else None,
+            at_user=user_ids[-1] if user_ids else simulation.at_user,
+            examined=simulation.examined + found.examined,
+            examined_users=simulation.examined_users + len(user_ids),
+            outcomes=Counter(simulation.outcomes) + found.outcomes,
+            fields=Counter(simulation.fields) + found.fields,
+            refreshes=Counter(simulation.refreshes) + found.refreshes,
+            sessions=Counter(simulation.sessions) + found.sessions,
         )
 
-    async def _judge(self, simulation: Simulation, event: AuditEvent) -> Finding | None:
-        """What would have become of a sign-in; None: an older version did not keep its facts."""
-        if "facts" not in event.data or "decision" not in event.data:
-            return None
-        facts = Facts.from_json(json.loads(event.data["facts"]))
-        was: dict[str, Any] = json.loads(event.data["decision"])
-        candidate = Layer(kind=simulation.scope.kind, id=simulation.scope.id, document=simulation.document)
-        layers = await self._policies.layers(
-            simulation.tenant_id,
-            facts.client_id,
-            facts.user_id,
-            facts.groups or (),
-            candidate=candidate,
-            at=facts.time or event.time,
+    async def _replay(self, simulation: Simulation, user_ids: Sequence[str]) -> Found:
+        found = Found()
+        if user_ids:
+            candidate = Layer(kind=simulation.scope.kind, id=simulation.scope.id, document=simulation.document)
+            past = PolicyPast(self._db, self._policies, simulation.tenant_id, candidate, since=simulation.begin_time)
+            of_tenant = [one async for one in self._events(simulation, OF_TENANT, since=simulation.begin_time)]
+            for user_id in user_ids:
+                found.add(await self._replay_user(simulation, user_id, past, of_tenant))
+        return found
+
+    async def _replay_user(
+        self, simulation: Simulation, user_id: str, past: PolicyPast, of_tenant: Sequence[AuditEvent]
+    ) -> Found:
+        living = await self._sessions.living_at(simulation.tenant_id, user_id, simulation.begin_time)
+        since = min([simulation.begin_time, *(one.create_time for one in living)])
+        sessions = {one.session_id: one for one in living}
+        lives = Lives(
+            tenant_id=simulation.tenant_id,
+            user_id=user_id,
+            past=past,
+            until=simulation.end_time,
+            groups=await self._groups(simulation.tenant_id, user_id, since=since),
+            at=since,
         )
-        would = decide(policy_of(self._policies.explain(layers, facts).fields), facts).to_json()
-        return Finding(
-            event_id=event.event_id,
-            time=event.time,
-            user_id=facts.user_id,
-            client_id=facts.client_id,
-            label=compare(was, would)[0],
-            was=was,
-            would=would,
+        replay = Replay(lives=lives, since=simulation.begin_time, sessions=sessions)
+        waiting = list(of_tenant)
+        async for page in self._pages(simulation, OF_USER, since=since, user_id=user_id):
+            await self._find(sessions, simulation.tenant_id, user_id, page)
+            for event in page:
+                while waiting and waiting[0].time < event.time:
+                    await replay.play(waiting.pop(0))
+                await replay.play(event)
+        for event in waiting:
+            await replay.play(event)
+        return await replay.finish()
+
+    async def _find(
+        self, sessions: dict[str, Session], tenant_id: str, user_id: str, page: Sequence[AuditEvent]
+    ) -> None:
+        """Reads the sessions that begin in a page of events."""
+        begun = [one.session_id for one in page if one.session_id and one.session_id not in sessions]
+        found = await self._sessions.find_all(tenant_id, user_id, begun) if begun else []
+        sessions |= {one.session_id: one for one in found}
+
+    async def _groups(self, tenant_id: str, user_id: str, *, since: datetime) -> Sequence[str]:
+        """The user's groups at a time: those of now, less what happened since. Nobody keeps those of a deleted user."""
+        try:
+            groups = set((await self._users.get(tenant_id, user_id)).groups)
+        except UserNotFoundError:
+            return ()
+        changes = ("group.member_added", "group.member_removed")
+        events = [
+            one
+            async for page in self._audit.pages(
+                tenant_id, types=changes, since=since, until=self._now(), user_id=user_id, size=_PAGE
+            )
+            for one in page
+        ]
+        for event in reversed(events):
+            (groups.discard if event.type == changes[0] else groups.add)(event.data["group"])
+        return sorted(groups)
+
+    async def _events(
+        self, simulation: Simulation, types: Sequence[str], *, since: datetime
+    ) -> AsyncIterator[AuditEvent]:
+        async for page in self._pages(simulation, types, since=since):
+            for event in page:
+                yield event
+
+    def _pages(
+        self, simulation: Simulation, types: Sequence[str], *, since: datetime, user_id: str = ""
+    ) -> AsyncIterator[Sequence[AuditEvent]]:
+        return self._audit.pages(
+            simulation.tenant_id, types=types, since=since, until=simulation.end_time, user_id=user_id, size=_PAGE
         )

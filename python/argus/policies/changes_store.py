@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from argus.policies.model import Document, Scope, ScopeKind
+from argus.policies.resolve import Layer
 from argus.storage.columns import columns
 from argus.storage.postgres import Database, Transaction
 
@@ -87,3 +88,23 @@ async def documents_at(
         (*columns(keys), time),
     )
     return [(Scope(kind=row["scope_kind"], id=row["scope_id"]), row["active"], row["document"]) for row in rows]
+
+
+async def documents_of(
+    db: Database, tenant_id: str, scopes: Sequence[tuple[ScopeKind, str]]
+) -> list[tuple[datetime, Layer]]:
+    """What was ever in force for scopes of a tenant, each by kind and id, with the time from when on; oldest first."""
+    rows = await db.fetch_all(
+        """SELECT p.create_time, p.scope_kind, p.scope_id, p.active, p.document
+             FROM unnest(%s::text[], %s::text[]) AS w (scope_kind, scope_id)
+             JOIN policy_changes p ON p.tenant_id = %s AND p.scope_kind = w.scope_kind AND p.scope_id = w.scope_id
+            WHERE p.document IS NOT NULL ORDER BY p.create_time, p.change_id""",
+        (*columns(scopes), tenant_id),
+    )
+    return [
+        (
+            row["create_time"],
+            Layer(kind=row["scope_kind"], id=row["scope_id"], revision=row["active"], document=row["document"]),
+        )
+        for row in rows
+    ]

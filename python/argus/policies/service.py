@@ -8,7 +8,7 @@ from typing import Final
 from argus.base.lives import LongestLives
 from argus.base.origin import Origin
 from argus.base.policy import Policy
-from argus.policies import changes_store, store
+from argus.policies import store
 from argus.policies.conditions import RULES_KEY, Facts, Judged, RuleOutcome, apply_rules, speaks_of_changes
 from argus.policies.living import followed, held_to, longest_life, narrower_of
 from argus.policies.model import (
@@ -121,8 +121,8 @@ class Policies:
         """
         known = facts or Facts(client_id=client_id, user_id=user_id or "", groups=None if user_id is None else groups)
         in_force, tried = await self._layers(_Asked(tenant_id, client_id, user_id or "", tuple(groups)))
-        policy, narrower = self._made_of(in_force, known)
-        effective = await self._numbered(tenant_id, policy, narrower)
+        joined = self.joined(in_force, known)
+        effective = await self._numbered(tenant_id, joined.policy, joined.narrower)
         if tried is None:
             return effective
         return replace(effective, tried=policy_of(self.explain(tried, known).fields))
@@ -138,10 +138,29 @@ class Policies:
         before = await self.numbered(tenant_id, own)
         asked = _Asked(tenant_id, facts.client_id, facts.user_id, tuple(facts.groups or ()))
         in_force, _ = await self._layers(asked)
-        held, narrower = self._made_of(in_force, facts, own=before.policy)
-        if (held, narrower) == (before.policy, before.narrower):
+        held = self.joined(in_force, facts, own=before.policy)
+        if (held.policy, held.narrower) == (before.policy, before.narrower):
             return before
-        return await self._numbered(tenant_id, held, narrower)
+        return await self._numbered(tenant_id, held.policy, held.narrower)
+
+    def joined(self, layers: Sequence[Layer], facts: Facts, *, own: Policy | None = None) -> EffectivePolicy:
+        """The policy that these make of a session under some facts, without a number.
+
+        Args:
+            layers: What is set where it counts.
+            facts: What is known.
+            own: What the session lives by, and follows them from; None: it begins.
+        """
+        fields = self.explain(layers, facts).fields if layers else {}
+        present = policy_of(fields) if fields else self._plain
+        held = present if own is None else followed(own, present)
+        narrower = narrower_of(fields, held, self.of_client(layers)) if fields else frozenset[str]()
+        return EffectivePolicy(revision=0, policy=held, narrower=narrower)
+
+    def of_client(self, layers: Sequence[Layer]) -> Policy:
+        """What these make for a client's sessions whoever the user, rules aside."""
+        plain = [(layer.kind, layer.document) for layer in layers if layer.kind in ("tenant", "client")]
+        return merge(plain, defaults=self._defaults)
 
     async def layers(
         self,
@@ -151,7 +170,6 @@ class Policies:
         groups: Sequence[str] = (),
         *,
         candidate: Layer | None = None,
-        at: datetime | None = None,
     ) -> list[Layer]:
         """What is set where it counts for a client's sessions, or for those of a user of it.
 
@@ -161,16 +179,9 @@ class Policies:
             user_id: The user; None: nobody in particular.
             groups: The user's groups.
             candidate: Is to count in the place of what is set for its scope.
-            at: What was set then; None: what is now.
         """
         asked = _Asked(tenant_id, client_id, user_id or "", tuple(groups))
-        if at is None:
-            found, _ = await self._layers(asked)
-        else:
-            found = [
-                Layer(kind=scope.kind, id=scope.id, revision=revision, document=document)
-                for scope, revision, document in await changes_store.documents_at(self._db, asked.scopes(), at)
-            ]
+        found, _ = await self._layers(asked)
         if candidate is None:
             return found
         scopes = {(kind, scope_id) for _, kind, scope_id in asked.scopes()}
@@ -181,18 +192,6 @@ class Policies:
         """All fields of the policy that these make under some facts, each with where it comes from."""
         applied, outcomes = apply_rules(layers, facts)
         return Explained(fields=resolve(applied, defaults=self._default_document), rules=tuple(outcomes))
-
-    def _made_of(
-        self, layers: Sequence[Layer], facts: Facts, *, own: Policy | None = None
-    ) -> tuple[Policy, frozenset[str]]:
-        """What these make of a session under some facts, and what of it narrower scopes than the client gave."""
-        fields = self.explain(layers, facts).fields if layers else {}
-        present = policy_of(fields) if fields else self._plain
-        held = present if own is None else followed(own, present)
-        if not fields:
-            return held, frozenset()
-        of_client = [(layer.kind, layer.document) for layer in layers if layer.kind in ("tenant", "client")]
-        return held, narrower_of(fields, held, merge(of_client, defaults=self._defaults))
 
     async def _layers(self, asked: _Asked) -> tuple[list[Layer], list[Layer] | None]:
         """What is in force; and what would be, with what is only tried: None where nothing is."""

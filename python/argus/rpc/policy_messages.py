@@ -11,7 +11,7 @@ from argus.policies.conditions import Facts, RuleOutcome
 from argus.policies.model import Document, Scope
 from argus.policies.resolve import Resolved, Source
 from argus.policies.revisions_model import Revision, ScopePolicy
-from argus.policies.simulation_model import Report
+from argus.policies.simulation_model import Report, SessionFinding
 from argus.rpc import validate
 from argus.v1 import policy_service_pb2 as pb
 
@@ -136,8 +136,12 @@ def simulation(report: Report) -> pb.PolicySimulation:
         finish_time=validate.to_timestamp(one.finish_time),
         total_count=one.total,
         examined_count=one.examined,
-        outcomes=[pb.SimulatedCount(label=label, count=count) for label, count in sorted(one.outcomes.items())],
-        fields=[pb.SimulatedCount(label=label, count=count) for label, count in sorted(one.fields.items())],
+        total_user_count=one.total_users,
+        examined_user_count=one.examined_users,
+        outcomes=_counts(one.outcomes),
+        fields=_counts(one.fields),
+        refreshes=_counts(one.refreshes),
+        sessions=[_session_count(label, count) for label, count in sorted(one.sessions.items())],
         affected_user_count=report.affected,
         affected_users=[ids.user_name(tenant_id, user_id) for user_id in report.users],
         findings=[
@@ -151,6 +155,32 @@ def simulation(report: Report) -> pb.PolicySimulation:
             )
             for finding in report.findings
         ],
+        session_findings=[_simulated_session(tenant_id, finding) for finding in report.sessions],
+    )
+
+
+def _counts(counts: Mapping[str, int]) -> list[pb.SimulatedCount]:
+    return [pb.SimulatedCount(label=label, count=count) for label, count in sorted(counts.items())]
+
+
+def _session_count(counted: str, count: int) -> pb.SimulatedSessionCount:
+    label, _, reason = counted.partition(":")
+    return pb.SimulatedSessionCount(label=label, reason=reason, count=count)
+
+
+def _simulated_session(tenant_id: str, one: SessionFinding) -> pb.SimulatedSession:
+    is_had = one.label != "BEGINS"
+    return pb.SimulatedSession(
+        session=ids.session_name(tenant_id, one.user_id, one.session_id) if is_had else "",
+        user=ids.user_name(tenant_id, one.user_id),
+        client=ids.client_name(tenant_id, one.client_id),
+        create_time=validate.to_timestamp(one.create_time),
+        label=one.label,
+        reason=one.reason,
+        end_time=validate.to_timestamp(one.was_end_time),
+        end_reason=one.was_end_reason,
+        would_end_time=validate.to_timestamp(one.would_end_time),
+        would_end_latest_time=validate.to_timestamp(one.would_end_latest_time),
     )
 
 

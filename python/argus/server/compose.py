@@ -294,7 +294,7 @@ async def compose(
         reencryption=Reencryption(db, now, keks),
         policies=policies,
         policy_trials=PolicyTrials(policies, users, now=now),
-        policy_simulations=PolicySimulations(db, policies, audit, now=now),
+        policy_simulations=PolicySimulations(db, policies, audit, session_store, users, now=now),
         policy_following=PolicyFollowing(db, governed, governing, now=now),
         audit=audit,
         sessions=sessions,

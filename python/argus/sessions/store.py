@@ -104,6 +104,13 @@ class SessionStore:
         rows = await self._db.fetch_all(sql, (tenant_id, user_id, list(session_ids)))
         return [from_row(row) for row in rows]
 
+    async def living_at(self, tenant_id: str, user_id: str, time: datetime) -> list[Session]:
+        """Sessions of a user that began before a time and had not ended by then."""
+        sql = _SELECT + " WHERE s.tenant_id = %s AND s.user_id = %s AND s.create_time < %s"
+        sql += " AND COALESCE(s.end_time, s.absolute_deadline) >= %s"
+        rows = await self._db.fetch_all(sql, (tenant_id, user_id, time, time))
+        return [from_row(row) for row in rows]
+
     async def lock(self, tx: Transaction, tenant_id: str, user_id: str, session_id: str) -> Session | None:
         """The session, which nobody else can change until the transaction ends."""
         sql = _SELECT + " WHERE s.tenant_id = %s AND s.user_id = %s AND s.session_id = %s FOR UPDATE OF s"

@@ -829,6 +829,11 @@ class PolicySimulation(google.protobuf.message.Message):
     AFFECTED_USER_COUNT_FIELD_NUMBER: builtins.int
     AFFECTED_USERS_FIELD_NUMBER: builtins.int
     FINDINGS_FIELD_NUMBER: builtins.int
+    SESSIONS_FIELD_NUMBER: builtins.int
+    REFRESHES_FIELD_NUMBER: builtins.int
+    SESSION_FINDINGS_FIELD_NUMBER: builtins.int
+    TOTAL_USER_COUNT_FIELD_NUMBER: builtins.int
+    EXAMINED_USER_COUNT_FIELD_NUMBER: builtins.int
     name: builtins.str
     """tenants/*/policySimulations/*."""
     author: builtins.str
@@ -838,18 +843,22 @@ class PolicySimulation(google.protobuf.message.Message):
     examined_count: builtins.int
     """How many were looked at by now."""
     affected_user_count: builtins.int
-    """How many users a sign-in of theirs would have gone otherwise for."""
+    """How many users something of theirs would have gone otherwise for."""
+    total_user_count: builtins.int
+    """How many users there are to be looked at; unset: they have not been listed yet."""
+    examined_user_count: builtins.int
+    """How many were looked at by now."""
     @property
     def candidate(self) -> global___Policy:
         """The policy that is tried, in the place of the one that its scope has: name and document."""
 
     @property
     def begin_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """Sign-ins from here on are looked at."""
+        """What happened from here on is looked at."""
 
     @property
     def end_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """Those before this are."""
+        """What happened before this is."""
 
     @property
     def create_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
@@ -861,8 +870,10 @@ class PolicySimulation(google.protobuf.message.Message):
 
     @property
     def outcomes(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___SimulatedCount]:
-        """How many sign-ins by what would have become of them. SAME: what did; STEP_UP: a session began, and a higher level would
-        have had to be proved; ALLOW: the other way round; GIVEN_OTHERWISE: a session with other values; NOT_RECORDED: an older version did not keep the facts.
+        """How many sign-ins by what would have become of them. SAME: what did; STEP_UP: no session began, a higher level would
+        have had to be proved; DENIED_BY_LIMIT: none, there were too many; CHOICE_NEEDED: the user would have been asked which
+        ones to end; ALLOW: one would have begun, and did not; GIVEN_OTHERWISE: a session with other values; NOT_KNOWN: that
+        depends on what is not recorded; NOT_RECORDED: an older version did not keep the facts.
         """
 
     @property
@@ -876,6 +887,23 @@ class PolicySimulation(google.protobuf.message.Message):
     @property
     def findings(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___SimulatedDecision]:
         """The first hundred sign-ins that would have gone otherwise, by time."""
+
+    @property
+    def sessions(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___SimulatedSessionCount]:
+        """How many sessions by what would have become of them. SAME: what did; ENDS_EARLIER and LIVES_ON, by the reason of the
+        end that would have come; STEP_UP: a refresh would have been answered by asking for a higher level; NEVER_BEGINS and
+        BEGINS: the sign-in would have gone otherwise; NOT_KNOWN: that depends on uses that are not recorded.
+        """
+
+    @property
+    def refreshes(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___SimulatedCount]:
+        """How many refreshes by what would have become of them: SAME; STEP_UP; ALLOW, it was refused and would not have been;
+        ENDED, the session would have been over; NOT_KNOWN.
+        """
+
+    @property
+    def session_findings(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___SimulatedSession]:
+        """The first hundred sessions that would have gone otherwise, by their begin."""
 
     def __init__(
         self,
@@ -894,9 +922,15 @@ class PolicySimulation(google.protobuf.message.Message):
         affected_user_count: builtins.int = ...,
         affected_users: collections.abc.Iterable[builtins.str] | None = ...,
         findings: collections.abc.Iterable[global___SimulatedDecision] | None = ...,
+        sessions: collections.abc.Iterable[global___SimulatedSessionCount] | None = ...,
+        refreshes: collections.abc.Iterable[global___SimulatedCount] | None = ...,
+        session_findings: collections.abc.Iterable[global___SimulatedSession] | None = ...,
+        total_user_count: builtins.int | None = ...,
+        examined_user_count: builtins.int = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["begin_time", b"begin_time", "candidate", b"candidate", "create_time", b"create_time", "end_time", b"end_time", "finish_time", b"finish_time"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["affected_user_count", b"affected_user_count", "affected_users", b"affected_users", "author", b"author", "begin_time", b"begin_time", "candidate", b"candidate", "create_time", b"create_time", "end_time", b"end_time", "examined_count", b"examined_count", "fields", b"fields", "findings", b"findings", "finish_time", b"finish_time", "name", b"name", "outcomes", b"outcomes", "total_count", b"total_count"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_total_user_count", b"_total_user_count", "begin_time", b"begin_time", "candidate", b"candidate", "create_time", b"create_time", "end_time", b"end_time", "finish_time", b"finish_time", "total_user_count", b"total_user_count"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_total_user_count", b"_total_user_count", "affected_user_count", b"affected_user_count", "affected_users", b"affected_users", "author", b"author", "begin_time", b"begin_time", "candidate", b"candidate", "create_time", b"create_time", "end_time", b"end_time", "examined_count", b"examined_count", "examined_user_count", b"examined_user_count", "fields", b"fields", "findings", b"findings", "finish_time", b"finish_time", "name", b"name", "outcomes", b"outcomes", "refreshes", b"refreshes", "session_findings", b"session_findings", "sessions", b"sessions", "total_count", b"total_count", "total_user_count", b"total_user_count"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_total_user_count", b"_total_user_count"]) -> typing.Literal["total_user_count"] | None: ...
 
 global___PolicySimulation = PolicySimulation
 
@@ -968,6 +1002,97 @@ class SimulatedDecision(google.protobuf.message.Message):
 global___SimulatedDecision = SimulatedDecision
 
 @typing.final
+class SimulatedSessionCount(google.protobuf.message.Message):
+    """A number of sessions of a simulation."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    LABEL_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    COUNT_FIELD_NUMBER: builtins.int
+    label: builtins.str
+    """What would have become of them."""
+    reason: builtins.str
+    """Why they would have ended: IDLE_TIMEOUT, ABSOLUTE_TIMEOUT, LIMIT or, of what stays as it was, another reason; what
+    would have been asked for: ACR, SECOND_FACTOR. Empty: they live on, or it is one of the deadlines and not known which.
+    """
+    count: builtins.int
+    """How many."""
+    def __init__(
+        self,
+        *,
+        label: builtins.str = ...,
+        reason: builtins.str = ...,
+        count: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["count", b"count", "label", b"label", "reason", b"reason"]) -> None: ...
+
+global___SimulatedSessionCount = SimulatedSessionCount
+
+@typing.final
+class SimulatedSession(google.protobuf.message.Message):
+    """A session that would have gone otherwise."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SESSION_FIELD_NUMBER: builtins.int
+    USER_FIELD_NUMBER: builtins.int
+    CLIENT_FIELD_NUMBER: builtins.int
+    CREATE_TIME_FIELD_NUMBER: builtins.int
+    LABEL_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    END_TIME_FIELD_NUMBER: builtins.int
+    END_REASON_FIELD_NUMBER: builtins.int
+    WOULD_END_TIME_FIELD_NUMBER: builtins.int
+    WOULD_END_LATEST_TIME_FIELD_NUMBER: builtins.int
+    session: builtins.str
+    """tenants/*/users/*/sessions/*; empty: it would have begun, and did not."""
+    user: builtins.str
+    """tenants/*/users/*."""
+    client: builtins.str
+    """tenants/*/clients/*."""
+    label: builtins.str
+    """What would have become of it, as in `sessions`."""
+    reason: builtins.str
+    """Why, as in `sessions`."""
+    end_reason: builtins.str
+    """Why."""
+    @property
+    def create_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When it began."""
+
+    @property
+    def end_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When it ended; unset: not by the end of the time that is looked at."""
+
+    @property
+    def would_end_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When it would have ended, at the earliest; unset: not by then."""
+
+    @property
+    def would_end_latest_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """At the latest: whether an access token was used until it expired is not recorded."""
+
+    def __init__(
+        self,
+        *,
+        session: builtins.str = ...,
+        user: builtins.str = ...,
+        client: builtins.str = ...,
+        create_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        label: builtins.str = ...,
+        reason: builtins.str = ...,
+        end_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        end_reason: builtins.str = ...,
+        would_end_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        would_end_latest_time: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["create_time", b"create_time", "end_time", b"end_time", "would_end_latest_time", b"would_end_latest_time", "would_end_time", b"would_end_time"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["client", b"client", "create_time", b"create_time", "end_reason", b"end_reason", "end_time", b"end_time", "label", b"label", "reason", b"reason", "session", b"session", "user", b"user", "would_end_latest_time", b"would_end_latest_time", "would_end_time", b"would_end_time"]) -> None: ...
+
+global___SimulatedSession = SimulatedSession
+
+@typing.final
 class SimulatePolicyRequest(google.protobuf.message.Message):
     """Request of SimulatePolicy."""
 
@@ -991,11 +1116,11 @@ class SimulatePolicyRequest(google.protobuf.message.Message):
 
     @property
     def begin_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """Sign-ins from here on; unset: of the last seven days."""
+        """What happened from here on; unset: in the last seven days."""
 
     @property
     def end_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """Sign-ins before this; unset: now."""
+        """What happened before this; unset: until now."""
 
     def __init__(
         self,

@@ -160,8 +160,9 @@ class PolicyServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def SimulatePolicy(self, request, context):
-        """Begins to try a policy on the sign-ins of a time, as the audit has them; nothing is done to anybody. It goes on by
-        itself, in any process: GetPolicySimulation says how far it has come and what it has found. Kept for 30 days.
+        """Begins to try a policy on what users did in a time, as the audit has it: sign-ins, refreshes, whole sessions; nothing
+        is done to anybody. It goes on by itself, in any process: GetPolicySimulation says how far it has come and what it has
+        found. Kept for 30 days.
         Idempotent by `request_id`. Errors: TENANT_NOT_FOUND, FIELD_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -88,8 +88,9 @@ class PolicyServiceStub:
         argus.v1.policy_service_pb2.SimulatePolicyRequest,
         argus.v1.policy_service_pb2.SimulatePolicyResponse,
     ]
-    """Begins to try a policy on the sign-ins of a time, as the audit has them; nothing is done to anybody. It goes on by
-    itself, in any process: GetPolicySimulation says how far it has come and what it has found. Kept for 30 days.
+    """Begins to try a policy on what users did in a time, as the audit has it: sign-ins, refreshes, whole sessions; nothing
+    is done to anybody. It goes on by itself, in any process: GetPolicySimulation says how far it has come and what it has
+    found. Kept for 30 days.
     Idempotent by `request_id`. Errors: TENANT_NOT_FOUND, FIELD_INVALID.
     """
 
@@ -169,8 +170,9 @@ class PolicyServiceAsyncStub:
         argus.v1.policy_service_pb2.SimulatePolicyRequest,
         argus.v1.policy_service_pb2.SimulatePolicyResponse,
     ]
-    """Begins to try a policy on the sign-ins of a time, as the audit has them; nothing is done to anybody. It goes on by
-    itself, in any process: GetPolicySimulation says how far it has come and what it has found. Kept for 30 days.
+    """Begins to try a policy on what users did in a time, as the audit has it: sign-ins, refreshes, whole sessions; nothing
+    is done to anybody. It goes on by itself, in any process: GetPolicySimulation says how far it has come and what it has
+    found. Kept for 30 days.
     Idempotent by `request_id`. Errors: TENANT_NOT_FOUND, FIELD_INVALID.
     """
 
@@ -268,8 +270,9 @@ class PolicyServiceServicer(metaclass=abc.ABCMeta):
         request: argus.v1.policy_service_pb2.SimulatePolicyRequest,
         context: _ServicerContext,
     ) -> typing.Union[argus.v1.policy_service_pb2.SimulatePolicyResponse, collections.abc.Awaitable[argus.v1.policy_service_pb2.SimulatePolicyResponse]]:
-        """Begins to try a policy on the sign-ins of a time, as the audit has them; nothing is done to anybody. It goes on by
-        itself, in any process: GetPolicySimulation says how far it has come and what it has found. Kept for 30 days.
+        """Begins to try a policy on what users did in a time, as the audit has it: sign-ins, refreshes, whole sessions; nothing
+        is done to anybody. It goes on by itself, in any process: GetPolicySimulation says how far it has come and what it has
+        found. Kept for 30 days.
         Idempotent by `request_id`. Errors: TENANT_NOT_FOUND, FIELD_INVALID.
         """
 
