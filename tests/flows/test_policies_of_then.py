@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -14,12 +14,14 @@ from argus.base.clock import now
 from argus.base.ids import new_id
 from argus.base.origin import Origin
 from argus.policies.model import Scope
+from argus.policies.resolve import SCOPE_KINDS
 from argus.policies.revisions_model import NoEarlierPolicyError
 from argus.server.api import failure_of
 from argus.v1 import session_service_pb2 as sessions
+from argus.v1 import types_pb2 as types
 from argus.v1 import user_service_pb2 as users
 from tests.support.following import follow
-from tests.support.people import Person, new_person, refresh, verify
+from tests.support.people import Person, new_person, reason_of, refresh, verify
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -174,3 +176,56 @@ async def test_a_policy_that_is_only_kept_or_tried_was_never_in_force(office: Of
         (said,) = found.client_policies
         assert (said.scope_kind, said.scope_id, said.revision) == ("tenant", tenant_id, revision)
         assert said.reason == ("audit" if revision == made.number else "")
+
+
+@pytest.mark.parametrize("place", range(4), ids=SCOPE_KINDS)
+async def test_a_life_that_is_shortened_to_the_past_ends_when_it_is(office: Office, person: Person, place: int) -> None:
+    """Calls were answered good until then: so it is said before the session follows, once it does, and once swept."""
+    done = await person.sign_in()
+    await office.stack.advance(timedelta(minutes=40))
+    done.tokens.CopyFrom((await refresh(office.api, done.tokens.refresh_token)).tokens)
+    await verify(office.api, done.tokens.access_token)
+    used = office.now
+    await office.stack.advance(timedelta(seconds=5))
+    changed = office.now
+    await office.set(office.scopes[place], {"absolute_seconds": 600})
+    shown = [await shown_end(office, done.session.name)]
+    await follow(office.stack)
+    shown.append(await shown_end(office, done.session.name))
+    followed = office.now
+    await office.stack.argus.effects.flush()
+    await office.stack.argus.sweeper.sweep()
+    shown.append(await shown_end(office, done.session.name))
+    assert all(changed <= end <= followed for end in shown if end is not None), (changed, shown, followed)
+    assert shown[1:] == [shown[2]] * 2
+    assert shown[2] is not None
+    await office.stack.advance(timedelta(seconds=5))
+    before, after = await office.at(done.session.name, used), await office.at(done.session.name, office.now)
+    assert (before.decision, before.HasField("end_time")) == (ALLOWED, False)
+    assert (after.decision, after.end_reason) == (TOLD["SESSION_ENDED"], types.END_REASON_ABSOLUTE_TIMEOUT)
+    assert (await reason_of(verify(office.api, done.tokens.access_token))) == "SESSION_ENDED"
+    # What the deadline was shortened to is what it is for everybody; a later change moves no end.
+    assert after.end_time.ToDatetime(tzinfo=UTC) == shown[2]
+    await office.set(office.scopes[place], {"absolute_seconds": 300})
+    await follow(office.stack)
+    assert await shown_end(office, done.session.name) == shown[2]
+
+
+async def test_a_shortened_life_that_is_over_later_ends_at_its_deadline(office: Office, person: Person) -> None:
+    """And stays over since then, whatever is changed before anybody finds out."""
+    done = await person.sign_in()
+    await office.set(office.scopes[3], {"absolute_seconds": 600})
+    await follow(office.stack)
+    end = done.session.create_time.ToDatetime(tzinfo=UTC).replace(microsecond=0) + timedelta(seconds=600)
+    await office.stack.advance(timedelta(seconds=900))
+    await office.set(office.scopes[3], {"absolute_seconds": 300})
+    await follow(office.stack)
+    assert await shown_end(office, done.session.name) == end
+    await office.stack.argus.sweeper.sweep()
+    assert await shown_end(office, done.session.name) == end
+
+
+async def shown_end(office: Office, name: str) -> datetime | None:
+    """When a session ended, as it is shown; None: it has not."""
+    session = (await office.api.sessions.GetSession(sessions.GetSessionRequest(name=name))).session
+    return session.end_time.ToDatetime(tzinfo=UTC) if session.HasField("end_time") else None

@@ -8,6 +8,7 @@ _SESSIONS: Final = "tests/presets/test_sessions.py::"
 _SIGN_IN: Final = "tests/presets/test_sign_in.py::"
 _PASSWORDS: Final = "tests/presets/test_passwords.py::"
 _UPKEEP: Final = "tests/presets/test_upkeep.py::"
+_NARROWER: Final = "tests/flows/test_narrower_scopes.py::"
 _COOKIES: Final = "tests/web/browser/test_settings.py::"
 
 
@@ -90,6 +91,47 @@ POLICIES: Final = (
         "return life",
         _COOKIES + "test_cookies_of_a_session_last_until_the_browser_is_closed",
         _COOKIES + "test_a_policy_says_how_cookies_are_kept",
+    ),
+    _break(
+        "policies/living.py",
+        "narrower-scopes-are-held-to-their-client",
+        "What a group or user was given beyond its client has no effect once the session is used.",
+        "    return frozenset(\n        key\n        for key in _HELD\n        if fields[key].is_narrower\n",
+        "    return frozenset(\n        key\n        for key in _HELD\n        if False\n",
+        _NARROWER + "test_a_longer_value_counts_to_its_second",
+        _NARROWER + "test_a_shortened_client_leaves_what_narrower_scopes_gave",
+    ),
+    _break(
+        "server/policy_messages.py",
+        "no-ceiling-for-narrower-scopes",
+        "A preset that is set later does not bite where a user was given more.",
+        'idle=demanded.get("idle_seconds", 0),',
+        "idle=0,",
+        _NARROWER + "test_a_preset_that_is_set_later_bites",
+    ),
+    _break(
+        "sessions/store.py",
+        "lists-hold-all-to-their-client",
+        "Lists say that a session is over which a user's longer life lets live.",
+        "THEN COALESCE(l.narrower, %(narrower_life)s) ELSE",
+        "THEN COALESCE(l.life, %(life)s) ELSE",
+        _NARROWER + "test_a_longer_value_counts_to_its_second",
+    ),
+    _break(
+        "sessions/model.py",
+        "ended-before-it-was-shortened",
+        "A session that a shorter policy ends is said to have ended while calls were answered good.",
+        "return max(one for one in (deadline, self.shortened_time, self.last_active_time) if one is not None)",
+        "return deadline",
+        "tests/flows/test_policies_of_then.py::test_a_life_that_is_shortened_to_the_past_ends_when_it_is",
+    ),
+    _break(
+        "flows/touch.py",
+        "reports-go-by-what-was",
+        "Reported activity extends a session by the policy that it began under.",
+        "policy = held_to(await self._policies.numbered(tenant_id, record.policy_revision), known.present)",
+        "policy = await self._policies.by_revision(tenant_id, record.policy_revision)",
+        "tests/flows/test_touch.py::test_a_report_goes_by_what_the_session_is_held_to",
     ),
     _break(
         "sessions/model.py",

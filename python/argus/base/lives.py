@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,10 +12,12 @@ class LongestLife:
     Attributes:
         of_most: By what is in force for the client.
         of_narrower: Of those whose own was given by a narrower scope: by what presets demand of the client's.
+        since: When what is in force for the client was last changed; None: nothing is set.
     """
 
     of_most: timedelta
     of_narrower: timedelta
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,12 +32,6 @@ class LongestLives:
     of_most: LongestLife
     of_clients: Mapping[str, LongestLife]
 
-    def of(self, client_id: str, *, is_narrower: bool) -> timedelta:
-        """That of a session.
-
-        Args:
-            client_id: Its client.
-            is_narrower: A narrower scope than the client gave it its own.
-        """
-        life = self.of_clients.get(client_id, self.of_most)
-        return life.of_narrower if is_narrower else life.of_most
+    def of(self, client_id: str) -> LongestLife:
+        """That of a client's sessions."""
+        return self.of_clients.get(client_id, self.of_most)

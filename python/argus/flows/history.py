@@ -161,11 +161,11 @@ def _end(session: Session, time: datetime) -> tuple[datetime | None, EndReason |
     """
     if session.end_time is not None and session.end_time <= time:
         return session.end_time, session.end_reason
-    if min(session.idle_deadline, session.absolute_deadline) > time:
+    over = session.over_since(min(session.idle_deadline, session.absolute_deadline))
+    if over > time:
         return None, None
-    if session.absolute_deadline <= session.idle_deadline:
-        return session.absolute_deadline, EndReason.ABSOLUTE_TIMEOUT
-    return session.idle_deadline, EndReason.IDLE_TIMEOUT
+    is_absolute = session.absolute_deadline <= session.idle_deadline
+    return over, EndReason.ABSOLUTE_TIMEOUT if is_absolute else EndReason.IDLE_TIMEOUT
 
 
 def _is_over(session: Session, held: Policy, time: datetime) -> bool:

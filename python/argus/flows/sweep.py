@@ -15,7 +15,7 @@ from argus.flows.rebuild import Rebuild
 from argus.policies.service import Policies
 from argus.sessions.ending_store import EndingStore
 from argus.sessions.live_store import ExpireStatus, LiveSessions
-from argus.sessions.model import Session, TokenInvalidError
+from argus.sessions.model import TIMEOUTS, Session, TokenInvalidError
 from argus.storage.postgres import Database, Transaction
 
 _BATCH: Final = 500
@@ -126,7 +126,7 @@ class Sweeper:
         if status is ExpireStatus.STALE:
             return None
         if end is not None:
-            return session.ended(at=end.at, reason=end.reason)
+            return session.ended(at=session.over_since(end.at) if end.reason in TIMEOUTS else end.at, reason=end.reason)
         # It was used, and the news were lost on their way here.
         found = await self._live.session(session.session_id)
         try:

@@ -1,7 +1,7 @@
 """What living sessions live by: their own policy, held to what is in force by now."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
 
@@ -66,12 +66,18 @@ def ceiling(present: Policy) -> Mapping[str, Any]:
     return {key: RULES[key].strictest([one.value for _, one in found[key]]) for key in _HELD if key in found}
 
 
-def longest_life(present: Policy) -> LongestLife:
-    """Of a client's sessions, by what is in force for it."""
+def longest_life(present: Policy, *, since: datetime | None) -> LongestLife:
+    """Of a client's sessions, by what is in force for it.
+
+    Args:
+        present: That policy.
+        since: When it was last changed.
+    """
     demanded = ceiling(present).get(SESSION)
     return LongestLife(
         of_most=present.absolute,
         of_narrower=LONGEST_SESSION if demanded is None else timedelta(seconds=demanded),
+        since=since,
     )
 
 

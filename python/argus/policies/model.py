@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -52,12 +53,14 @@ class SetDocument:
         revision: Its number; 0: nothing is set.
         tried: What is tried beside it; None: nothing.
         tried_revision: Its number.
+        update_time: When any of that was changed last; None: it was not asked for.
     """
 
     document: Document
     revision: int
     tried: Document | None = None
     tried_revision: int = 0
+    update_time: datetime | None = None
 
 
 class InvalidPolicyError(InvalidFieldError):

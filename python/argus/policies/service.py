@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from argus.base.lives import LongestLives
+from argus.base.lives import LongestLife, LongestLives
 from argus.base.origin import Origin
 from argus.base.policy import Policy
 from argus.policies import store
@@ -244,15 +244,14 @@ class Policies:
     async def longest_lives(self, tenant_id: str) -> LongestLives:
         """How long sessions of a tenant's clients may live at all by what is in force now, whoever the user."""
         found = await store.tenant_and_client_documents(self._db, tenant_id)
-        of_tenant: list[tuple[ScopeKind, Document]] = [
-            (scope.kind, said.document) for scope, said in found if scope.kind == "tenant"
-        ]
-        lives = {
-            scope.id: longest_life(merge([*of_tenant, (scope.kind, said.document)], defaults=self._defaults))
-            for scope, said in found
-            if scope.kind == "client"
-        }
-        return LongestLives(of_most=longest_life(merge(of_tenant, defaults=self._defaults)), of_clients=lives)
+        of_tenant = [one for one in found if one[0].kind == "tenant"]
+        lives = {one[0].id: self._longest_life([*of_tenant, one]) for one in found if one[0].kind == "client"}
+        return LongestLives(of_most=self._longest_life(of_tenant), of_clients=lives)
+
+    def _longest_life(self, found: Sequence[tuple[Scope, SetDocument]]) -> LongestLife:
+        present = merge([(scope.kind, said.document) for scope, said in found], defaults=self._defaults)
+        changed = (said.update_time for _, said in found if said.update_time is not None)
+        return longest_life(present, since=max(changed, default=None))
 
     async def held(self, tenant_id: str, revision: int, client_id: str) -> Policy:
         """What a living session lives by: its own policy, held to what is in force for its client, as in the engine.

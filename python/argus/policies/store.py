@@ -26,7 +26,7 @@ async def documents(
 async def tenant_and_client_documents(db: Database, tenant_id: str) -> list[tuple[Scope, SetDocument]]:
     """What is set for a tenant and for any of its clients."""
     rows = await db.fetch_all(
-        """SELECT scope_kind, scope_id, document, active, report_only, report_only_document FROM policies
+        """SELECT scope_kind, scope_id, document, active, report_only, report_only_document, update_time FROM policies
             WHERE tenant_id = %s AND scope_kind IN ('tenant', 'client')""",
         (tenant_id,),
     )
@@ -60,6 +60,7 @@ def _set_document(row: Row) -> SetDocument:
         revision=row["active"],
         tried=row["report_only_document"],
         tried_revision=row["report_only"],
+        update_time=row.get("update_time"),
     )
 
 

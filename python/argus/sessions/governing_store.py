@@ -103,6 +103,9 @@ class GoverningStore:
                    policy_revision = n.revision,
                    absolute_deadline = LEAST(s.absolute_deadline, n.last),
                    idle_deadline = LEAST(s.idle_deadline, s.absolute_deadline, n.last),
+                   -- What was over before ended then.
+                   shortened_time = CASE WHEN n.last >= s.absolute_deadline THEN s.shortened_time
+                       ELSE GREATEST(s.shortened_time, LEAST(s.idle_deadline, s.absolute_deadline, %s)) END,
                    tokens_until = GREATEST(s.tokens_until, LEAST(n.expiry, s.absolute_deadline) + %s)
                  FROM locked l
                  JOIN news n ON n.tenant_id = l.tenant_id AND n.session_id = l.session_id
@@ -119,6 +122,7 @@ class GoverningStore:
                         for one in rows
                     ]
                 ),
+                now,
                 _LEEWAY,
             ),
         )

@@ -49,6 +49,10 @@ class EndReason(IntEnum):
     USER_WIDE = 14
 
 
+TIMEOUTS: Final = frozenset({EndReason.IDLE_TIMEOUT, EndReason.ABSOLUTE_TIMEOUT})
+"""Ends by a deadline."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """One authenticated period of one user on one device.
@@ -63,6 +67,7 @@ class Session:
         end_detail: What ended it, where that was a concurrent limit.
         trust: Trust at the user's proof, 0 to 100; None: not rated.
         risk: 0 to 1.
+        shortened_time: When a policy last brought its end nearer, or when it was over before that; None: none did.
         tokens_until: When the last access token has expired that a looser policy let live longer; None: none did.
         has_narrower_life: A narrower scope than the client gave its longest life; only told where lists go by it.
         trust_now: What is left of it at the moment of `as_of`.
@@ -116,6 +121,7 @@ class Session:
     risk: float = 0.0
     revision: int = 1
     tokens_until: datetime | None = None
+    shortened_time: datetime | None = None
     has_narrower_life: bool = False
     covered_until: datetime | None = None
     covered_reason: EndReason | None = None
@@ -154,12 +160,27 @@ class Session:
             return self
         return replace(self, state=SessionState.ENDED, end_time=at, end_reason=reason)
 
-    def within(self, longest: timedelta) -> Self:
-        """The same session, which may live no longer than this by what is in force now; an end stays what it was."""
+    def within(self, longest: timedelta, *, since: datetime | None = None) -> Self:
+        """The same session, which may live no longer than this by what is in force now; an end stays what it was.
+
+        Args:
+            longest: How long.
+            since: From when on that is in force; None: nobody knows.
+        """
         last = whole_second(self.create_time) + longest
         if self.has_ended or self.absolute_deadline <= last:
             return self
-        return replace(self, absolute_deadline=last, idle_deadline=min(self.idle_deadline, last))
+        shortened = self if since is None else self._shortened(since)
+        return replace(shortened, absolute_deadline=last, idle_deadline=min(self.idle_deadline, last))
+
+    def _shortened(self, at: datetime) -> Self:
+        """What was over before ended then."""
+        until = min(at, self.idle_deadline, self.absolute_deadline)
+        return replace(self, shortened_time=max(until, self.shortened_time or until))
+
+    def over_since(self, deadline: datetime) -> datetime:
+        """When it is over by a deadline: not before a policy brought that nearer, nor before its last use."""
+        return max(one for one in (deadline, self.shortened_time, self.last_active_time) if one is not None)
 
     def as_of(self, now: datetime) -> Self:
         """How it stands at `now`: over once a deadline has passed, whether or not the sweeper has been by."""
@@ -169,8 +190,8 @@ class Session:
             return self._rated(now)
         # A use close to the end moves the idle deadline up to the absolute one, in Redis to the second that it lies in.
         if whole_second(self.absolute_deadline) <= self.idle_deadline:
-            return self.ended(at=self.absolute_deadline, reason=EndReason.ABSOLUTE_TIMEOUT)
-        return self.ended(at=self.idle_deadline, reason=EndReason.IDLE_TIMEOUT)
+            return self.ended(at=self.over_since(self.absolute_deadline), reason=EndReason.ABSOLUTE_TIMEOUT)
+        return self.ended(at=self.over_since(self.idle_deadline), reason=EndReason.IDLE_TIMEOUT)
 
     def _rated(self, now: datetime) -> Self:
         """With what is left of its trust."""

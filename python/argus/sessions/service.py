@@ -134,8 +134,9 @@ class Sessions:
 
 
 def _as_of(session: Session, lives: LongestLives, now: datetime) -> Session:
-    longest = lives.of(session.client_id, is_narrower=session.has_narrower_life)
-    return session.within(longest).as_of(now)
+    life = lives.of(session.client_id)
+    longest = life.of_narrower if session.has_narrower_life else life.of_most
+    return session.within(longest, since=life.since).as_of(now)
 
 
 def _check_length(field: str, value: str | None, most: int) -> None:

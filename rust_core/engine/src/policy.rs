@@ -243,3 +243,6 @@ fn required(number: u32) -> Acr {
         .find(|acr| u32::from(acr.number()) >= number);
     known.unwrap_or(Acr::Aal3)
 }
+
+#[cfg(test)]
+mod tests;
