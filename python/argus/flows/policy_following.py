@@ -23,8 +23,21 @@ _BATCH: Final = 200
 class PolicyFollowing:
     """Changes of all tenants' policies, on their way to living sessions."""
 
-    def __init__(self, db: Database, sessions: GoverningStore, governing: Governing, *, now: Now) -> None:
+    def __init__(
+        self, db: Database, sessions: GoverningStore, governing: Governing, default_digest: bytes, *, now: Now
+    ) -> None:
+        """Lets sessions follow.
+
+        Args:
+            db: Where changes are.
+            sessions: The sessions.
+            governing: Their policies.
+            default_digest: Of what is in force here where tenants set nothing.
+            now: The time.
+        """
         self._db = db
+        self._default_digest = default_digest
+        self._is_default_followed = False
         self._sessions = sessions
         self._governing = governing
         self._now = now
@@ -35,13 +48,22 @@ class PolicyFollowing:
         Raises:
             UnavailableError: A store is away; what is left stays due.
         """
+        if not self._is_default_followed:
+            await self._follow_default()
         while await self._carry_on():
             pass
+
+    async def _follow_default(self) -> None:
+        """Settings change with a start: where another default was followed last, sessions follow this one."""
+        now = self._now()
+        async with self._db.transaction(system_origin(""), now=now) as tx:
+            await store.follow_default(tx, self._default_digest, now=now)
+        self._is_default_followed = True
 
     async def _carry_on(self) -> bool:
         now = self._now()
         async with self._db.transaction(system_origin(""), now=now) as tx:
-            change = await store.take(tx, now=now)
+            change = await store.take(tx, default_digest=self._default_digest, now=now)
             if change is None:
                 return False
             tx.origin = system_origin(change.tenant_id)

@@ -29,12 +29,45 @@ class PolicyChange:
     round: int
 
 
-async def take(tx: Transaction, *, now: datetime) -> PolicyChange | None:
-    """One that is due and that no other process has in hand; it is held until the transaction ends."""
+async def follow_default(tx: Transaction, digest: bytes, *, now: datetime) -> bool:
+    """Lets the sessions of all tenants follow the installation's own default; False: they have followed it before.
+
+    Args:
+        tx: The transaction.
+        digest: Of the default policy that this process has.
+        now: The time.
+    """
+    is_new = await tx.execute(
+        """INSERT INTO default_policy AS d (digest, update_time) VALUES (%s, %s)
+           ON CONFLICT (is_only) DO UPDATE SET digest = excluded.digest, update_time = excluded.update_time
+                 WHERE d.digest <> excluded.digest""",
+        (digest, now),
+    )
+    if not is_new:
+        return False
+    # Nobody may be left who has another one, and what it asked for is over.
+    await tx.execute("DELETE FROM policy_changes WHERE default_digest <> %s", (digest,))
+    await tx.execute(
+        """INSERT INTO policy_changes (tenant_id, scope_kind, scope_id, create_time, default_digest)
+           SELECT tenant_id, 'tenant', tenant_id, %s, %s FROM tenants""",
+        (now, digest),
+    )
+    return True
+
+
+async def take(tx: Transaction, *, default_digest: bytes, now: datetime) -> PolicyChange | None:
+    """One that is due and that no other process has in hand; it is held until the transaction ends.
+
+    Args:
+        tx: The transaction.
+        default_digest: Of the default policy that this process has: what follows another one is not for it.
+        now: The time.
+    """
     row = await tx.fetch_one(
         """SELECT tenant_id, change_id, scope_kind, scope_id, create_time, at_session, round FROM policy_changes
-            WHERE due_time <= %s ORDER BY due_time, change_id LIMIT 1 FOR UPDATE SKIP LOCKED""",
-        (now,),
+            WHERE due_time <= %s AND (default_digest IS NULL OR default_digest = %s)
+            ORDER BY due_time, change_id LIMIT 1 FOR UPDATE SKIP LOCKED""",
+        (now, default_digest),
     )
     if row is None:
         return None

@@ -95,6 +95,7 @@ class Policies:
         self._now = now
         self._defaults = defaults or Policy()
         self._default_document = to_document(self._defaults)
+        self.default_digest = digest(self._defaults)
         self._plain = merge((), defaults=self._defaults)
         self.scopes = PolicyRevisions(db, now)
         self._revisions: dict[tuple[str, bytes], int] = {}

@@ -295,7 +295,7 @@ async def compose(
         policies=policies,
         policy_trials=PolicyTrials(policies, users, now=now),
         policy_simulations=PolicySimulations(db, policies, audit, session_store, users, now=now),
-        policy_following=PolicyFollowing(db, governed, governing, now=now),
+        policy_following=PolicyFollowing(db, governed, governing, policies.default_digest, now=now),
         audit=audit,
         sessions=sessions,
         devices=devices,
