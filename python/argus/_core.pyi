@@ -186,7 +186,8 @@ class Condition:
     def __new__(cls, source: str, facts: dict[str, str]) -> Condition:
         """Compiles a condition over facts of these names and kinds ("text", "number", "flag", "texts").
 
-        A `ValueError` has four arguments: what is wrong, the word at fault, line and column (0: all of it).
+        A `ValueError` has five arguments: what is wrong, the word at fault, line and column (0: all of it), and what to
+        write in its place, where that is known without knowing the facts.
         """
     @property
     def names(self) -> list[str]:

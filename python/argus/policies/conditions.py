@@ -177,11 +177,18 @@ def condition_faults(written: object, path: str) -> Iterator[Fault]:
     try:
         _compiled(written)
     except ValueError as error:
-        reason, word, line, column = error.args
+        reason, word, line, column, hint = error.args
         place = f" (line {line}, column {column})" if line else ""
         said = f'"{word}" {reason}' if word else reason
-        hint = did_you_mean(word, [*VARIABLES, *_FUNCTIONS]) or (f"facts are {', '.join(VARIABLES)}" if word else "")
-        yield Fault(path=path, reason=said + place, hint=hint)
+        yield Fault(path=path, reason=said + place, hint=hint or _known_names(word, reason))
+
+
+def _known_names(word: str, reason: str) -> str:
+    """What a name may have been meant to be, which is none; empty: it is not about a name."""
+    near = did_you_mean(word, [*VARIABLES, *_FUNCTIONS])
+    if near or not word:
+        return near
+    return f"functions are {', '.join(_FUNCTIONS)}" if "function" in reason else f"facts are {', '.join(VARIABLES)}"
 
 
 def speaks_of_changes(document: Document) -> bool:

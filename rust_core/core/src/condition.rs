@@ -12,6 +12,7 @@ use cel::{Context, ExecutionError, Value};
 use thiserror::Error;
 
 mod read;
+mod syntax;
 #[cfg(test)]
 mod tests;
 
@@ -59,6 +60,8 @@ pub struct Fault {
     pub reason: String,
     /// The word at fault, if it is one.
     pub word: String,
+    /// What to write in its place; empty: whoever knows the facts can say.
+    pub hint: String,
     /// Line, from 1; 0: all of it.
     pub line: usize,
     /// Column, from 1; 0: all of it.
@@ -148,7 +151,12 @@ impl Condition {
             match self.value(&sample) {
                 Ok(Value::Bool(_)) => {}
                 Ok(_) => return Err(whole("is neither true nor false")),
-                Err(_) => return Err(whole("compares what can't be compared")),
+                Err(_) => {
+                    return Err(Fault {
+                        hint: "texts stand in quotes; numbers, true and false do not".to_owned(),
+                        ..whole("compares what can't be compared")
+                    });
+                }
             }
         }
         Ok(())
@@ -159,6 +167,7 @@ fn whole(reason: &str) -> Fault {
     Fault {
         reason: reason.to_owned(),
         word: String::new(),
+        hint: String::new(),
         line: 0,
         column: 0,
     }

@@ -15,7 +15,7 @@ pub(crate) struct Condition(condition::Condition);
 impl Condition {
     /// Compiles a condition over facts of these names and kinds ("text", "number", "flag" or "texts").
     ///
-    /// A `ValueError` has four arguments: what is wrong, the word at fault, line and column.
+    /// A `ValueError` has five arguments: what is wrong, the word at fault, line, column, and what to write in its place.
     #[new]
     fn new(source: &str, facts: BTreeMap<String, String>) -> PyResult<Self> {
         let kinds = facts
@@ -55,6 +55,7 @@ fn refused(fault: &Fault) -> PyErr {
         fault.word.clone(),
         fault.line,
         fault.column,
+        fault.hint.clone(),
     ))
 }
 

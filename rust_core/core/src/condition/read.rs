@@ -7,7 +7,7 @@ use cel::common::ast::{
     ComprehensionExpr, Expr, IdedExpr, ListExpr, LiteralValue, SourceInfo, operators,
 };
 
-use super::{Fault, Kind, LONGEST, MOST_NODES, whole};
+use super::{Fault, Kind, LONGEST, MOST_NODES, syntax, whole};
 
 // Judging goes down as deep: what is nested without end would take the stack.
 const DEEPEST: usize = 12;
@@ -51,7 +51,7 @@ pub(super) fn read(
     let parser = Env::stdlib().parser().max_recursion_depth(96);
     let (root, places) = parser
         .parse_with_source_info(source)
-        .map_err(|errors| syntax(&errors.errors))?;
+        .map_err(|errors| syntax::fault(source, &errors.errors))?;
     let mut reader = Reader {
         facts,
         places: &places,
@@ -100,9 +100,7 @@ impl Reader<'_> {
             }
             Expr::Call(call) => {
                 let function = call.func_name.as_str();
-                if !FUNCTIONS.contains(&function) && !OPERATORS.contains(&function) {
-                    return Err(self.fault(part, "is no function of a condition", function));
-                }
+                self.check_call(part, function)?;
                 let target = call.target.as_deref();
                 target
                     .into_iter()
@@ -163,16 +161,23 @@ impl Reader<'_> {
                 .into_iter()
                 .chain(&call.args)
                 .try_for_each(|one| self.step(one, bound))
-                .and_then(|()| {
-                    let known = FUNCTIONS.iter().chain(&OPERATORS);
-                    if known.into_iter().any(|name| *name == call.func_name) {
-                        Ok(())
-                    } else {
-                        Err(self.fault(part, "is no function of a condition", &call.func_name))
-                    }
-                }),
+                .and_then(|()| self.check_call(part, &call.func_name)),
             _ => self.read(part, bound),
         }
+    }
+
+    fn check_call(&self, part: &IdedExpr, name: &str) -> Result<(), Fault> {
+        if FUNCTIONS.contains(&name) || OPERATORS.contains(&name) {
+            return Ok(());
+        }
+        // Operators are called "_+_" by the parser.
+        let sign = name.replace('_', "");
+        if sign.contains(char::is_alphanumeric) {
+            return Err(self.fault(part, "is no function of a condition", name));
+        }
+        let mut fault = self.fault(part, "is no operator of a condition", &sign);
+        "there is no arithmetic".clone_into(&mut fault.hint);
+        Err(fault)
     }
 
     fn fault(&self, part: &IdedExpr, reason: &str, word: &str) -> Fault {
@@ -184,8 +189,15 @@ impl Reader<'_> {
         Fault {
             reason: reason.to_owned(),
             word: word.to_owned(),
+            hint: String::new(),
             line: before.matches('\n').count() + 1,
-            column: before.len() - before.rfind('\n').map_or(0, |end| end + 1) + 1,
+            column: before
+                .rsplit('\n')
+                .next()
+                .unwrap_or_default()
+                .chars()
+                .count()
+                + 1,
         }
     }
 }
@@ -204,15 +216,4 @@ fn deepest(source: &str) -> usize {
     }
     let choices = source.bytes().filter(|byte| *byte == b'?').count();
     deepest.max(choices)
-}
-
-fn syntax(errors: &[cel::ParseError]) -> Fault {
-    let first = errors.first();
-    let (line, column) = first.map_or((0, 0), |error| error.pos);
-    Fault {
-        reason: first.map_or_else(|| "can't be read".to_owned(), |error| error.msg.clone()),
-        word: String::new(),
-        line: usize::try_from(line).unwrap_or(0),
-        column: usize::try_from(column).unwrap_or(0),
-    }
 }

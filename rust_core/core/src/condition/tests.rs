@@ -100,10 +100,84 @@ fn a_fault_says_where_it_is() {
             "{source}"
         );
     }
-    assert!(fault("hour <").line > 0);
     assert!(fault("").reason.contains("empty"));
     assert!(fault("hour").reason.contains("neither true nor false"));
     assert!(fault("hour < 'x'").reason.contains("compare"));
+}
+
+#[test]
+fn what_cannot_be_read_is_said_in_plain_words() {
+    for (source, word, line, column, hint) in [
+        ("hour <", "", 1, 7, "a fact or a value is missing"),
+        ("hour < 6 &&", "", 1, 12, "a fact or a value is missing"),
+        ("(hour < 6", "", 1, 10, "close the bracket with )"),
+        ("hour < 6)", ")", 1, 9, "one too many"),
+        ("country = 'DE'", "=", 1, 9, "write =="),
+        ("hour == 6 & device_trusted", "&", 1, 11, "write &&"),
+        ("hour <> 6", ">", 1, 7, "write !="),
+        ("hour < 6\n  and device_trusted", "and", 2, 3, "write &&"),
+        ("hour < 6 OR device_trusted", "OR", 1, 10, "write ||"),
+        ("not device_trusted", "device_trusted", 1, 5, "write !"),
+        (
+            "groups contains 'staff'",
+            "contains",
+            1,
+            8,
+            "fact.contains('…')",
+        ),
+        ("country in ('DE', 'FR')", ",", 1, 17, "write a list"),
+        ("country == 'DE", "'DE", 1, 12, "close it with '"),
+        ("country == ‘DE’", "‘", 1, 12, "put texts in ' or \""),
+        ("country == 'O'Neil'", "Neil", 1, 15, "other kind of quotes"),
+        ("hour < 6 || )", ")", 1, 13, "value is missing"),
+        ("country in ['DE' 'FR']", "'FR'", 1, 18, "quotes"),
+        ("hour < 6 ? true", "hour", 1, 1, "condition ? value : value"),
+        ("country == 'ÄÖÜ' and hour < 6", "and", 1, 18, "write &&"),
+    ] {
+        let found = fault(source);
+        assert_eq!(
+            (found.word.as_str(), found.line, found.column),
+            (word, line, column),
+            "{source}"
+        );
+        assert!(found.hint.contains(hint), "{source}: {}", found.hint);
+    }
+    let sum = fault("country == 'ÄÖÜ' && hour + 1 < 6");
+    assert_eq!((sum.word.as_str(), sum.column), ("+", 26));
+    assert!(sum.hint.contains("no arithmetic"));
+}
+
+#[test]
+fn whatever_cannot_be_read_is_told_without_the_words_of_a_parser() {
+    let pieces = [
+        "hour", "<", "6", "'", "\"", "(", ")", "[", "]", "&", "&&", "=", "?", ":", "ß", "\n", ".",
+        ",", "!", "and", "#", "\\",
+    ];
+    let mut seed = 7_usize;
+    for _ in 0..3000 {
+        let mut source = String::new();
+        for _ in 0..6 {
+            seed = seed
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            source.push_str(pieces[(seed >> 33) % pieces.len()]);
+            source.push(' ');
+        }
+        if let Err(found) = Condition::compile(&source, &facts()) {
+            let said = format!("{} {}", found.reason, found.hint);
+            for word in [
+                "Syntax",
+                "expecting",
+                "EOF",
+                "IDENTIFIER",
+                "mismatched",
+                "_",
+            ] {
+                assert!(!said.contains(word), "{source}: {said}");
+            }
+            assert!(found.line <= source.matches('\n').count() + 1, "{source}");
+        }
+    }
 }
 
 #[test]
