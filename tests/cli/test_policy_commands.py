@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from argus.cli.policy_files import read_document
+from argus.groups.model import GroupNotFoundError
 from argus.policies.schema import json_schema
 from argus.server.api import Api
 from tests.support.people import new_person
@@ -23,6 +25,24 @@ rules:
 """
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("denied_countries: [NO, FI]", {"denied_countries": ["NO", "FI"]}),
+        (
+            "{new_device_notice: true, self_registration: false}",
+            {"new_device_notice": True, "self_registration": False},
+        ),
+        ("on_limit: deny\nsession_limit: 3", {"on_limit": "deny", "session_limit": 3}),
+    ],
+)
+def test_a_document_says_what_stands_there(tmp_path: Path, text: str, said: object) -> None:
+    """By YAML 1.1 Norway would be "false"."""
+    file = tmp_path / "policy.yaml"
+    file.write_text(text)
+    assert read_document(file) == said
+
+
 @pytest.fixture
 async def api(stack: Stack) -> Api:
     """A tenant of the test's own."""
@@ -35,8 +55,9 @@ def shell(stack: Stack, api: Api, tmp_path: Path) -> Shell:
     return Shell(stack, api, tmp_path)
 
 
-async def test_from_a_file_to_what_is_in_force_and_back(shell: Shell, tmp_path: Path) -> None:
+async def test_from_a_file_to_what_is_in_force_and_back(shell: Shell, api: Api, tmp_path: Path) -> None:
     """Lint, see what would change, try it, apply, see where values come from, roll back."""
+    user = f"user:{(await new_person(api)).user_id}"
     file = tmp_path / "policy.yaml"
     file.write_text(POLICY)
     assert await shell.json("policy", "lint", str(file)) == []
@@ -57,10 +78,12 @@ async def test_from_a_file_to_what_is_in_force_and_back(shell: Shell, tmp_path: 
     assert said["session_limit"]["sources"][0]["revision"] == 1
     against_default = {one["field"] for one in await shell.json("policy", "diff")}
     assert against_default >= {"presets", "idle_seconds", "session_limit", "required_acr"}
-    await shell.json("policy", "apply", str(file), "--report-only", "--scope", "user:alice")
-    listed = await shell.json("policy", "revisions", "--scope", "user:alice")
+    await shell.json("policy", "apply", str(file), "--report-only", "--scope", user)
+    listed = await shell.json("policy", "revisions", "--scope", user)
     assert [one["state"] for one in listed] == ["report-only"]
-    assert (await shell.json("policy", "activate", "1", "--scope", "user:alice"))["revision"] == 1
+    with pytest.raises(GroupNotFoundError):
+        await shell.run("policy", "apply", str(file), "--scope", "group:staf")
+    assert (await shell.json("policy", "activate", "1", "--scope", user))["revision"] == 1
     assert (await shell.json("policy", "rollback"))["revision"] == 0
     assert await shell.json("policy", "diff") == []
 

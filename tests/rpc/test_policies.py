@@ -11,6 +11,7 @@ from argus.base.ids import new_id
 from argus.server.api import Api, Failure
 from argus.v1 import policy_service_pb2 as pb
 from argus.v1 import user_service_pb2 as users
+from tests.support.people import new_person, reason_of
 from tests.support.stack import Stack
 
 
@@ -183,7 +184,10 @@ async def test_policies_of_all_scopes_are_listed(stack: Stack) -> None:
     """In pages; those of other tenants are not there."""
     api, other = await stack.new_tenant(), await stack.new_tenant()
     await put(other, {"idle_seconds": 600})
-    names = [f"{api.parent}{scope}/policy" for scope in ("/clients/app", "/groups/staff", "", "/users/alice")]
+    person = await new_person(api)
+    await api.users.CreateGroup(users.CreateGroupRequest(parent=api.parent, group_id="staff"))
+    scopes = ("/clients/backend", "/groups/staff", "", f"/users/{person.user_id}")
+    names = [f"{api.parent}{scope}/policy" for scope in scopes]
     for name in names:
         await put(api, {"idle_seconds": 600}, scope=name.removesuffix("/policy"))
     seen, token = [], ""
@@ -194,3 +198,15 @@ async def test_policies_of_all_scopes_are_listed(stack: Stack) -> None:
         if not token:
             break
     assert seen == names
+
+
+@pytest.mark.parametrize(
+    ("scope", "reason"),
+    [("clients/bakend", "CLIENT_NOT_FOUND"), ("groups/staf", "GROUP_NOT_FOUND"), ("users/alice", "USER_NOT_FOUND")],
+)
+async def test_a_policy_for_nobody_is_refused(stack: Stack, scope: str, reason: str) -> None:
+    """A misspelt scope would be in force nowhere; what was set can be read all the same."""
+    api = await stack.new_tenant()
+    assert await reason_of(put(api, {"idle_seconds": 600}, scope=f"{api.parent}/{scope}")) == reason
+    found = await api.policies.GetPolicy(pb.GetPolicyRequest(name=f"{api.parent}/{scope}/policy"))
+    assert found.policy.revision == 0

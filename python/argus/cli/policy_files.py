@@ -1,5 +1,6 @@
 """Policy documents in files, YAML or JSON, and the words by which commands name scopes."""
 
+import re
 import sys
 from collections.abc import Callable, Hashable, Sequence
 from datetime import UTC, datetime
@@ -14,10 +15,14 @@ from argus.policies.model import Document, Scope
 from argus.policies.resolve import SCOPE_KINDS
 
 _SEVERAL: Final = frozenset({"amr"})
+_BOOL: Final = "tag:yaml.org,2002:bool"
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a key that stands twice, of which the later one would count."""
+    """Refuses a key that stands twice, of which the later one would count; only true and false are yes and no.
+
+    By YAML 1.1 the country code of Norway would be a no.
+    """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         """A mapping of different keys."""
@@ -26,6 +31,12 @@ class _Loader(yaml.SafeLoader):
             if keys.count(key) > 1:
                 raise yaml.constructor.ConstructorError(None, None, f'"{key}" stands twice', node.start_mark)
         return super().construct_mapping(node, deep)
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [one for one in some if one[0] != _BOOL] for first, some in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(_BOOL, re.compile("^(?:true|false)$"), list("tf"))
 
 
 def read_document(file: Path) -> Document:

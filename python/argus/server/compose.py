@@ -35,6 +35,7 @@ from argus.flows.new_devices import CREATED, NewDevices
 from argus.flows.offline_ends import OfflineEnds
 from argus.flows.outbox import Outbox
 from argus.flows.policy_following import PolicyFollowing
+from argus.flows.policy_scopes import PolicyScopes
 from argus.flows.policy_simulation import PolicySimulations
 from argus.flows.policy_trials import PolicyTrials
 from argus.flows.progress import Progress
@@ -160,8 +161,7 @@ async def compose(
     restore = RestoreStore(db, redis, keyspace)
     deliveries = Deliveries(db, session_store, ending, live, outbox_store, restore, now=now)
     effects = Effects(engine, db, ending, outbox_store, deliveries, networks, now=now)
-    cover_store = CoverStore(redis, keyspace)
-    records = LiveRecords(redis, keyspace, now=now)
+    cover_store, records = CoverStore(redis, keyspace), LiveRecords(redis, keyspace, now=now)
     rebuild = Rebuild(db, KnownSessions(), records, cover_store, effects, rate=settings.rebuild_rate)
     offline = OfflineEnds(db, ending, live, outbox_store, PendingEnds(redis), deliveries, users, now=now)
     terminate = Terminate(
@@ -293,6 +293,7 @@ async def compose(
         keks=keks,
         reencryption=Reencryption(db, now, keks),
         policies=policies,
+        policy_scopes=PolicyScopes(clients, groups, users),
         policy_trials=PolicyTrials(policies, users, now=now),
         policy_simulations=PolicySimulations(db, policies, audit, session_store, users, now=now),
         policy_following=PolicyFollowing(db, governed, governing, policies.default_digest, now=now),

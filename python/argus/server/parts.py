@@ -26,6 +26,7 @@ from argus.flows.notifying.courier import Courier
 from argus.flows.notifying.desk import NotificationDesk
 from argus.flows.outbox import Outbox
 from argus.flows.policy_following import PolicyFollowing
+from argus.flows.policy_scopes import PolicyScopes
 from argus.flows.policy_simulation import PolicySimulations
 from argus.flows.policy_trials import PolicyTrials
 from argus.flows.rebuild import Rebuild
@@ -91,6 +92,7 @@ class Argus:
     keks: KeyEncryptionKeys
     reencryption: Reencryption
     policies: Policies
+    policy_scopes: PolicyScopes
     policy_trials: PolicyTrials
     policy_simulations: PolicySimulations
     policy_following: PolicyFollowing

@@ -59,7 +59,7 @@ def make_servicers(argus: Argus) -> Mapping[str, object]:
             argus.users,
         ),
         "argus.v1.PolicyService": PolicyServicer(
-            argus.tenants, argus.policies.scopes, argus.policy_trials, argus.policy_simulations
+            argus.tenants, argus.policy_scopes, argus.policies.scopes, argus.policy_trials, argus.policy_simulations
         ),
         "argus.v1.RevocationService": RevocationServicer(argus.revocations),
         "argus.v1.SelfService": SelfServicer(

@@ -114,7 +114,8 @@ class PolicyServiceServicer(object):
     def SetPolicy(self, request, context):
         """Makes a revision of a scope's policy, and puts it in force, beside the one in force (report-only), or nowhere yet.
         Every process acts by it at its next call, at the latest after `policy_bound` of the response. Idempotent by
-        `request_id`. Errors: TENANT_NOT_FOUND, ETAG_MISMATCH, FIELD_INVALID (details: everything that is wrong, by path).
+        `request_id`. Errors: TENANT_NOT_FOUND, CLIENT_NOT_FOUND, GROUP_NOT_FOUND, USER_NOT_FOUND, ETAG_MISMATCH, FIELD_INVALID
+        (details: everything that is wrong, by path).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

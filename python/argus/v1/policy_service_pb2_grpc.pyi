@@ -43,7 +43,8 @@ class PolicyServiceStub:
     ]
     """Makes a revision of a scope's policy, and puts it in force, beside the one in force (report-only), or nowhere yet.
     Every process acts by it at its next call, at the latest after `policy_bound` of the response. Idempotent by
-    `request_id`. Errors: TENANT_NOT_FOUND, ETAG_MISMATCH, FIELD_INVALID (details: everything that is wrong, by path).
+    `request_id`. Errors: TENANT_NOT_FOUND, CLIENT_NOT_FOUND, GROUP_NOT_FOUND, USER_NOT_FOUND, ETAG_MISMATCH, FIELD_INVALID
+    (details: everything that is wrong, by path).
     """
 
     ListPolicyRevisions: grpc.UnaryUnaryMultiCallable[
@@ -125,7 +126,8 @@ class PolicyServiceAsyncStub:
     ]
     """Makes a revision of a scope's policy, and puts it in force, beside the one in force (report-only), or nowhere yet.
     Every process acts by it at its next call, at the latest after `policy_bound` of the response. Idempotent by
-    `request_id`. Errors: TENANT_NOT_FOUND, ETAG_MISMATCH, FIELD_INVALID (details: everything that is wrong, by path).
+    `request_id`. Errors: TENANT_NOT_FOUND, CLIENT_NOT_FOUND, GROUP_NOT_FOUND, USER_NOT_FOUND, ETAG_MISMATCH, FIELD_INVALID
+    (details: everything that is wrong, by path).
     """
 
     ListPolicyRevisions: grpc.aio.UnaryUnaryMultiCallable[
@@ -213,7 +215,8 @@ class PolicyServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[argus.v1.policy_service_pb2.SetPolicyResponse, collections.abc.Awaitable[argus.v1.policy_service_pb2.SetPolicyResponse]]:
         """Makes a revision of a scope's policy, and puts it in force, beside the one in force (report-only), or nowhere yet.
         Every process acts by it at its next call, at the latest after `policy_bound` of the response. Idempotent by
-        `request_id`. Errors: TENANT_NOT_FOUND, ETAG_MISMATCH, FIELD_INVALID (details: everything that is wrong, by path).
+        `request_id`. Errors: TENANT_NOT_FOUND, CLIENT_NOT_FOUND, GROUP_NOT_FOUND, USER_NOT_FOUND, ETAG_MISMATCH, FIELD_INVALID
+        (details: everything that is wrong, by path).
         """
 
     @abc.abstractmethod
