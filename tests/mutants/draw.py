@@ -10,6 +10,7 @@ import argparse
 import json
 import random
 import secrets
+import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -67,6 +68,8 @@ def main() -> int:
     numbers = _drawn(options, told)
     if not numbers:
         parser.error("no such number; tests/presets/numbers.py has them")
+    # Who is told to end ends what it has begun, and shows what it has found.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     workplace, found = Workplace(), list[Found]()
     try:
         with workplace.opened(), _bar(told) as bar:
