@@ -20,7 +20,8 @@ from tests.support.dpop import proof_of
 from tests.support.logs import captured_logs
 from tests.support.stack import Stack
 from tests.support.wire import ALL_RPCS
-from tests.support.world import CONTEXT, NEW_PASSWORD, PASSWORD, World, make_world
+from tests.support.world import World, make_world
+from tests.support.world_requests import CONTEXT, NEW_PASSWORD, PASSWORD
 
 WRONG_PASSWORD: Final = "canary-wrong-password-5c1f"
 SHORT_PASSWORD: Final = "canary-7a"
