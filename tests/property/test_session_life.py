@@ -7,15 +7,13 @@ when they were used last and whether they are over.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from datetime import timedelta
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     initialize,
     invariant,
     precondition,
@@ -23,20 +21,19 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from argus.base.clock import now
 from argus.base.ids import new_id
 from argus.base.origin import Origin
 from argus.policies.model import Scope
-from argus.server.api import failure_of
 from argus.v1 import session_service_pb2 as sessions
 from argus.v1 import token_service_pb2 as tokens
 from argus.v1 import types_pb2 as types
 from argus.v1 import user_service_pb2 as users
 from tests.property.session_model import ABSOLUTE, IDLE, LIMIT, ROUNDING, ModelSession, ModelUser
+from tests.property.session_scene import SessionScene
 from tests.support.people import WRONG_PASSWORD, new_person, refresh, terminate, verify
 
 if TYPE_CHECKING:
-    from argus.server.api import Api, Failure
+    from argus.server.api import Api
     from tests.support.stack import Stack
 
 T = TypeVar("T")
@@ -45,17 +42,8 @@ GRACE_AND_DEADLINE = timedelta(seconds=40)
 FREE_FAILURES = 10
 
 
-class SessionLife(RuleBasedStateMachine):
+class SessionLife(SessionScene):
     """Any order of sign-ins, uses, ends, thefts, losses and passing time."""
-
-    stack: Stack
-    api: Api
-    loop: asyncio.AbstractEventLoop
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.users: list[ModelUser] = []
-        self.sessions: list[ModelSession] = []
 
     # ---- what the machine does
 
@@ -256,66 +244,6 @@ class SessionLife(RuleBasedStateMachine):
             assert {one.name for one in own if one.surely_alive(time)} <= shown
             assert not shown & {one.name for one in own if one.surely_over(time)}
             assert len(shown) <= LIMIT
-
-    # ---- helpers
-
-    def _check(self, session: ModelSession, time: datetime, failure: Failure | None) -> None:
-        """Whether a call with a good token of the session fared as it must."""
-        if session.surely_over(time):
-            assert failure is not None
-            # Past its absolute end a refresh token has expired, too.
-            assert failure.reason in {"SESSION_ENDED", "TOKEN_INVALID"}
-            assert failure.reason == "SESSION_ENDED" or time > session.absolute - ROUNDING
-        elif session.surely_alive(time):
-            if session.is_contested:
-                assert failure is not None
-                assert failure.reason == "STEP_UP_REQUIRED"
-            else:
-                assert failure is None, failure
-        elif failure is not None and failure.reason == "SESSION_ENDED":
-            session.is_over = True
-
-    def _take(self, session: ModelSession, made: types.TokenSet, time: datetime) -> None:
-        session.access = made.access_token
-        session.access_until = time + made.expires_in.ToTimedelta()
-        if made.refresh_token == session.refresh_tokens[-1]:
-            return
-        assert time > session.newest_made + GRACE_AND_DEADLINE - ROUNDING or len(session.refresh_tokens) == 1
-        session.refresh_tokens.append(made.refresh_token)
-        session.newest_made = time
-
-    def _settle(self, who: int) -> None:
-        """Decides what the model leaves open by what the server says."""
-        self._do(self.stack.argus.effects.flush())
-        shown = {one.name for one in self._do(self.users[who].person.list())}
-        for one in self.sessions:
-            if one.owner == who and one.name not in shown:
-                assert not one.surely_alive(self._now())
-                one.is_over = True
-
-    def _device(self, who: int) -> str:
-        known = [one.device_token for one in self.sessions if one.owner == who]
-        return known[0] if known else ""
-
-    def _pick(self, pick: int) -> ModelSession:
-        return self.sessions[pick % len(self.sessions)]
-
-    def _now(self) -> datetime:
-        return now(self.stack.private.clock)
-
-    def _outcome(self, call: Awaitable[T]) -> tuple[Failure | None, T]:
-        answers: list[Any] = [None]
-
-        async def run() -> None:
-            answers[0] = await call
-
-        return self._do(failure_of(run())), answers[0]
-
-    def _do(self, call: Awaitable[T]) -> T:
-        async def run() -> T:
-            return await call
-
-        return self.loop.run_until_complete(run())
 
 
 @pytest.fixture(scope="module")
