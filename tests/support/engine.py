@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Final, TypedDict, TypeVar
 
 from google.protobuf.message import Message
-from google.rpc import error_details_pb2, status_pb2
 
 from argus import _core
 from argus.internal.v1.engine_pb2 import (
@@ -20,12 +19,11 @@ from argus.internal.v1.engine_pb2 import (
 )
 from argus.sessions.model import binding_of
 from argus.v1.token_service_pb2 import (
-    RefreshTokenRequest,
     RefreshTokenResponse,
-    VerifyAccessTokenRequest,
     VerifyAccessTokenResponse,
 )
 from argus.v1.types_pb2 import Confirmation, TokenSet
+from tests.support.engine_requests import Refusal, refresh_request, refusal, verify_request
 from tests.support.engine_snapshot import (
     ABSOLUTE,
     CLIENT,
@@ -87,17 +85,6 @@ CACHES: Final[Caches] = {
     "activity_queue": 100,
 }
 """Everything."""
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """An error of the engine, taken apart."""
-
-    code: int
-    reason: str
-    metadata: dict[str, str]
-    message: str
-    retries: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -324,26 +311,6 @@ class Bench:
     def events(self) -> list[tuple[str, str]]:
         """(type, reason) of the events that wait; takes everything out."""
         return [(effect.event, effect.reason) for effect in self.effects() if effect.event]
-
-
-def verify_request(token: str, **more: object) -> VerifyAccessTokenRequest:
-    """A request to verify."""
-    return VerifyAccessTokenRequest(access_token=token, **more)  # type: ignore[arg-type]
-
-
-def refresh_request(token: str, **more: object) -> RefreshTokenRequest:
-    """A request to refresh."""
-    return RefreshTokenRequest(refresh_token=token, **more)  # type: ignore[arg-type]
-
-
-def refusal(content: bytes) -> Refusal:
-    """Takes a status apart; its domain is always Argus's."""
-    status = status_pb2.Status.FromString(content)
-    info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
-    assert status.details[0].Unpack(info)
-    assert info.domain == "argus"
-    retries = any(detail.Unpack(retry) and retry.retry_delay.seconds > 0 for detail in status.details)
-    return Refusal(status.code, info.reason, dict(info.metadata), status.message, retries)
 
 
 def of_generation(session: Session, generation: int, made: int) -> IssueRequest:
