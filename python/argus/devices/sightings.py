@@ -114,6 +114,8 @@ class Sightings:
                     | _nearest(shown[device.device_id], others),
                     told={
                         "device": device.traits.display_name,
+                        "browser": device.traits.browser,
+                        "os": device.traits.os,
                         "type": device.traits.type,
                         "notice": "1" if one.is_told else "",
                         "where": device.place.text,

@@ -19,6 +19,7 @@ Words = Callable[[Mapping[str, str]], tuple[str, str, str]]
 """Writes subject, text and HTML for some variables."""
 
 _LAYOUTS: Final = ("subject", "text", "html")
+_ON: Final = {"en": "{browser} on {system}", "de": "{browser} unter {system}"}
 _GAPS: Final = re.compile(r"\n{3,}")
 _UNREADABLE: Final = "MALFORMED_ADDRESS"
 
@@ -94,12 +95,19 @@ def _written(letter: Letter, locale: str) -> tuple[str, str, str]:
     """Subject, text and HTML."""
     names = {"tenant": letter.tenant, "home": letter.home, "link": letter.link, "code": letter.code, "locale": locale}
     # Mails that waited while Argus was renewed have no such facts.
-    names |= {"where": "", "credit": ""} | dict(letter.mail.variables)
+    names |= {"where": "", "credit": ""} | _in_words(letter.mail.variables, locale)
     if letter.words is not None:
         return letter.words(names)
     subject, *texts = (_layout(letter, names, locale, layout) for layout in _LAYOUTS)
     text, html = (_GAPS.sub("\n\n", one.strip()) + "\n" for one in texts)
     return " ".join(subject.split()), text, html
+
+
+def _in_words(variables: Mapping[str, str], locale: str) -> dict[str, str]:
+    """The facts of a mail, with a device that is told by browser and system in the reader's words."""
+    facts = dict(variables)
+    browser, system = facts.pop("browser", ""), facts.pop("os", "")
+    return facts | ({"device": _ON[locale].format(browser=browser, system=system)} if browser and system else {})
 
 
 def _layout(letter: Letter, names: Mapping[str, str], locale: str, layout: str) -> str:

@@ -116,12 +116,15 @@ class Notices:
     def _facts(self, one: Recorded) -> Mapping[str, str]:
         """What, when, on which device and from where; who did it, where it was not a device of the user's."""
         origin, event = one.origin, one.event
-        device = event.told.get("device") or traits_of(origin.user_agent).display_name
+        here = traits_of(origin.user_agent)
+        device = event.told.get("device") or here.display_name
         is_remote = not (device or origin.ip_address or origin.actor.startswith("user:"))
         where = self._networks.look_up(origin.ip_address).text
         return {
             "name": "",
             "value": "",
+            "browser": here.browser,
+            "os": here.os,
             **event.told,
             "time": readable(one.time),
             "device": device,
