@@ -91,6 +91,12 @@ async def test_devices_have_names_groups_and_places(person: Person, hands: Hands
     await eyes.look(page, "own-device-odd")
     await hands.press(page, "Forget")
     await expect(page.get_by_role("link", name="Mobile Safari on iOS")).to_have_count(0)
+    await hands.press(page, "Deutsch", role="link")
+    await person.sees("Ihre Geräte")
+    await eyes.look(page, "own-devices-de")
+    await hands.press(page, "Desk at the office", role="link")
+    await person.sees("Desk at the office")
+    await eyes.look(page, "own-device-de")
 
 
 async def test_the_page_s_script_says_what_the_machine_is_like(person: Person, hands: Hands, site: Stack) -> None:
