@@ -13,7 +13,7 @@ from google.protobuf.json_format import MessageToDict
 from argus.policies.resolve import SCOPE_KINDS
 from argus.policies.simulation_model import compare
 from argus.v1 import policy_service_pb2 as pb
-from tests.support.lockstep import Run, random_document, script
+from tests.support.lockstep import STEPS, Run, random_document, script
 from tests.support.moments import move_to, now
 
 if TYPE_CHECKING:
@@ -28,24 +28,35 @@ if TYPE_CHECKING:
 
 # The two runs act one after the other: so far apart are their instants at most.
 APART: Final = timedelta(seconds=60)
-SEEDS: Final = 16
+SEEDS: Final = 12
+# One in so many may depend on what is not recorded.
+MOST_UNKNOWN: Final = 3
 LEVELS: Final = ("STEP_UP_REQUIRED",)
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
-async def test_a_simulation_says_of_each_event_and_end_what_a_live_run_did(stack: Stack, seed: int) -> None:
+@pytest.mark.parametrize("is_late", [False, True], ids=["before the first", "midway"])
+async def test_a_simulation_says_of_each_event_and_end_what_a_live_run_did(
+    stack: Stack, seed: int, is_late: bool
+) -> None:
     """Both tenants at the same times; other scopes, set anew on the way and once more after it, count as they were.
 
-    What the recorded run has no trace of the other does not do: a session that began in one of them alone is not used.
+    The candidate is set before the first session begins, or midway, under sessions that live. What the recorded run has
+    no trace of the other does not do: a session that began in one of them alone is not used.
     """
     draw = random.Random(seed)  # noqa: S311 - it is to be the same again
     kind = SCOPE_KINDS[seed % len(SCOPE_KINDS)]
     recorded, live = await Run.begin(stack), await Run.begin(stack)
-    await recorded.set(kind, random_document(draw))
-    candidate = random_document(draw)
-    await live.set(kind, candidate)
-    begun = now(stack)
-    for step in script(draw, kind):
+    before, candidate = random_document(draw), random_document(draw)
+    for run in (recorded, live):
+        await run.set(kind, before)
+    first = STEPS // 2 if is_late else 0
+    begun, over = now(stack), set[int]()
+    for number, step in enumerate(script(draw, kind)):
+        if number == first:
+            begun = now(stack)
+            over = {of for of, end in (await recorded.ends(begun)).items() if end is not None}
+            await live.set(kind, candidate)
         if await step(recorded):
             await step(live)
         if draw.random() < 0.5:
@@ -57,14 +68,15 @@ async def test_a_simulation_says_of_each_event_and_end_what_a_live_run_did(stack
     for one in SCOPE_KINDS:
         await recorded.set(one, {})
     found = await simulated(recorded, kind, candidate, begun, until)
-    check_sign_ins(found, await recorded.decided(), await live.decided())
-    check_refreshes(found, recorded, live)
-    check_sessions(found, recorded, live, await recorded.ends(until), await live.ends(until))
+    check_sign_ins(found, await recorded.decided(begun), await live.decided(begun))
+    check_refreshes(found, recorded, live, first)
+    was, did = await recorded.ends(until), await live.ends(until)
+    check_sessions(found, recorded, live, without(was, over), without(did, over))
 
 
 def check_sign_ins(found: pb.PolicySimulation, was: list[dict[str, Any]], did: list[dict[str, Any]]) -> None:
     """Each is what the live run decided, or is said not to be known."""
-    assert len(was) == len(did) == found.examined_count > 0
+    assert len(was) == len(did) == found.examined_count
     would = [compare(one, other)[0] for one, other in zip(was, did, strict=True)]
     unknown = check_counts({one.label: one.count for one in found.outcomes}, Counter(would))
     differing = [other for label, other in zip(would, did, strict=True) if label != "SAME"]
@@ -74,9 +86,14 @@ def check_sign_ins(found: pb.PolicySimulation, was: list[dict[str, Any]], did: l
     assert all(one in differing for one in told)
 
 
-def check_refreshes(found: pb.PolicySimulation, recorded: Run, live: Run) -> None:
+def without(ends: Mapping[int, End], steps: set[int]) -> dict[int, End]:
+    """Those of other steps."""
+    return {step: end for step, end in ends.items() if step not in steps}
+
+
+def check_refreshes(found: pb.PolicySimulation, recorded: Run, live: Run, first: int) -> None:
     """Those that were refused in the recorded run, too."""
-    would = [label_of(was, live.refreshed.get(step)) for step, was in recorded.refreshed.items()]
+    would = [label_of(was, live.refreshed.get(step)) for step, was in recorded.refreshed.items() if step >= first]
     check_counts({one.label: one.count for one in found.refreshes}, Counter(would))
 
 
@@ -146,7 +163,9 @@ def check_counts(found: dict[Any, int], expected: Counter[Any], unknown: Any = "
     known = {label: count for label, count in found.items() if label != unknown}
     assert all(count <= expected[label] for label, count in known.items()), (found, expected)
     missing = sum(expected.values()) - sum(known.values())
-    assert missing == found.get(unknown, 0), (found, expected)
+    # It may not be known of one whether it would have been at all.
+    assert missing <= found.get(unknown, 0), (found, expected)
+    assert missing * MOST_UNKNOWN <= max(sum(expected.values()), MOST_UNKNOWN), (found, expected)
     return missing
 
 

@@ -209,12 +209,12 @@ class Run:
         await follow(self.stack)
         return True
 
-    async def decided(self) -> list[dict[str, Any]]:
-        """What became of all sign-ins, in order."""
+    async def decided(self, since: datetime) -> list[dict[str, Any]]:
+        """What became of the sign-ins from a time on, in order."""
         rows = await self.stack.argus.db.fetch_all(
-            """SELECT type, data FROM audit_events WHERE tenant_id = %s AND type = ANY(%s)
+            """SELECT type, data FROM audit_events WHERE tenant_id = %s AND type = ANY(%s) AND time >= %s
                 ORDER BY time, transaction""",
-            (self.api.tenant_id, list(DECIDED)),
+            (self.api.tenant_id, list(DECIDED), since),
         )
         return [_outcome(row["type"], row["data"]) for row in rows]
 

@@ -172,11 +172,12 @@ class PolicySimulations:
             tenant_id=simulation.tenant_id,
             user_id=user_id,
             past=past,
+            since=simulation.begin_time,
             until=simulation.end_time,
             groups=await self._groups(simulation.tenant_id, user_id, since=since),
             at=since,
         )
-        replay = Replay(lives=lives, since=simulation.begin_time, sessions=sessions)
+        replay = Replay(lives=lives, sessions=sessions)
         waiting = list(of_tenant)
         async for page in self._pages(simulation, OF_USER, since=since, user_id=user_id):
             await self._find(sessions, simulation.tenant_id, user_id, page)

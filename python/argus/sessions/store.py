@@ -105,10 +105,18 @@ class SessionStore:
         return [from_row(row) for row in rows]
 
     async def living_at(self, tenant_id: str, user_id: str, time: datetime) -> list[Session]:
-        """Sessions of a user that began before a time and had not ended by then."""
-        sql = _SELECT + " WHERE s.tenant_id = %s AND s.user_id = %s AND s.create_time < %s"
-        sql += " AND COALESCE(s.end_time, s.absolute_deadline) >= %s"
-        rows = await self._db.fetch_all(sql, (tenant_id, user_id, time, time))
+        """Sessions of a user that began before a time and had not been ended by then.
+
+        A policy that was shortened later may say of one that it was over before: that came to pass when it was said.
+        """
+        sql = (
+            _SELECT
+            + """ WHERE s.tenant_id = %s AND s.user_id = %s AND s.create_time < %s
+                    AND (COALESCE(s.end_time, s.absolute_deadline) >= %s OR EXISTS (
+                        SELECT 1 FROM audit_events e WHERE e.tenant_id = s.tenant_id AND e.session_id = s.session_id
+                           AND e.type = 'session.ended' AND e.time >= %s))"""
+        )
+        rows = await self._db.fetch_all(sql, (tenant_id, user_id, time, time, time))
         return [from_row(row) for row in rows]
 
     async def lock(self, tx: Transaction, tenant_id: str, user_id: str, session_id: str) -> Session | None:

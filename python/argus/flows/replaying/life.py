@@ -100,7 +100,7 @@ class Life:
 
     def _compared(self, was: tuple[datetime, EndReason] | None, would: ReplayedEnd | None) -> tuple[SessionLabel, str]:
         if self.session is None or self.is_in_doubt:
-            return ("BEGINS" if self.session is None else "NOT_KNOWN"), ""
+            return ("NOT_KNOWN" if self.is_in_doubt else "BEGINS"), ""
         reason = would.reason.name if would and would.reason else ""
         if would is not None and (was is None or whole_second(would.last) < whole_second(was[0])):
             return "ENDS_EARLIER", reason

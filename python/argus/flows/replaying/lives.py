@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from argus.audit.model import AuditEvent
@@ -12,6 +12,7 @@ from argus.policies.past import PolicyPast, Scoped
 from argus.policies.simulation_model import Found
 from argus.sessions.replayed import ReplayedEnd
 
+_TICK: Final = timedelta(microseconds=1)
 _FOR_EVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
@@ -23,6 +24,7 @@ class Lives:
         tenant_id: The tenant.
         user_id: The user.
         past: What was in force when, and what would have been.
+        since: Begin of the time that is looked at; of what ended before nothing is said.
         until: End of the time that is looked at.
         groups: The user's groups at `at`.
         at: How far time has gone by.
@@ -32,6 +34,7 @@ class Lives:
     tenant_id: str
     user_id: str
     past: PolicyPast
+    since: datetime
     until: datetime
     groups: Sequence[str]
     at: datetime
@@ -57,6 +60,12 @@ class Lives:
     async def advance(self, to: datetime) -> None:
         """Time goes by: what was set meanwhile is followed, and deadlines pass."""
         await self.read(life.facts for life in self)
+        eve = self.since - _TICK
+        if self.at < eve < to:
+            self._advance(eve)
+        self._advance(to)
+
+    def _advance(self, to: datetime) -> None:
         for life in self:
             scopes = self.scopes(life.facts)
             was, would = (set(self.past.changes(scopes, self.at, to, tried=tried)) for tried in (False, True))
@@ -101,7 +110,8 @@ class Lives:
         """A session would have ended; None: it lives on, and that is all of it."""
         life.one.end = end
         del self._lives[life.one.session_id]
-        self.found.session(life.finding(self.until))
+        if self.at >= self.since - _TICK:
+            self.found.session(life.finding(self.until))
 
     def doubt_all(self) -> None:
         """Any of them may have been ended."""

@@ -51,12 +51,10 @@ class Replay:
 
     Attributes:
         lives: The user's sessions, of which none has begun yet.
-        since: What happened from then on is looked at; what came before only makes the sessions that lived then.
         sessions: Sessions of the events that are to come, as they are known now.
     """
 
     lives: Lives
-    since: datetime
     sessions: Mapping[str, Session]
 
     async def play(self, event: AuditEvent) -> None:
@@ -92,7 +90,9 @@ class Replay:
         if event.type == LIMITED and event.data.get("on_limit") == "ask_user":
             return  # what the user chose comes with the session that began
         session = self.sessions.get(event.session_id or "")
-        is_judged = event.time >= self.since
+        is_judged = event.time >= self.lives.since
+        if session is None and not is_judged:
+            return
         if "facts" in event.data and "decision" in event.data:
             facts = Facts.from_json(json.loads(event.data["facts"]))
             self.lives.groups = facts.groups or ()
@@ -185,8 +185,7 @@ class Replay:
             trust=_trust(event),
             is_in_doubt=is_in_doubt,
         )
-        if life.was_end(self.since) is None:
-            self.lives.add(life)
+        self.lives.add(life)
 
     def _refresh(self, event: AuditEvent) -> None:
         is_good = event.type == "token.refreshed"
@@ -197,7 +196,7 @@ class Replay:
             label = self._refresh_of(life, event, is_good=is_good)
         else:
             label = "SAME"  # refused for what no policy says
-        if event.session_id and event.time >= self.since:
+        if event.session_id and event.time >= self.lives.since:
             self.lives.found.refresh(self.lives.user_id, label)
 
     def _refresh_of(self, life: Life, event: AuditEvent, *, is_good: bool) -> RefreshLabel:
@@ -245,8 +244,10 @@ class Replay:
 
     def _end(self, event: AuditEvent) -> None:
         life = self.lives.get(event.session_id)
-        if life is None or event.reason is None or EndReason[event.reason] in BY_POLICY:
+        if life is None or event.reason is None:
             return
+        if EndReason[event.reason] in BY_POLICY and event.time >= self.lives.since:
+            return  # that is decided anew
         ended = life.was_end(self.lives.until)
         self._end_by_somebody(life, ended[0] if ended else event.time, EndReason[event.reason])
 
