@@ -9,6 +9,9 @@ _SIGN_IN: Final = "tests/presets/test_sign_in.py::"
 _PASSWORDS: Final = "tests/presets/test_passwords.py::"
 _UPKEEP: Final = "tests/presets/test_upkeep.py::"
 _NARROWER: Final = "tests/flows/test_narrower_scopes.py::"
+_REPLAYED: Final = (
+    "tests/flows/test_policies_replayed.py::test_a_simulation_says_of_each_event_and_end_what_a_live_run_did"
+)
 _COOKIES: Final = "tests/web/browser/test_settings.py::"
 
 
@@ -156,6 +159,30 @@ POLICIES: Final = (
         "if whole_second(self.absolute_deadline) <= self.idle_deadline:",
         "if self.absolute_deadline <= self.idle_deadline:",
         _SESSIONS + "test_absolute",
+    ),
+    _break(
+        "sessions/limit_order.py",
+        "the-newest-make-room-in-hindsight",
+        "A simulation ends the sessions that began last, where the oldest make room.",
+        "return lambda one: (one.moment, one.session_id)",
+        "return lambda one: (-one.moment, one.session_id)",
+        "tests/stores/test_limit_order.py::test_the_twin_lets_in_refuses_and_ends_as_the_function_does",
+    ),
+    _break(
+        "flows/replaying/lives.py",
+        "simulated-deadlines-never-pass",
+        "A simulation lets sessions live on past their deadlines.",
+        "            if life.is_over(to):",
+        "            if life.is_over(to) and life.is_in_doubt:",
+        _REPLAYED,
+    ),
+    _break(
+        "sessions/replayed.py",
+        "simulated-refreshes-are-no-use",
+        "A simulation counts idle times from the begin alone.",
+        "            self.idle_first = whole_second(at) + policy.idle\n            self.idle_last",
+        "            self.idle_last",
+        _REPLAYED,
     ),
 )
 """All of them."""
