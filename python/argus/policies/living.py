@@ -104,12 +104,11 @@ def _held(own: Policy, narrower: frozenset[str], present: Policy) -> Policy:
 def _bounds(narrower: frozenset[str], present: Policy) -> dict[str, list[Any]]:
     """What each field of a session is held to beside its own value."""
     theirs, demanded = to_document(present), ceiling(present)
-    bounds = {key: [demanded[key]] if key in demanded else [] for key in narrower}
-    bounds |= {key: [theirs[key]] for key in (*_HELD, *_FOLLOWED) if key not in narrower}
-    if SESSION in narrower:
-        # Where the client's is as long as its sessions live it says nothing of one that may live longer.
-        bounds |= {key: [] for key in WITHIN if key not in narrower and theirs[key] >= theirs[SESSION]}
-    return bounds
+    # Where the client's span is as long as its sessions live it says nothing of one that may live longer.
+    as_long = [key for key in WITHIN if SESSION in narrower and theirs[key] >= theirs[SESSION]]
+    of_presets = {*narrower, *as_long}
+    bounds = {key: [demanded[key]] if key in demanded else [] for key in of_presets}
+    return bounds | {key: [theirs[key]] for key in (*_HELD, *_FOLLOWED) if key not in of_presets}
 
 
 @lru_cache(maxsize=1024)

@@ -142,13 +142,8 @@ impl Policy {
         let is = |field| self.narrower.has(field);
         // Where the client's is as long as its sessions live it says nothing of one that may live longer.
         let span = |field, present_span: u32, ceiling_span: u32| {
-            if is(field) {
-                ceiling_span
-            } else if is(Narrower::ABSOLUTE) && present_span >= present.absolute {
-                u32::MAX
-            } else {
-                present_span
-            }
+            let is_as_long = is(Narrower::ABSOLUTE) && present_span >= present.absolute;
+            either(is(field) || is_as_long, ceiling_span, present_span)
         };
         Self {
             idle: span(Narrower::IDLE, present.idle, ceiling.idle),
