@@ -34,7 +34,8 @@ class NamesRule(Rule):
     def faults(self, written: object, path: str) -> Iterator[Fault]:
         """What is no list, or has what is no such name."""
         if not isinstance(written, list | tuple) or len(written) > MOST_ROWS:
-            yield Fault(path=path, reason=f"must be a list of at most {MOST_ROWS}")
+            hint = f'write ["{written}"]' if isinstance(written, str) else ""
+            yield Fault(path=path, reason=f"must be a list of at most {MOST_ROWS}", hint=hint)
             return
         for place, name in enumerate(written):
             if self.is_allowing and name == EVERYTHING:

@@ -121,7 +121,8 @@ class NumberRule(Rule):
         if type(written) is int and (self.least <= written <= self.most or (self.zero and written == 0)):
             return
         zero = f"0 ({self.zero}) or " if self.zero and self.least else ""
-        yield Fault(path=path, reason=f"must be {zero}a whole number from {self.least} to {self.most}{self._unit}")
+        reason = f"must be {zero}a whole number from {self.least} to {self.most}{self._unit}"
+        yield Fault(path=path, reason=reason, hint=self._hint(written))
 
     @property
     def range_text(self) -> str:
@@ -150,6 +151,10 @@ class NumberRule(Rule):
     @property
     def _unit(self) -> str:
         return ""
+
+    def _hint(self, written: object) -> str:
+        """What a text may have been meant to say; empty: nothing is known."""
+        return f"write {written}, without quotes" if isinstance(written, str) and written.isdecimal() else ""
 
     def _strictness(self, number: int) -> tuple[bool, int]:
         is_off = bool(self.zero) and number == 0
@@ -181,6 +186,12 @@ class SpanRule(NumberRule):
     @property
     def _unit(self) -> str:
         return " seconds"
+
+    def _hint(self, written: object) -> str:
+        try:
+            return f"write {self.parse(written)}" if isinstance(written, str) else ""
+        except (ValueError, OverflowError):
+            return ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,8 @@ from argus.policies.presets import demands
 from argus.policies.resolve import Document
 
 _SESSION: Final = "absolute_seconds"
+_STEP_UP, _DENY = "trust_step_up_below", "trust_deny_below"
+_ALLOWED, _DENIED = "allowed_countries", "denied_countries"
 _WITHIN_SESSION: Final = ("idle_seconds", "access_seconds", "refresh_seconds")
 # NIST SP 800-63B-4, 2.1.3, 2.2.3 and 2.3.3: what a session of each level should at most live, in seconds.
 _HOUR: Final = 3600
@@ -53,6 +55,14 @@ def _without_effect(document: Document, field: str) -> Iterator[Fault]:
             names = ", ".join(name for name, demand in cases[0][key] if demand.value == strictest[0])
             shown = RULES[key].show(strictest[0])
             yield Fault(path=f"{field}.{key}", reason=f"has no effect: {names} demands {shown}", hint="leave it out")
+    if 0 < document.get(_STEP_UP, 0) <= document.get(_DENY, 0):
+        yield Fault(path=f"{field}.{_STEP_UP}", reason=f"has no effect: below {_DENY} it is refused", hint="raise it")
+    both = set(document.get(_ALLOWED, ())) & set(document.get(_DENIED, ()))
+    if both:
+        named = ", ".join(sorted(both))
+        yield Fault(
+            path=f"{field}.{_ALLOWED}", reason=f"has no effect for {named}: {_DENIED} has it", hint="choose one"
+        )
     for key in _WITHIN_SESSION:
         if key in document and _SESSION in document and document[key] > document[_SESSION]:
             yield Fault(path=f"{field}.{key}", reason=f"has no effect beyond {_SESSION}", hint="shorten it")

@@ -173,4 +173,6 @@ def _field_faults(document: Document, field: str) -> Iterator[Fault]:
 def _value_faults(key: str, value: object, path: str) -> Iterator[Fault]:
     if key in RULES:
         return RULES[key].faults(value, path)
-    return iter([Fault(path=path, reason="is not a field of a policy", hint=did_you_mean(key, [*RULES, RULES_KEY]))])
+    whole = next((one for one in RULES if one.removesuffix(RULES[one].suffix) == key), "")  # as settings have it
+    hint = did_you_mean(whole or key, [*RULES, RULES_KEY])
+    return iter([Fault(path=path, reason="is not a field of a policy", hint=hint)])

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from argus.policies.lint import warnings
-from argus.policies.model import check_document
+from argus.policies.model import check_document, document_faults
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,16 @@ from argus.policies.model import check_document
         ),
         ({"presets": ["asvs-l2"], "password_max_age_seconds": 86_400}, "policy.password_max_age_seconds", "V6.2.10"),
         ({"idle_seconds": 7200, "absolute_seconds": 3600}, "policy.idle_seconds", "beyond absolute_seconds"),
+        (
+            {"trust_step_up_below": 20, "trust_deny_below": 60},
+            "policy.trust_step_up_below",
+            "no effect: below trust_deny_below it is refused",
+        ),
+        (
+            {"allowed_countries": ["DE", "FR"], "denied_countries": ["FR"]},
+            "policy.allowed_countries",
+            "no effect for FR: denied_countries has it",
+        ),
         ({"required_acr": 2, "idle_seconds": 7200}, "policy.idle_seconds", "SP 800-63B-4 recommends at level 2: 1h"),
         ({"required_acr": 3, "absolute_seconds": 86_400}, "policy.absolute_seconds", "at level 3: 12h"),
         (
@@ -49,6 +59,26 @@ def test_presets_that_contradict_each_other_are_said() -> None:
         ("policy.presets", "pci-dss demands password_composition, which is against V6.2.5 of asvs-l2"),
         ("policy.presets", "pci-dss demands password_max_age_seconds, which is against V6.2.10 of asvs-l2"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("document", "path", "hint"),
+    [
+        ({"idle": "8h"}, "policy.idle", 'did you mean "idle_seconds"?'),
+        ({"idle_seconds": "8h"}, "policy.idle_seconds", "write 28800"),
+        ({"idle_seconds": "8 hours"}, "policy.idle_seconds", ""),
+        ({"idle_seconds": "9" * 5000 + "d"}, "policy.idle_seconds", ""),
+        ({"session_limit": "3"}, "policy.session_limit", "write 3, without quotes"),
+        ({"presets": "pci-dss"}, "policy.presets", 'write ["pci-dss"]'),
+        ({"denied_networks": "192.0.2.0/24"}, "policy.denied_networks", 'write ["192.0.2.0/24"]'),
+    ],
+)
+def test_what_people_write_as_in_settings_is_refused_with_what_to_write(
+    document: dict[str, Any], path: str, hint: str
+) -> None:
+    """Settings have names and spans with units; documents have them in whole seconds."""
+    (fault,) = document_faults(document)
+    assert (fault.path, fault.hint) == (path, hint)
 
 
 @pytest.mark.parametrize(
