@@ -210,3 +210,19 @@ async def test_a_policy_for_nobody_is_refused(stack: Stack, scope: str, reason: 
     assert await reason_of(put(api, {"idle_seconds": 600}, scope=f"{api.parent}/{scope}")) == reason
     found = await api.policies.GetPolicy(pb.GetPolicyRequest(name=f"{api.parent}/{scope}/policy"))
     assert found.policy.revision == 0
+
+
+async def test_the_policy_of_a_deleted_group_does_not_wait_for_the_next_one(stack: Stack) -> None:
+    """A group of the same name begins without any; the revisions stay, and one may be put in force again."""
+    api = await stack.new_tenant()
+    group = f"{api.parent}/groups/staff"
+    for _ in range(2):
+        await api.users.CreateGroup(users.CreateGroupRequest(parent=api.parent, group_id="staff"))
+        assert (await effective(api, groups=["staff"]))["idle_seconds"][1] == [("default", "", 0)]
+        await put(api, {"idle_seconds": 60}, scope=group)
+        await put(api, {"idle_seconds": 90}, scope=group, mode=pb.POLICY_MODE_REPORT_ONLY)
+        await api.users.DeleteGroup(users.DeleteGroupRequest(name=group))
+    found = (await api.policies.GetPolicy(pb.GetPolicyRequest(name=f"{group}/policy"))).policy
+    assert (found.revision, found.report_only_revision, found.reason) == (0, 0, "the group was deleted")
+    listed = await api.policies.ListPolicyRevisions(pb.ListPolicyRevisionsRequest(parent=f"{group}/policy"))
+    assert [one.revision for one in listed.revisions] == [4, 3, 2, 1]

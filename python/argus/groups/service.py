@@ -1,6 +1,6 @@
 """What can be done with groups."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 
 from argus.base import ids, pages
@@ -64,8 +64,21 @@ class Groups:
             return found, ""
         return found[:page_size], pages.encode_page(kind, (found[page_size - 1].group_id,))
 
-    async def delete(self, tenant_id: str, group_id: str, *, origin: Origin) -> None:
+    async def delete(
+        self,
+        tenant_id: str,
+        group_id: str,
+        *,
+        origin: Origin,
+        also: Callable[[Transaction], Awaitable[None]] | None = None,
+    ) -> None:
         """Deletes a group; its members stay.
+
+        Args:
+            tenant_id: Tenant.
+            group_id: Group.
+            origin: On whose behalf.
+            also: Done in the same transaction.
 
         Raises:
             GroupNotFoundError: There is none of that id.
@@ -75,6 +88,8 @@ class Groups:
             await tx.claim(ids.group_name(tenant_id, group_id), now=now)
             if not await store.delete(tx, tenant_id, group_id):
                 raise GroupNotFoundError(group_id)
+            if also is not None:
+                await also(tx)
             tx.record(Event(type="group.deleted", data={"group": group_id}), time=now)
 
     async def add_member(self, tenant_id: str, group_id: str, user_id: str, *, origin: Origin) -> Group:

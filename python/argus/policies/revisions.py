@@ -190,6 +190,17 @@ class PolicyRevisions:
             self._record(tx, "policy.rolled_back", after, number, "enforced")
         return after
 
+    async def withdraw(self, tx: Transaction, tenant_id: str, scope: Scope, *, reason: str, origin: Origin) -> None:
+        """Takes back what is in force for a scope that goes away, and what is tried, within `tx`; revisions stay."""
+        await store.lock_tenant(tx, tenant_id)
+        found = await store.find(tx, tenant_id, scope)
+        if found is None or not (found.active or found.report_only):
+            return
+        earlier = (*found.earlier, found.active)[-_MOST_EARLIER:] if found.active else found.earlier
+        changed = replace(found, document={}, active=0, report_only=0, earlier=earlier)
+        after = await self._write(tx, tenant_id, changed, reason, origin)
+        self._record(tx, "policy.activated", after, 0, "enforced")
+
     async def _locked(
         self, tx: Transaction, tenant_id: str, scope: Scope, etag: str, *, number: int = 0
     ) -> ScopePolicy:

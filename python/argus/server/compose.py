@@ -293,7 +293,7 @@ async def compose(
         keks=keks,
         reencryption=Reencryption(db, now, keks),
         policies=policies,
-        policy_scopes=PolicyScopes(clients, groups, users),
+        policy_scopes=PolicyScopes(clients, groups, users, policies),
         policy_trials=PolicyTrials(policies, users, now=now),
         policy_simulations=PolicySimulations(db, policies, audit, session_store, users, now=now),
         policy_following=PolicyFollowing(db, governed, governing, policies.default_digest, now=now),

@@ -79,5 +79,7 @@ def make_servicers(argus: Argus) -> Mapping[str, object]:
             argus.tenants, argus.themes, argus.plans, argus.create_tenant, argus.tenant_lifecycle
         ),
         "argus.v1.TokenService": TokenServicer(argus.revoke_token, argus.client_tokens),  # type: ignore[abstract]  # the rest is hot
-        "argus.v1.UserService": UserServicer(argus.users, argus.groups, argus.user_lifecycle, argus.import_users),
+        "argus.v1.UserService": UserServicer(
+            argus.users, argus.groups, argus.policy_scopes, argus.user_lifecycle, argus.import_users
+        ),
     }

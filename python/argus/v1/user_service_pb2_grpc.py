@@ -217,7 +217,7 @@ class UserServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeleteGroup(self, request, context):
-        """Deletes a group; its members stay. Errors: GROUP_NOT_FOUND.
+        """Deletes a group, and takes back its policy; its members stay. Errors: GROUP_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -109,7 +109,7 @@ class UserServiceStub:
         argus.v1.user_service_pb2.DeleteGroupRequest,
         argus.v1.user_service_pb2.DeleteGroupResponse,
     ]
-    """Deletes a group; its members stay. Errors: GROUP_NOT_FOUND."""
+    """Deletes a group, and takes back its policy; its members stay. Errors: GROUP_NOT_FOUND."""
 
     AddGroupMember: grpc.UnaryUnaryMultiCallable[
         argus.v1.user_service_pb2.AddGroupMemberRequest,
@@ -214,7 +214,7 @@ class UserServiceAsyncStub:
         argus.v1.user_service_pb2.DeleteGroupRequest,
         argus.v1.user_service_pb2.DeleteGroupResponse,
     ]
-    """Deletes a group; its members stay. Errors: GROUP_NOT_FOUND."""
+    """Deletes a group, and takes back its policy; its members stay. Errors: GROUP_NOT_FOUND."""
 
     AddGroupMember: grpc.aio.UnaryUnaryMultiCallable[
         argus.v1.user_service_pb2.AddGroupMemberRequest,
@@ -347,7 +347,7 @@ class UserServiceServicer(metaclass=abc.ABCMeta):
         request: argus.v1.user_service_pb2.DeleteGroupRequest,
         context: _ServicerContext,
     ) -> typing.Union[argus.v1.user_service_pb2.DeleteGroupResponse, collections.abc.Awaitable[argus.v1.user_service_pb2.DeleteGroupResponse]]:
-        """Deletes a group; its members stay. Errors: GROUP_NOT_FOUND."""
+        """Deletes a group, and takes back its policy; its members stay. Errors: GROUP_NOT_FOUND."""
 
     @abc.abstractmethod
     def AddGroupMember(
