@@ -43,6 +43,7 @@ class ReplayedSession:
         entry_idle: Longest time without a use that limits take it to have.
         entry_active: Last use that limits know at least.
         made: When its last refresh token was made.
+        shortened: When a policy last brought its end nearer; None: none did.
         never_shorter: At no use it was given less time than it was in fact: while it lived, so it would have.
         never_longer: At none it was given more: it would have been over by then, as it was.
         end: When it would have ended; None: not by now.
@@ -59,6 +60,7 @@ class ReplayedSession:
     entry_idle: timedelta
     entry_active: datetime
     made: datetime
+    shortened: datetime | None = None
     never_shorter: bool = True
     never_longer: bool = True
     end: ReplayedEnd | None = None
@@ -95,7 +97,9 @@ class ReplayedSession:
 
     def follow(self, at: datetime, before: Policy, policy: Policy, was: Policy) -> None:
         """It goes on under another policy from an instant on, as it did under `was`."""
-        self.absolute = min(self.absolute, whole_second(self.created) + policy.absolute)
+        absolute = whole_second(self.created) + policy.absolute
+        if absolute < self.absolute:
+            self.absolute, self.shortened = absolute, at
         if at >= self.tokens_until:
             return
         # A use of its last token would have been given the new time, and was.
@@ -112,15 +116,13 @@ class ReplayedSession:
         return True if at >= min(self.idle_last, self.absolute) else None
 
     def over(self) -> ReplayedEnd:
-        """How it ends if it is not used any more."""
+        """How it ends if it is not used any more: not before a policy brought its end nearer."""
+        first, last = (max(one, self.shortened or one) for one in (self.idle_first, self.idle_last))
+        absolute = max(self.absolute, self.shortened or self.absolute)
         if self.absolute <= self.idle_first:
-            return ReplayedEnd(first=self.absolute, last=self.absolute, reason=EndReason.ABSOLUTE_TIMEOUT)
+            return ReplayedEnd(first=absolute, last=absolute, reason=EndReason.ABSOLUTE_TIMEOUT)
         is_idle = self.idle_last < self.absolute
-        return ReplayedEnd(
-            first=self.idle_first,
-            last=min(self.idle_last, self.absolute),
-            reason=EndReason.IDLE_TIMEOUT if is_idle else None,
-        )
+        return ReplayedEnd(first=first, last=min(last, absolute), reason=EndReason.IDLE_TIMEOUT if is_idle else None)
 
     def used(self, idle_deadline: datetime) -> datetime:
         """When it was used last in the eyes of limits, by its idle deadline."""
