@@ -23,7 +23,8 @@ from argus.flows.snapshot import Snapshot, confirmed, read_claims
 from argus.flows.terminate import Terminate
 from argus.flows.termination import Termination
 from argus.internal.v1.engine_pb2 import TokenClaims
-from argus.sessions.model import EndReason, SessionNotFoundError
+from argus.sessions.errors import SessionNotFoundError
+from argus.sessions.model import EndReason
 from argus.v1 import errors_pb2, token_service_pb2
 
 _REFRESH: Final = "/argus.v1.TokenService/RefreshToken"

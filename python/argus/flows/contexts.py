@@ -23,8 +23,9 @@ from argus.flows.terminate import Terminate
 from argus.internal.v1.engine_pb2 import NeedsFlow
 from argus.networks.service import Networks
 from argus.policies.service import Policies
+from argus.sessions.errors import SessionEndedError, TokenInvalidError
 from argus.sessions.live_store import LiveSessions
-from argus.sessions.model import EndReason, Session, SessionEndedError, TokenInvalidError
+from argus.sessions.model import EndReason, Session
 from argus.sessions.store import SessionStore
 from argus.storage.postgres import Database, Transaction
 from argus.v1.types_pb2 import ClientContext

@@ -27,16 +27,10 @@ from argus.flows.snapshot import Snapshot, issue
 from argus.internal.v1.engine_pb2 import IssueRequest
 from argus.networks.service import Networks
 from argus.policies.model import EffectivePolicy
+from argus.sessions.errors import EndingChoiceNeededError, SessionLimitReachedError
 from argus.sessions.limits import Limits, ReachedLimit
 from argus.sessions.live_store import LiveSessions, Reservation, ReserveStatus, WriteStatus
-from argus.sessions.model import (
-    EndingChoiceNeededError,
-    Session,
-    SessionLimitReachedError,
-    binding_of,
-    deadlines,
-    epoch_seconds,
-)
+from argus.sessions.model import Session, binding_of, deadlines, epoch_seconds
 from argus.sessions.outbox_store import Delivery, OutboxStore
 from argus.sessions.records import record_of
 from argus.tokens.service import SigningKeys

@@ -15,8 +15,8 @@ from argus.policies.conditions import Facts
 from argus.policies.decision import Decision, decide
 from argus.policies.model import EffectivePolicy
 from argus.policies.service import Policies
+from argus.sessions.errors import LevelTooLowError
 from argus.sessions.limits import ReachedLimit
-from argus.sessions.model import LevelTooLowError
 from argus.storage.postgres import Database
 
 REFUSED: Final = "session.level_refused"

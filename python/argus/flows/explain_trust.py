@@ -8,7 +8,7 @@ from argus.base.clock import Now
 from argus.devices.model import DeviceNotFoundError
 from argus.devices.service import Devices
 from argus.policies.service import Policies
-from argus.sessions.model import SessionNotActiveError
+from argus.sessions.errors import SessionNotActiveError
 from argus.sessions.service import Sessions
 from argus.trust.model import NO_SIGNAL_TRUST, Floor, Rating, floors, whole
 from argus.trust.service import Trust

@@ -20,7 +20,8 @@ from argus.base.policy import Policy
 from argus.flows.governing import CHANGED
 from argus.policies.living import held_to
 from argus.policies.service import Policies, PolicyThen
-from argus.sessions.model import EndReason, Session, SessionNotFoundError, SessionState
+from argus.sessions.errors import SessionNotFoundError
+from argus.sessions.model import EndReason, Session, SessionState
 from argus.sessions.service import Sessions
 
 _CREATED: Final = "session.created"

@@ -15,7 +15,7 @@ from argus.flows.governing import Governing
 from argus.flows.rebuild import Rebuild
 from argus.flows.snapshot import Snapshot
 from argus.internal.v1.engine_pb2 import FlowNeed, NeedsFlow
-from argus.sessions.model import TokenInvalidError
+from argus.sessions.errors import TokenInvalidError
 from argus.storage.redis import Redis
 from argus.v1 import errors_pb2, token_service_pb2
 

@@ -20,8 +20,9 @@ from argus.flows.create_session import CreatedSession
 from argus.flows.factors import Enrolment, FactorRefusedError, Factors
 from argus.flows.progress import PasswordExpiredError, Progress
 from argus.flows.tries import Tries, login_event
+from argus.sessions.errors import EndingChoiceNeededError
 from argus.sessions.login_store import Login, LoginCompleteError, LoginNotFoundError, LoginStore
-from argus.sessions.model import ACR_PREFIX, EndingChoiceNeededError
+from argus.sessions.model import ACR_PREFIX
 from argus.storage.postgres import Database
 from argus.users.model import UserNotFoundError
 

@@ -8,7 +8,7 @@ from argus.base.clock import Now
 from argus.base.errors import InvalidFieldError, UnavailableError
 from argus.base.events import Event
 from argus.base.origin import Origin
-from argus.sessions.model import ProofRequiredError
+from argus.sessions.errors import ProofRequiredError
 from argus.storage.postgres import Database
 from argus.v1.types_pb2 import Confirmation, Proof
 

@@ -20,8 +20,8 @@ from argus.flows.batches import FairBatches, Settle
 from argus.flows.rebuild_metrics import RebuildMetrics
 from argus.flows.single_flight import SingleFlight
 from argus.sessions.cover_store import CoverStore
+from argus.sessions.errors import TokenInvalidError
 from argus.sessions.live_store import Stamped, WriteStatus
-from argus.sessions.model import TokenInvalidError
 from argus.sessions.rebuild_store import Key, KnownSessions, LiveRecords, SessionKey, UserKey
 from argus.storage.postgres import Database, Transaction
 

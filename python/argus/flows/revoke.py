@@ -11,7 +11,8 @@ from argus.flows.refusals import Refusals
 from argus.flows.snapshot import Snapshot, read_claims
 from argus.flows.terminate import Terminate
 from argus.flows.termination import TerminationState
-from argus.sessions.model import EndReason, SessionNotFoundError
+from argus.sessions.errors import SessionNotFoundError
+from argus.sessions.model import EndReason
 from argus.storage.postgres import Database
 from argus.v1.errors_pb2 import ErrorReason
 

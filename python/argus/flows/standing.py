@@ -7,14 +7,9 @@ from argus.base.clock import Now
 from argus.flows.activity import Effects
 from argus.policies.service import Policies
 from argus.sessions.ending_store import EndingStore, UserState
+from argus.sessions.errors import SessionEndedError, TokenInvalidError
 from argus.sessions.live_store import LiveSessions
-from argus.sessions.model import (
-    EndReason,
-    Session,
-    SessionEndedError,
-    TokenInvalidError,
-    whole_second,
-)
+from argus.sessions.model import EndReason, Session, whole_second
 from argus.sessions.store import SessionStore
 from argus.storage.postgres import Database, Transaction
 

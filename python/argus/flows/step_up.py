@@ -31,18 +31,11 @@ from argus.flows.standing import Living, Standing
 from argus.flows.tries import login_event
 from argus.internal.v1.engine_pb2 import TokenClaims
 from argus.networks.service import Networks
+from argus.sessions.errors import ProofRequiredError, StepUpOvertakenError, TokenInvalidError
 from argus.sessions.index_entry import counted_trust
 from argus.sessions.live_store import LiveSessions, StepUpStatus
 from argus.sessions.login_store import LOGIN_LIFE, Login
-from argus.sessions.model import (
-    ProofRequiredError,
-    Session,
-    SessionState,
-    StepUpOvertakenError,
-    TokenInvalidError,
-    binding_of,
-    whole_second,
-)
+from argus.sessions.model import Session, SessionState, binding_of, whole_second
 from argus.sessions.records import record_of
 from argus.sessions.store import SessionStore
 from argus.storage.postgres import Database

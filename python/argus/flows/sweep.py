@@ -14,8 +14,9 @@ from argus.flows.delivery import ended_event
 from argus.flows.rebuild import Rebuild
 from argus.policies.service import Policies
 from argus.sessions.ending_store import EndingStore
+from argus.sessions.errors import TokenInvalidError
 from argus.sessions.live_store import ExpireStatus, LiveSessions
-from argus.sessions.model import TIMEOUTS, Session, TokenInvalidError
+from argus.sessions.model import TIMEOUTS, Session
 from argus.storage.postgres import Database, Transaction
 
 _BATCH: Final = 500

@@ -17,7 +17,8 @@ from argus.flows.delivery import COVER, Deliveries, NotYetError, ended_event, po
 from argus.flows.offline_ends import OfflineEnds
 from argus.flows.termination import Termination, Terminations, TerminationState
 from argus.sessions.ending_store import EndingStore
-from argus.sessions.model import EndReason, Session, SessionNotFoundError, epoch_seconds, whole_second
+from argus.sessions.errors import SessionNotFoundError
+from argus.sessions.model import EndReason, Session, epoch_seconds, whole_second
 from argus.sessions.outbox_store import Delivery, OutboxStore
 from argus.sessions.records import RECORD_MARGIN
 from argus.sessions.store import SessionStore

@@ -15,8 +15,9 @@ from argus.flows.rebuild import Rebuild
 from argus.internal.v1.engine_pb2 import Effect
 from argus.policies.living import held_to
 from argus.policies.service import Policies
+from argus.sessions.errors import TokenInvalidError
 from argus.sessions.live_store import LiveSessions, TouchStatus
-from argus.sessions.model import Session, TokenInvalidError, epoch_seconds
+from argus.sessions.model import Session, epoch_seconds
 from argus.sessions.store import SessionStore
 
 _PARALLEL: Final = 64

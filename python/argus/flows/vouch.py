@@ -16,7 +16,8 @@ from argus.flows.create_session import CreatedSession, CreateSession
 from argus.flows.creations import NewSession
 from argus.flows.grant import granted_resource, user_scope
 from argus.flows.proofs import Proofs
-from argus.sessions.model import AssertedAcrTooHighError, SessionNotFoundError, binding_of
+from argus.sessions.errors import AssertedAcrTooHighError, SessionNotFoundError
+from argus.sessions.model import binding_of
 from argus.sessions.service import Sessions
 from argus.storage.postgres import Database
 from argus.storage.requests import forget

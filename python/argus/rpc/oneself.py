@@ -11,7 +11,7 @@ from argus.flows.self.oneself import Oneself
 from argus.rpc import validate
 from argus.rpc.context import current_call, current_caller, origin_of
 from argus.rpc.errors import StatusError
-from argus.sessions.model import TokenInvalidError
+from argus.sessions.errors import TokenInvalidError
 from argus.v1 import token_service_pb2, types_pb2
 
 SELF_SCOPE: Final = "self.act"

@@ -10,7 +10,8 @@ from argus.base.events import Event
 from argus.base.lives import LongestLives
 from argus.base.origin import Origin
 from argus.base.pages import decode_page, encode_page
-from argus.sessions.model import Session, SessionNotActiveError, SessionNotFoundError
+from argus.sessions.errors import SessionNotActiveError, SessionNotFoundError
+from argus.sessions.model import Session
 from argus.sessions.store import SessionStore
 from argus.storage.postgres import Database
 

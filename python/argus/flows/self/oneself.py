@@ -6,7 +6,8 @@ from typing import Self
 
 from argus.base.ids import parse_name, session_name, user_name
 from argus.base.origin import Origin
-from argus.sessions.model import ACR_PREFIX, TokenInvalidError
+from argus.sessions.errors import TokenInvalidError
+from argus.sessions.model import ACR_PREFIX
 from argus.v1.token_service_pb2 import VerifyAccessTokenResponse
 
 

@@ -6,7 +6,8 @@ from argus.base.origin import Origin
 from argus.flows.self.oneself import Oneself
 from argus.flows.terminate import Terminate
 from argus.flows.termination import Termination, Terminations
-from argus.sessions.model import EndReason, Session, SessionNotFoundError
+from argus.sessions.errors import SessionNotFoundError
+from argus.sessions.model import EndReason, Session
 from argus.sessions.service import SessionPage, Sessions
 
 

@@ -21,8 +21,9 @@ from argus.flows.step_up import StepUp, StepUpRequest
 from argus.flows.submit_factor import SessionIds, SubmitFactor
 from argus.flows.termination import TerminationState
 from argus.policies.service import Policies
+from argus.sessions.errors import TokenInvalidError
 from argus.sessions.login_store import Login, LoginNotFoundError
-from argus.sessions.model import Session, TokenInvalidError
+from argus.sessions.model import Session
 from argus.v1 import token_service_pb2 as tokens
 from argus.v1.errors_pb2 import ErrorReason
 from argus.v1.types_pb2 import ACTIVITY_PASSIVE

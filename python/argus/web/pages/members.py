@@ -12,7 +12,7 @@ from starlette.routing import Route
 from argus.base.errors import ArgusError
 from argus.flows.browser_sessions import BrowserSessions
 from argus.flows.self.oneself import Oneself
-from argus.sessions.model import TokenInvalidError
+from argus.sessions.errors import TokenInvalidError
 from argus.v1.errors_pb2 import ErrorReason
 from argus.v1.token_service_pb2 import VerifyAccessTokenRequest
 from argus.v1.types_pb2 import ACTIVITY_USER, CONSISTENCY_STRONG
