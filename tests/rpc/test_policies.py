@@ -212,6 +212,16 @@ async def test_a_policy_for_nobody_is_refused(stack: Stack, scope: str, reason: 
     assert found.policy.revision == 0
 
 
+async def test_a_deleted_user_leaves_no_policy(stack: Stack) -> None:
+    """What was set for it alone is taken back with it."""
+    api = await stack.new_tenant()
+    person = await new_person(api)
+    await put(api, {"idle_seconds": 60}, scope=person.name)
+    await api.users.DeleteUser(users.DeleteUserRequest(name=person.name))
+    found = (await api.policies.GetPolicy(pb.GetPolicyRequest(name=f"{person.name}/policy"))).policy
+    assert (found.revision, found.reason) == (0, "the user was deleted")
+
+
 async def test_the_policy_of_a_deleted_group_does_not_wait_for_the_next_one(stack: Stack) -> None:
     """A group of the same name begins without any; the revisions stay, and one may be put in force again."""
     api = await stack.new_tenant()

@@ -11,6 +11,7 @@ from argus.credentials.model import Credential
 from argus.credentials.service import Passwords
 from argus.flows.terminate import Also, Terminate
 from argus.flows.termination import Terminations, TerminationState
+from argus.policies.model import Scope
 from argus.policies.service import Policies
 from argus.sessions.model import EndReason
 from argus.storage.postgres import Database, Transaction
@@ -280,6 +281,8 @@ class UserLifecycle:
             for keeper in self._keepers:
                 await keeper.remove_user(tx, tenant_id, user_id)
             await self._users.delete(tx, tenant_id, user_id, comment=comment, reason=reason)
+            scope = Scope(kind="user", id=user_id)
+            await self._policies.scopes.withdraw(tx, tenant_id, scope, reason="the user was deleted", origin=origin)
 
         return await self._terminate.user(
             tenant_id,
