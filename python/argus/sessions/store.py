@@ -12,13 +12,14 @@ from argus.sessions.new_rows import INSERT, new_row
 from argus.storage.columns import columns
 from argus.storage.postgres import Database, Row, Transaction
 
-# What is over by a client's or tenant's `not_before` shows as over before the rows are brought up to it.
+# What is over by a client's or tenant's `not_before` shows as over before the rows are brought up to it. No row may be
+# left out for its policy: whoever has waited for a row finds it with a number that was not there before.
 _SELECT: Final = """
     SELECT s.*, t.not_before AS tenant_not_before, c.not_before AS client_not_before,
            'absolute_seconds' = ANY (p.narrower) AS has_narrower_life
       FROM sessions s
       JOIN tenants t ON t.tenant_id = s.tenant_id
-      JOIN policy_revisions p ON p.tenant_id = s.tenant_id AND p.revision = s.policy_revision
+      LEFT JOIN policy_revisions p ON p.tenant_id = s.tenant_id AND p.revision = s.policy_revision
       LEFT JOIN clients c ON c.tenant_id = s.tenant_id AND c.client_id = s.client_id"""
 # How long sessions may live by what is in force now, of clients that have something of their own to say.
 _LIVES: Final = """

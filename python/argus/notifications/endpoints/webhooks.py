@@ -54,7 +54,7 @@ class WebhookSender:
     """Posts messages. No redirect is followed, no more of an answer is read than a little, and nothing takes long."""
 
     def __init__(self, rules: AddressRules, *, ca_file: Path | None, timeout: timedelta) -> None:
-        self._backend = _GuardedBackend(rules)
+        self._rules = rules
         self._tls = ssl.create_default_context(cafile=ca_file)
         self._timeout = timeout.total_seconds()
 
@@ -74,20 +74,25 @@ class WebhookSender:
 
     async def _post(self, message: Message) -> int:
         # A connection each: what a name leads to is looked at every time, and nobody's stays open.
-        pool = httpcore.AsyncConnectionPool(ssl_context=self._tls, network_backend=self._backend, max_connections=1)
+        backend = _GuardedBackend(self._rules)
+        pool = httpcore.AsyncConnectionPool(ssl_context=self._tls, network_backend=backend, max_connections=1)
         headers = [(name.encode(), value.encode()) for name, value in message.headers().items()]
         parts = urlsplit(message.url)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         url = httpcore.URL(
             scheme=parts.scheme.encode(), host=(parts.hostname or "").encode(), port=parts.port, target=target.encode()
         )
-        async with pool, pool.stream("POST", url, headers=headers, content=message.body.encode()) as answer:
-            seen = 0
-            async for chunk in answer.aiter_stream():
-                seen += len(chunk)
-                if seen > _MOST_READ:
-                    break
-            return int(answer.status)
+        try:
+            async with pool, pool.stream("POST", url, headers=headers, content=message.body.encode()) as answer:
+                seen = 0
+                async for chunk in answer.aiter_stream():
+                    seen += len(chunk)
+                    if seen > _MOST_READ:
+                        break
+                return int(answer.status)
+        finally:
+            # The pool leaves one open whose greeting of TLS was cut short.
+            await backend.close()
 
 
 class _GuardedBackend(httpcore.AsyncNetworkBackend):
@@ -96,6 +101,7 @@ class _GuardedBackend(httpcore.AsyncNetworkBackend):
     def __init__(self, rules: AddressRules) -> None:
         self._rules = rules
         self._backend = httpcore.AnyIOBackend()
+        self._streams: list[httpcore.AsyncNetworkStream] = []
 
     async def connect_tcp(
         self,
@@ -107,16 +113,25 @@ class _GuardedBackend(httpcore.AsyncNetworkBackend):
     ) -> httpcore.AsyncNetworkStream:
         """Connects to the first address that answers."""
         addresses = await self._rules.resolve(host, port)
-        for address in addresses[:-1]:
+        for number, address in enumerate(addresses, 1):
             try:
-                return await self._backend.connect_tcp(address, port, timeout, local_address, socket_options)
+                stream = await self._backend.connect_tcp(address, port, timeout, local_address, socket_options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout):
-                continue
-        return await self._backend.connect_tcp(addresses[-1], port, timeout, local_address, socket_options)
+                if number == len(addresses):
+                    raise
+            else:
+                self._streams.append(stream)
+                return stream
+        raise httpcore.ConnectError("the name leads to no address")
 
     async def sleep(self, seconds: float) -> None:
         """Waits."""
         await self._backend.sleep(seconds)
+
+    async def close(self) -> None:
+        """Closes whatever is open still."""
+        for stream in self._streams:
+            await stream.aclose()
 
 
 def _outcome(status: int) -> str:
