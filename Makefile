@@ -38,7 +38,7 @@ dev: install ## Start Argus with stores of its own and print lines to try it wit
 	@exec $(BIN)/argus dev $(ARGS)
 
 test: install ## Run every test (ARGS="tests/unit -k settings" goes to pytest; JOBS=2: files side by side, each with stores of its own)
-	@$(BIN)/python -m pytest $(if $(JOBS),-n $(JOBS) --dist loadfile) $(ARGS)
+	@$(BIN)/python -m pytest $(if $(JOBS),-n $(JOBS) --dist loadfile --max-worker-restart 2) $(ARGS)
 
 browser: install ## Use the pages in Chromium as people do: by pointing and by keys, looked at by axe (pictures in .browser)
 	@command -v chromium >/dev/null || { echo 'chromium is missing (Debian: apt install chromium)'; exit 1; }

@@ -1,6 +1,8 @@
 """What all tests share: real stores, a whole server, a clock that moves."""
 
-from collections.abc import AsyncIterator, Iterator
+import faulthandler
+from collections.abc import AsyncIterator, Generator, Iterator
+from typing import Final
 
 import pytest
 from pydantic import SecretStr
@@ -11,6 +13,24 @@ from argus.storage.embedded import EmbeddedStores, StoreUrls
 from tests.support.mails import MailServer, mail_server
 from tests.support.stack import Stack
 from tests.support.wire import Wire
+
+_GRACE_SECONDS: Final = 60.0
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """A test that outlives its time by a minute ends its process.
+
+    The signal of pytest-timeout is an exception, which an event loop may catch and only log. With files side by side
+    (JOBS) the test that ended its process is told by name, and the others go on.
+    """
+    marker = item.get_closest_marker("timeout")
+    seconds = float(marker.args[0] if marker else item.config.getini("timeout"))
+    faulthandler.dump_traceback_later(seconds + _GRACE_SECONDS, exit=True)
+    try:
+        return (yield)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -7,6 +7,7 @@ import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+import grpc
 import pytest
 
 from argus.server.api import Api
@@ -14,6 +15,7 @@ from argus.server.served import Served
 from argus.v1 import session_service_pb2 as sessions
 from argus.v1 import types_pb2 as types
 from tests.support.breakable import PATIENCE_SECONDS, POSTGRESQL, REDIS, Breakable, breakable_servers
+from tests.support.own_stores import until
 from tests.support.people import new_person, reason_of, refresh, terminate, verify
 
 if TYPE_CHECKING:
@@ -67,13 +69,18 @@ async def test_another_process_finishes_the_end(breakable: Breakable, tmp_path: 
         while await reason_of(verify(other, done.tokens.access_token)) != "SESSION_ENDED":
             assert time.monotonic() - begun < PATIENCE_SECONDS
             await asyncio.sleep(0.05)
-        while (await _listed(api, done.session.name)).state != types.SESSION_STATE_ENDED:
-            assert time.monotonic() - begun < PATIENCE_SECONDS
-            await asyncio.sleep(0.05)
+        await until(lambda: _is_listed_as_ended(api, done.session.name))
         assert await _end(api, person, name) == (types.TERMINATION_STATE_ENDED, "")
         await breakable.flush()
         assert await reason_of(refresh(other, done.tokens.refresh_token)) == "SESSION_ENDED"
 
 
-async def _listed(api: Api, name: str) -> types.Session:
-    return (await api.sessions.GetSession(sessions.GetSessionRequest(name=name))).session
+async def _is_listed_as_ended(api: Api, name: str) -> bool:
+    """Whether PostgreSQL says so; it may not be back yet."""
+    try:
+        listed = await api.sessions.GetSession(sessions.GetSessionRequest(name=name))
+    except grpc.aio.AioRpcError as error:
+        if error.code() is not grpc.StatusCode.UNAVAILABLE:
+            raise
+        return False
+    return bool(listed.session.state == types.SESSION_STATE_ENDED)

@@ -17,6 +17,7 @@ from argus.storage.embedded import EmbeddedStores
 from argus.v1 import policy_service_pb2 as pb
 from argus.v1 import token_service_pb2 as tokens
 from argus.v1 import types_pb2 as types
+from tests.support.own_stores import PATIENCE_SECONDS
 from tests.support.people import new_person
 
 SERVERS: Final = 3
@@ -85,6 +86,7 @@ async def _until(holder: _Holder, span: timedelta, begun: float) -> float:
         asked = time.monotonic() - begun
         if _is(span, await holder.life()):
             return asked
+        assert asked < PATIENCE_SECONDS, span
         await asyncio.sleep(_PAUSE)  # another process's reading is awaited
 
 

@@ -200,7 +200,11 @@ async def test_a_device_is_trusted_as_long_as_the_policy_says(stack: Stack, post
     await own.do("TrustOwnDevice", device_id=own.device_id)
     assert (await known(person.api, name)).HasField("trust_expire_time")
     assert (await own.kinds())[:3] == ["DEVICE_TRUSTED", "DEVICE_DISTRUSTED", "DEVICE_TRUSTED"]
+    await post.set_policy(device_trusted_for_seconds=1800)
+    shorter = (await known(person.api, name)).trust_expire_time.ToDatetime(tzinfo=now.tzinfo)
+    assert abs(shorter - now - timedelta(minutes=30)) < timedelta(minutes=1)
     await post.set_policy(device_trusted_for_seconds=0)
+    assert not (await known(person.api, name)).HasField("trust_expire_time")
     assert (await own.refused("TrustOwnDevice", device_id=own.device_id)).metadata["longestSeconds"] == "0"
 
 

@@ -1,11 +1,8 @@
-"""Mails: sent with what they tell of or not at all, nothing lost, nothing twice, over TLS where the server is away."""
+"""Mails: sent with what they tell of or not at all, nothing lost, nothing twice."""
 
 import asyncio
 import secrets
-import ssl
 from datetime import timedelta
-from email.message import EmailMessage
-from pathlib import Path
 from typing import Final
 
 import pytest
@@ -13,18 +10,14 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from argus.base.ids import new_id
 from argus.base.origin import Origin
-from argus.base.settings_mail import MailServer as Address
-from argus.mail.carriers import Folder, Smtp
-from argus.mail.model import LONGEST_TRIED, MailDelayedError, MailMessage, MailRefusedError
+from argus.mail.model import LONGEST_TRIED, MailMessage
 from argus.server.api import Api
 from argus.v1 import tenant_service_pb2 as tenants
 from tests.support.account_links import Post, new_address
 from tests.support.logs import captured_logs
-from tests.support.mails import MailServer, mail_server
+from tests.support.mails import MailServer
 from tests.support.stack import Stack
-from tests.support.tls import certificates
 
-_TIMEOUT: Final = timedelta(seconds=10)
 FACTS: Final = {"time": "now", "device": "", "place": "", "by": ""}
 
 
@@ -232,106 +225,6 @@ async def _is_put_off(post: Post, to: str) -> bool:
         (post.stack.argus.post.mails._now() + timedelta(seconds=61), to),
     )
     return row is not None and bool(row["put_off"])
-
-
-def letter() -> EmailMessage:
-    """Some mail."""
-    message = EmailMessage()
-    message["Subject"], message["Message-ID"] = "Hello", f"<{new_id()}@example.com>"
-    message.set_content("Grüße\nhttp://127.0.0.1/" + "x" * 200)
-    message.add_alternative("<p>Grüße</p>", subtype="html")
-    return message
-
-
-@pytest.fixture
-def authority(tmp_path: Path) -> tuple[ssl.SSLContext, Path]:
-    """A server's certificate, and whom to trust for it."""
-    ca_pem, chain, key = certificates()
-    (tmp_path / "server.pem").write_bytes(chain + key)
-    (tmp_path / "ca.pem").write_bytes(ca_pem)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tmp_path / "server.pem")
-    return context, tmp_path / "ca.pem"
-
-
-@pytest.mark.parametrize("way", ["smtps", "smtp"])
-async def test_mail_goes_over_tls_and_says_who_it_is(authority: tuple[ssl.SSLContext, Path], way: str) -> None:
-    context, ca_file = authority
-    tls = {"tls": context} if way == "smtps" else {"starttls": context}
-    async with mail_server(asks_who=True, **tls) as server:
-        url = f"{way}://argus:p%40ss@127.0.0.1:{server.port}"
-        carrier = Smtp(Address.parse(url), ca_file=ca_file, timeout=_TIMEOUT)
-        await carrier.carry(letter(), sender="a@example.com", recipient="b@example.com")
-        assert [one.recipient for one in server.received] == ["b@example.com"]
-        assert server.signed_in == [("argus", "p@ss")]
-
-
-async def test_a_server_without_tls_gets_nothing(authority: tuple[ssl.SSLContext, Path]) -> None:
-    """Neither one that offers none, nor one whose certificate is a stranger's."""
-    context, _ = authority
-    async with mail_server() as plain, mail_server(starttls=context) as strange:
-        for server in (plain, strange):
-            carrier = Smtp(Address.parse(f"smtp://127.0.0.1:{server.port}"), ca_file=None, timeout=_TIMEOUT)
-            with pytest.raises((MailDelayedError, MailRefusedError)):
-                await carrier.carry(letter(), sender="a@example.com", recipient="b@example.com")
-            assert server.received == []
-            assert server.tries == {}
-
-
-async def test_a_server_that_is_away_delays(unused_tcp_port: int) -> None:
-    carrier = Smtp(Address.parse(f"smtp+plain://127.0.0.1:{unused_tcp_port}"), ca_file=None, timeout=_TIMEOUT)
-    with pytest.raises(MailDelayedError):
-        await carrier.carry(letter(), sender="a@example.com", recipient="b@example.com")
-
-
-async def test_a_server_that_says_nothing_delays() -> None:
-    """It takes the connection, and that is all."""
-    server = await asyncio.start_server(lambda *_: asyncio.sleep(3600), "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    carrier = Smtp(Address.parse(f"smtp+plain://127.0.0.1:{port}"), ca_file=None, timeout=timedelta(seconds=1))
-    with pytest.raises(MailDelayedError):
-        await carrier.carry(letter(), sender="a@example.com", recipient="b@example.com")
-    server.close()
-
-
-@pytest.mark.parametrize(
-    ("said", "raised"),
-    [
-        ({"": "554 too many connections"}, MailDelayedError),
-        ({"EHLO": "550 no", "HELO": "550 no"}, MailDelayedError),
-        ({"MAIL": "553 not this sender"}, MailDelayedError),
-        ({"RCPT": "550 nobody of that name"}, MailRefusedError),
-        ({"DATA": "554 not this mail"}, MailRefusedError),
-    ],
-)
-async def test_only_what_is_said_of_the_mail_itself_refuses_it(said: dict[str, str], raised: type[Exception]) -> None:
-    """All else would be said to each mail that waits, and all of them would be lost."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        line = said.get("", "220 hello")
-        while line:
-            writer.write(f"{line}\r\n".encode())
-            command = (await reader.readline()).decode()[:4].strip().upper()
-            line = said.get(command, "250 good") if command else ""
-        writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    carrier = Smtp(Address.parse(f"smtp+plain://127.0.0.1:{port}"), ca_file=None, timeout=_TIMEOUT)
-    with pytest.raises(raised):
-        await carrier.carry(letter(), sender="a@example.com", recipient="b@example.com")
-    server.close()
-
-
-async def test_a_folder_keeps_mails_that_only_their_owner_can_read(tmp_path: Path) -> None:
-    message = letter()
-    await Folder(tmp_path / "mails").carry(message, sender="a@example.com", recipient="b@example.com")
-    (file,) = (tmp_path / "mails").iterdir()
-    assert file.suffix == ".eml"
-    assert file.name.startswith("1970-01-01-000000-hello-")
-    assert file.stat().st_mode & 0o777 == 0o600
-    assert file.parent.stat().st_mode & 0o777 == 0o700
-    assert "http://127.0.0.1/" + "x" * 200 in file.read_text("utf-8")
 
 
 async def test_an_installation_without_mail_says_so(stack: Stack) -> None:

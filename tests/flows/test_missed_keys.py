@@ -82,3 +82,28 @@ async def test_a_second_factor_replaces_a_key_and_nothing_is_missed_any_more(sce
         begun = await scene.past_password(device_token=first.device_token)
         done = await scene.hand_in(begun.login_token, totp=app.code(scene.now), proof=proof(scene, new))
         assert not await is_missed(scene, done)
+
+
+@pytest.mark.parametrize("is_replaced", [True, False])
+async def test_a_key_that_a_second_factor_has_replaced_is_the_devices_no_longer(
+    scene: Scene, is_replaced: bool
+) -> None:
+    """The one that it brought is, if it brought one."""
+    old, new = DpopClient(), DpopClient()
+    first = await arrive(scene.person, proof=proof(scene, old))
+    await arrive(scene.person, proof=proof(scene, old))
+    app = await scene.app()
+
+    async def by(key: DpopClient | None, device_token: str = "") -> authentication.SubmitFactorResponse:
+        await scene.next_step()
+        begun = await scene.past_password(device_token=device_token)
+        shown = proof(scene, key) if key else None
+        return await scene.hand_in(begun.login_token, totp=app.code(scene.now), proof=shown)
+
+    await by(new if is_replaced else None, first.device_token)
+    assert (await known(scene.api, name_of(scene.person, first))).has_key == is_replaced
+    if is_replaced:
+        done = await by(new)
+        assert done.session.device.name == first.session.device.name
+        assert (await known(scene.api, name_of(scene.person, done))).identity == devices.DEVICE_IDENTITY_KEY
+    assert (await by(old)).session.device.name != first.session.device.name

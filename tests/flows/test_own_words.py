@@ -73,6 +73,18 @@ async def test_a_notice_in_words_of_the_tenants_own(reader: Reader) -> None:
     assert failure.reason == "TEMPLATE_NOT_FOUND"
 
 
+@pytest.mark.parametrize("text", ["{{ device | trim(3) }}", r"{{ '\ud800' }}"])
+async def test_words_that_fail_keep_nobody_from_being_told(reader: Reader, text: str) -> None:
+    """Such as were set before they were refused: the mail is in Argus's own."""
+    api, db = reader.post.api, reader.post.stack.argus.db
+    await acting(reader)
+    await api.notifications.SetTemplate(pb.SetTemplateRequest(parent=api.parent, template=words()))
+    async with db.transaction() as tx:
+        await tx.execute("UPDATE notification_templates SET text = %s WHERE tenant_id = %s", (text, api.tenant_id))
+    await new_device(reader)
+    assert (await reader.only()).subject == "Sign-in on a new device"
+
+
 async def test_a_template_is_refused_when_it_is_written_and_shown_before(reader: Reader) -> None:
     api = reader.post.api
 
@@ -103,6 +115,7 @@ async def test_a_user_does_without_what_does_not_protect_the_account(reader: Rea
     await own.do("UpdateOwnPreferences", preferences=[pb.Preference(notice="new_device", mail=False)])
     await new_device(reader)
     assert await reader.told() == {}
+    assert "NOTICES_CHANGED" in await own.kinds()
     failure = await own.refused(
         "UpdateOwnPreferences", preferences=[pb.Preference(notice="password_changed", mail=False)]
     )
@@ -117,6 +130,22 @@ async def test_a_user_does_without_what_does_not_protect_the_account(reader: Rea
     assert await reader.told() == {"Sign-in on a new device": 1}
     failure = await own.refused("UpdateOwnPreferences", preferences=[pb.Preference(notice="nothing", mail=True)])
     assert failure.reason == "FIELD_INVALID"
+
+
+async def test_whoever_switches_a_notice_off_proves_itself_first(reader: Reader) -> None:
+    """Not whoever has found a session open; to be told more, or the same, needs nothing."""
+    own = await acting(reader)
+    await reader.post.stack.advance(timedelta(minutes=20))
+    await own.refresh()
+    off, on = ([pb.Preference(notice="new_device", mail=is_on)] for is_on in (False, True))
+    failure = await own.refused("UpdateOwnPreferences", preferences=off)
+    assert (failure.reason, failure.metadata["cause"]) == ("STEP_UP_REQUIRED", "AUTH_AGE")
+    await own.do("UpdateOwnPreferences", preferences=on)
+    shown = (await own.do("GetOwnPreferences")).preferences
+    assert [one.mail for one in shown if one.notice == "new_device"] == [True]
+    fresh = await acting(reader)
+    await fresh.do("UpdateOwnPreferences", preferences=off)
+    await own.do("UpdateOwnPreferences", preferences=off)
 
 
 async def test_mails_go_over_the_tenants_own_server(reader: Reader, own_server: MailServer) -> None:

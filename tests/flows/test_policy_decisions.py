@@ -77,6 +77,8 @@ async def test_a_rule_decides_by_the_device(stack: Stack) -> None:
         "absolute_seconds": 86_400,
         "access_seconds": 300,
         "session_limit": 10,
+        "client_session_limit": 0,
+        "device_class_limits": {},
         "on_limit": "end_oldest",
     }
     assert (created["facts"]["device_class"], created["facts"]["acr"], created["facts"]["amr"]) == (
@@ -105,6 +107,40 @@ async def test_what_is_tried_decides_nothing_and_is_told(stack: Stack) -> None:
     assert len(await events(stack, api, "policy.would_differ")) == 1
     await api.policies.ActivatePolicyRevision(pb.ActivatePolicyRevisionRequest(name=f"{api.parent}/policy", revision=2))
     assert (await sign_in(api, DESKTOP)).login.state == authentication.LOGIN_STATE_ENROLMENT_REQUIRED
+
+
+@pytest.mark.parametrize(
+    ("document", "outcome", "refused_by"),
+    [
+        ({"client_session_limit": 1}, "ALLOW", None),
+        ({"device_class_limits": {"desktop": 1, "phone": 2}}, "ALLOW", None),
+        ({"denied_networks": ["203.0.113.0/24"]}, "DENY", "denied_networks"),
+        ({"trust_deny_below": 100}, "DENY", "trust"),
+        ({"trust_floors": [{"scope": "documents.read", "step_up_below": 100}]}, "STEP_UP", "trust"),
+        ({"device_class_limits": {"phone": 1}}, None, None),
+        ({"denied_networks": ["198.51.100.0/24"]}, None, None),
+    ],
+)
+@pytest.mark.parametrize("is_tried", [True, False])
+async def test_report_only_sees_places_trust_and_every_limit(
+    stack: Stack, document: dict[str, Any], outcome: str | None, refused_by: str | None, *, is_tried: bool
+) -> None:
+    """What is tried is asked all that live is, and live too; what is not about this sign-in tells nothing."""
+    api = await stack.new_tenant()
+    await put(api, {} if is_tried else document)
+    await put(api, document if is_tried else {}, mode=pb.POLICY_MODE_REPORT_ONLY)
+    request = sessions.CreateSessionRequest(
+        parent=(await new_person(api)).name,
+        scope="documents.read",
+        client_context=types.ClientContext(ip_address="203.0.113.9", user_agent=DESKTOP),
+    )
+    failure = await failure_of(api.sessions.CreateSession(request))
+    assert (failure is not None) == (not is_tried and refused_by is not None)
+    told = await events(stack, api, "policy.would_differ")
+    judged = [one["tried" if is_tried else "decision"] for one in told]
+    others = [one["decision" if is_tried else "tried"] for one in told]
+    assert [(one["outcome"], one.get("refused_by")) for one in judged] == ([(outcome, refused_by)] if outcome else [])
+    assert [one["outcome"] for one in others] == ["ALLOW"] * len(told)
 
 
 async def test_a_session_that_does_not_begin_is_kept_with_its_facts(stack: Stack) -> None:

@@ -13,12 +13,13 @@ from google.protobuf.json_format import MessageToDict
 from argus.flows.replaying.replay import DECIDED
 from argus.policies.simulation_model import compare
 from argus.server.api import Api, failure_of
+from argus.v1 import device_service_pb2 as devices
 from argus.v1 import policy_service_pb2 as pb
 from argus.v1 import session_service_pb2 as sessions
 from argus.v1 import types_pb2 as types
 from argus.v1 import user_service_pb2 as users
 from tests.flows.test_policy_decisions import DESKTOP, PHONE
-from tests.support.people import Person, new_person
+from tests.support.people import Person, new_person, refresh
 from tests.support.stack import Stack
 
 POLICY: Final[dict[str, Any]] = {
@@ -91,6 +92,41 @@ async def test_what_is_simulated_is_what_a_live_run_decided(stack: Stack) -> Non
     assert found.HasField("finish_time")
     assert found.affected_user_count == 3
     assert set(found.affected_users) == {person.name for person in people}
+
+
+async def test_a_shorter_trust_in_devices_is_simulated_in_sessions_that_live(stack: Stack) -> None:
+    """From the next refresh on a rule finds the device untrusted that was trusted in fact."""
+    api = await stack.new_tenant()
+    person = await new_person(api)
+    document: dict[str, Any] = {
+        "idle_seconds": 3600,
+        "rules": [{"name": "one", "when": "!device_trusted", "then": {"absolute_seconds": 300}}],
+    }
+    candidate = pb.Policy(name=f"{api.parent}/policy")
+    candidate.document.update(document)
+    first = await person.sign_in()
+    (device,) = (await api.devices.ListDevices(devices.ListDevicesRequest(parent=person.name))).devices
+    await api.devices.TrustDevice(devices.TrustDeviceRequest(name=device.name))
+    await api.policies.SetPolicy(pb.SetPolicyRequest(policy=candidate))
+    await stack.advance(MINUTE)
+    since = stack.argus.policies._now()
+    done = await person.sign_in(device_token=first.device_token)
+    for _ in range(3):
+        await stack.advance(2 * MINUTE)
+        done.tokens.CopyFrom((await refresh(api, done.tokens.refresh_token)).tokens)
+    await stack.argus.effects.flush()
+    found = {}
+    for seconds in (86400, 60):
+        candidate.document.update(document | {"device_trusted_for_seconds": seconds})
+        request = pb.SimulatePolicyRequest(parent=api.parent, candidate=candidate)
+        request.begin_time.FromDatetime(since)
+        started = (await api.policies.SimulatePolicy(request)).simulation
+        await stack.argus.policy_simulations.run_due()
+        made = await api.policies.GetPolicySimulation(pb.GetPolicySimulationRequest(name=started.name))
+        found[seconds] = [
+            (one.label, one.reason) for one in made.simulation.session_findings if one.session == done.session.name
+        ]
+    assert found == {86400: [], 60: [("ENDS_EARLIER", "ABSOLUTE_TIMEOUT")]}
 
 
 async def test_a_simulation_of_no_time_and_of_nobody(stack: Stack) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from argus.rpc.validate import to_duration
 from argus.server.api import failure_of
 from argus.v1 import device_service_pb2 as devices
 from argus.v1 import session_service_pb2 as sessions
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from tests.support.stack import Stack
 
 HOUR: Final = timedelta(hours=1)
+MINUTE: Final = timedelta(minutes=1)
 ABSOLUTE: Final = {"absolute_seconds": 86400}
 
 
@@ -94,6 +96,29 @@ async def test_a_rule_knows_whether_the_device_is_trusted(stack: Stack) -> None:
     (device,) = (await api.devices.ListDevices(devices.ListDevicesRequest(parent=person.name))).devices
     await api.devices.TrustDevice(devices.TrustDeviceRequest(name=device.name))
     assert not await reason_of(refresh(api, made.tokens.refresh_token))
+
+
+async def test_a_device_is_trusted_no_longer_than_the_policy_of_now_lets_it(stack: Stack) -> None:
+    """At refresh and at sign-in; a longer time brings nothing back that is over."""
+    api = await stack.new_tenant()
+    person = await new_person(api)
+    done = await person.sign_in()
+    (device,) = (await api.devices.ListDevices(devices.ListDevicesRequest(parent=person.name))).devices
+    await api.devices.TrustDevice(devices.TrustDeviceRequest(name=device.name, trusted_for=to_duration(20 * MINUTE)))
+    await stack.advance(10 * MINUTE)
+    held: list[tuple[int, bool, bool]] = []
+    newest = done.tokens.refresh_token
+    for seconds in (1200, 300, 0, 86400):
+        if seconds > 1200:
+            await stack.advance(10 * MINUTE)
+        document = rule("!device_trusted", required_acr=2) | {"device_trusted_for_seconds": seconds}
+        await set_document(stack, api.tenant_id, document)
+        begun = await person.sign_in(device_token=done.device_token)
+        failure = await failure_of(refresh(api, newest))
+        if failure is None:
+            newest = (await refresh(api, newest)).tokens.refresh_token
+        held.append((seconds, bool(begun.session.name), failure is None))
+    assert held == [(1200, True, True), (300, False, False), (0, False, False), (86400, False, False)]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -9,12 +10,14 @@ import pytest
 from argus.base.ids import new_id
 from argus.policies.model import Scope
 from argus.server.api import Api, failure_of
+from argus.sessions.model import whole_second
 from argus.v1 import authentication_service_pb2 as authentication
 from argus.v1 import device_service_pb2 as devices
 from argus.v1 import session_service_pb2 as sessions
 from argus.v1 import types_pb2 as types
 from argus.v1 import user_service_pb2 as users
 from tests.support.features import origin
+from tests.support.moments import now
 from tests.support.oneself import Acting
 from tests.support.people import FIREFOX, PASSWORD, Person, new_client, new_person, reason_of, refresh, submit, verify
 from tests.support.theft import events_of
@@ -75,6 +78,31 @@ async def test_a_client_limit_counts_the_sessions_of_that_client_alone(stack: St
     third = await create(person)
     assert await living(person) == {one.session.name for one in (*kept, second, third)}
     assert await reason_of(refresh(api, first.tokens.refresh_token)) == "SESSION_ENDED"
+
+
+@pytest.mark.parametrize("on_limit", ["deny", "end_oldest", "ask_user"])
+@pytest.mark.parametrize("of_all", [True, False])
+async def test_what_ended_with_its_client_or_tenant_counts_no_longer(
+    stack: Stack, api: Api, person: Person, on_limit: str, of_all: bool
+) -> None:
+    """Before the worker has come to its row, too: nobody is turned away, ended or asked because of it."""
+    await limit(stack, api, session_limit=2, on_limit=on_limit)
+    other, tenant_id = await new_client(api, stack.private), api.tenant_id
+    first, over = await create(person), await create(person, other)
+    at = whole_second(over.session.create_time.ToDatetime(UTC))
+    async with stack.argus.db.transaction(origin(tenant_id), now=now(stack)) as tx:
+        # Without word to the worker.
+        if of_all:
+            await stack.argus.tenants.set_not_before(tx, tenant_id, at)
+            api._renew_at = None  # the caller's own token is the tenant's, too
+        else:
+            await stack.argus.clients.set_not_before(tx, tenant_id, other.client_id, at)
+    await stack.advance(timedelta(seconds=2))
+    kept = [] if of_all else [first]
+    made = [await create(person) for _ in range(2 - len(kept))]
+    assert await living(person) >= {one.session.name for one in (*kept, *made)}
+    if on_limit == "deny":
+        assert await reason_of(create(person)) == "SESSION_LIMIT_REACHED"
 
 
 async def test_a_class_of_devices_has_a_limit_of_its_own(stack: Stack, api: Api, person: Person) -> None:

@@ -14,6 +14,7 @@ from argus.v1 import device_service_pb2 as devices
 from argus.v1 import session_service_pb2 as sessions
 from argus.v1 import token_service_pb2 as tokens
 from tests.support.factor_scene import ACR, Scene
+from tests.support.known_devices import arrive, name_of
 from tests.support.people import WRONG_PASSWORD, Person, context, new_person, refresh, step_up, verify
 from tests.support.policies import set_policy
 
@@ -241,3 +242,23 @@ async def test_only_what_is_the_users_is_explained(api: Api, person: Person) -> 
     over = await failure_of(api.devices.ExplainTrust(devices.ExplainTrustRequest(session=done.session.name)))
     assert over is not None
     assert over.reason == "SESSION_NOT_ACTIVE"
+
+
+async def test_trust_goes_by_the_patch_level_of_a_report_as_long_as_that_counts(
+    stack: Stack, api: Api, person: Person
+) -> None:
+    """Then by what the device says of itself, as before."""
+    name = name_of(person, await arrive(person))
+
+    async def seen() -> list[str]:
+        told = await api.devices.ExplainTrust(devices.ExplainTrustRequest(device=name))
+        return [one.seen for one in told.terms if one.code == "PATCH_LEVEL"]
+
+    own = await seen()
+    posture = devices.Posture(source=devices.POSTURE_SOURCE_MDM, os="Windows", os_version="7")
+    posture.measured_time.FromMilliseconds(stack.private.clock.now_ms())
+    await api.devices.ReportPosture(devices.ReportPostureRequest(name=name, posture=posture))
+    assert len(own) == 1
+    assert await seen() != own
+    await stack.advance(timedelta(hours=25))
+    assert await seen() == own

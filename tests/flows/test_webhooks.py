@@ -24,6 +24,7 @@ from argus.v1 import notification_service_pb2 as pb
 from argus.v1 import session_service_pb2 as sessions
 from argus.v1 import user_service_pb2 as users
 from tests.support.hooks import Hooked, hooked
+from tests.support.own_stores import until
 from tests.support.people import Person, new_person, terminate
 from tests.support.receivers import Posted, Receiver, receiver, status
 
@@ -99,6 +100,46 @@ async def test_only_what_was_asked_for_is_sent_and_only_while_it_is_on(
     await ends.update("state", state=pb.CHANNEL_STATE_ACTIVE)
     await terminate(api, (await person.sign_in()).session.name)
     assert len(await endpoint.wait_for(2)) == 2
+
+
+async def test_a_channel_that_is_turned_off_while_it_sends_keeps_no_try_open(
+    hook: Hooked, person: Person, stack: Stack
+) -> None:
+    """Whoever turns it off holds the channel, then its deliveries; whoever sends does so in this order, too."""
+    hook.receiver.gate = asyncio.Event()
+    await hook.happen(person)
+    sending = asyncio.create_task(hook.send_due())
+    await hook.receiver.wait_for(1)
+    db, tenant_id = stack.argus.db, hook.api.tenant_id
+    async with db.transaction(
+        Origin(tenant_id=tenant_id, actor="test", request_id="r"), now=now(stack.private.clock)
+    ) as tx:
+        await stack.argus.notifications.channels.hold(tx, tenant_id, hook.channel_id)
+        hook.receiver.gate.set()
+        waiting = "SELECT 1 AS one FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        await until(lambda: db.fetch_one(waiting))
+        await stack.argus.notifications.deliveries.give_up(tx, tenant_id, hook.channel_id, reason="CHANNEL_DISABLED")
+    await sending
+    (delivery,) = await hook.settled()
+    assert [one.outcome for one in (await hook.delivery(delivery.name)).attempts] == ["SENT"]
+
+
+async def test_a_try_that_fails_in_argus_itself_is_a_failed_try(hook: Hooked, person: Person, stack: Stack) -> None:
+    """Such as one with words that were set before they were refused: it is shown, and tried again."""
+    template = pb.Template(
+        notice="user.updated", medium=pb.TEMPLATE_MEDIUM_WEBHOOK, locale="en", text='{"text": "{{ user_id }}"}'
+    )
+    await hook.api.notifications.SetTemplate(pb.SetTemplateRequest(parent=hook.api.parent, template=template))
+    await hook.update(use_templates=True)
+    async with stack.argus.db.transaction() as tx:
+        broken = r'{"text": "\ud800 {{ user_id }}"}'
+        sql = "UPDATE notification_templates SET text = %s WHERE tenant_id = %s"
+        await tx.execute(sql, (broken, hook.api.tenant_id))
+    await hook.happen(person)
+    (delivery,) = await hook.settled()
+    assert (delivery.state, delivery.reason) == (pb.DELIVERY_STATE_WAITING, "FAILED")
+    assert [one.outcome for one in (await hook.delivery(delivery.name)).attempts] == ["FAILED"]
+    assert delivery.HasField("next_attempt_time")
 
 
 async def test_nothing_is_told_of_what_did_not_happen(hook: Hooked, person: Person) -> None:

@@ -88,7 +88,7 @@ STORES: Final = (
         "limits",
         "any-choice-is-enough",
         "A user that ends one session, where two too many are there, gets in.",
-        "return #reached_of(limits, own, free, holds) == 0 and victims or nil",
+        "return is_enough and victims or nil",
         "return victims",
         _LIMITS + "test_the_user_is_asked_and_what_it_chooses_makes_room",
         "tests/flows/test_session_limits.py::test_a_choice_that_is_not_enough_ends_nothing_and_is_asked_for_again",

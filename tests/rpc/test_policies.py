@@ -1,5 +1,6 @@
 """Policies by RPC: revisions that come and go exactly, values that say where they come from, refusals that help."""
 
+from datetime import timedelta
 from typing import Any
 
 import grpc
@@ -72,6 +73,34 @@ async def test_revisions_are_kept_with_who_and_why(stack: Stack) -> None:
     assert (failure.reason, failure.metadata["etag"]) == ("ETAG_MISMATCH", second.policy.etag)
 
 
+async def test_what_changes_nothing_leaves_the_policy_as_it_is(stack: Stack) -> None:
+    """A revision that is only kept has its own author, reason and time; the policy keeps the etag that others know."""
+    api = await stack.new_tenant()
+    name = f"{api.parent}/policy"
+    nothing = await put(api, {"idle_seconds": 300}, mode=pb.POLICY_MODE_INACTIVE, reason="perhaps")
+    assert nothing.policy == (await api.policies.GetPolicy(pb.GetPolicyRequest(name=name))).policy
+    assert (nothing.policy.etag, nothing.policy.author, nothing.policy.reason) == ("r0", "", "")
+    first = (await put(api, {"idle_seconds": 600}, reason="a start", etag="r0")).policy
+    await stack.advance(timedelta(seconds=1))
+    kept = await put(api, {"idle_seconds": 900}, mode=pb.POLICY_MODE_INACTIVE, reason="for later", etag=first.etag)
+    again = pb.ActivatePolicyRevisionRequest(name=name, revision=2, reason="to be sure", etag=first.etag)
+    none = pb.ActivatePolicyRevisionRequest(name=name, revision=0, mode=pb.POLICY_MODE_REPORT_ONLY, etag=first.etag)
+    assert kept.policy == first
+    for request in (again, none):
+        assert (await api.policies.ActivatePolicyRevision(request)).policy == first
+    assert (await api.policies.GetPolicy(pb.GetPolicyRequest(name=name))).policy == first
+    made = kept.revision
+    assert (made.revision, made.mode, made.reason) == (3, pb.POLICY_MODE_INACTIVE, "for later")
+    assert made.author == f"client:{api.client_id}"
+    assert made.create_time.ToDatetime() > first.update_time.ToDatetime()
+    rows = await stack.argus.db.fetch_all(
+        "SELECT data FROM audit_events WHERE tenant_id = %s AND type LIKE 'policy.%%' ORDER BY time", (api.tenant_id,)
+    )
+    told = [(row["data"]["revision"], row["data"]["reason"]) for row in rows]
+    assert told[:3] == [("1", "perhaps"), ("2", "a start"), ("3", "for later")]
+    assert sorted(told[3:]) == [("0", ""), ("2", "to be sure")]
+
+
 async def test_a_roll_back_restores_exactly(stack: Stack) -> None:
     """Step by step, down to nothing; what is in force is what was, and no revision is lost."""
     api = await stack.new_tenant()
@@ -102,6 +131,32 @@ async def test_a_repeat_makes_no_second_revision(stack: Stack) -> None:
         await put(api, {"idle_seconds": 600}, request_id=request_id)
     listed = await api.policies.ListPolicyRevisions(pb.ListPolicyRevisionsRequest(parent=f"{api.parent}/policy"))
     assert len(listed.revisions) == 1
+
+
+async def test_however_much_is_wrong_it_is_said(stack: Stack) -> None:
+    """As much as an answer may hold, with how many more there are; keys of any length and script."""
+    api = await stack.new_tenant()
+    countries = [chr(97 + one // 26) + chr(97 + one % 26) for one in range(100)]
+    for document in (
+        {"allowed_countries": countries},
+        {"ß" * 30_000: 1},
+        {chr(0x1F600) * 5 + str(n): 1 for n in range(300)},
+    ):
+        failure = await refusal(put(api, document))
+        assert failure.reason == "FIELD_INVALID", failure
+        assert "policy.document" in failure.field
+    many = await refusal(put(api, {"allowed_countries": countries}))
+    *told, last = many.violations.values()
+    assert f"{len(countries) - len(told)} more" in last
+    assert len(told) > 10
+
+
+async def test_numbers_that_json_lacks_are_faults(stack: Stack) -> None:
+    api = await stack.new_tenant()
+    for number in (float("nan"), float("inf"), 1e300, 0.5):
+        rules = [{"name": "a", "when": "hour < 6", "then": {"idle_seconds": number}}]
+        said = (await refusal(put(api, {"idle_seconds": number, "presets": [number], "rules": rules}))).violations
+        assert {"policy.document.idle_seconds", "policy.document.presets[0]"} < set(said)
 
 
 async def test_everything_wrong_is_said_at_once(stack: Stack) -> None:
@@ -180,6 +235,34 @@ async def test_a_trial_says_what_would_be_decided_and_why(stack: Stack) -> None:
     assert (await test(country="DE")).outcome == "ALLOW"
 
 
+@pytest.mark.parametrize(
+    ("document", "facts", "outcome", "said"),
+    [
+        ({"denied_countries": ["DE"]}, {"country": "DE"}, "DENY", "denied_countries lets nobody sign in from there: "),
+        ({"allowed_countries": ["FR"]}, {"country": "DE"}, "DENY", "allowed_countries lets nobody sign in from there"),
+        ({"denied_networks": ["hosting"]}, {"network_class": "hosting"}, "DENY", "denied_networks lets nobody"),
+        ({"denied_countries": ["DE"]}, {"country": "FR"}, "ALLOW", ""),
+        ({"denied_countries": ["DE"]}, {}, "ALLOW", "country unknown: allowed_countries and denied_countries"),
+        ({"denied_networks": ["hosting"]}, {}, "ALLOW", "network_class unknown: hosting of denied_networks"),
+        ({"denied_networks": ["AS64500"]}, {"network_class": "hosting"}, "ALLOW", "address unknown: AS64500 of"),
+        ({"trust_deny_below": 100}, {}, "ALLOW", "trust unknown: "),
+    ],
+)
+async def test_a_trial_judges_places_and_names_what_it_cannot_know(
+    stack: Stack, document: dict[str, Any], facts: dict[str, Any], outcome: str, said: str
+) -> None:
+    """Nobody is let in silently whom the candidate would refuse."""
+    api = await stack.new_tenant()
+    request = pb.TestPolicyRequest(
+        parent=api.parent, facts=pb.PolicyFacts(acr=1, **facts), candidate=policy(f"{api.parent}/policy", document)
+    )
+    answer = await api.policies.TestPolicy(request)
+    assert answer.outcome == outcome
+    lines = [one for one in answer.explanation if "lets nobody" in one or one.partition(":")[0].endswith(" unknown")]
+    assert len(lines) == bool(said)
+    assert all(line.startswith(said) for line in lines)
+
+
 async def test_policies_of_all_scopes_are_listed(stack: Stack) -> None:
     """In pages; those of other tenants are not there."""
     api, other = await stack.new_tenant(), await stack.new_tenant()
@@ -223,7 +306,7 @@ async def test_a_deleted_user_leaves_no_policy(stack: Stack) -> None:
 
 
 async def test_the_policy_of_a_deleted_group_does_not_wait_for_the_next_one(stack: Stack) -> None:
-    """A group of the same name begins without any; the revisions stay, and one may be put in force again."""
+    """A group of the same name begins without any; the revisions stay, and none is in force while nobody is there."""
     api = await stack.new_tenant()
     group = f"{api.parent}/groups/staff"
     for _ in range(2):
@@ -236,3 +319,9 @@ async def test_the_policy_of_a_deleted_group_does_not_wait_for_the_next_one(stac
     assert (found.revision, found.report_only_revision, found.reason) == (0, 0, "the group was deleted")
     listed = await api.policies.ListPolicyRevisions(pb.ListPolicyRevisionsRequest(parent=f"{group}/policy"))
     assert [one.revision for one in listed.revisions] == [4, 3, 2, 1]
+    activation = pb.ActivatePolicyRevisionRequest(name=f"{group}/policy", revision=1)
+    for call in (
+        api.policies.ActivatePolicyRevision(activation),
+        api.policies.RollBackPolicy(pb.RollBackPolicyRequest(name=f"{group}/policy")),
+    ):
+        assert (await refusal(call)).reason == "GROUP_NOT_FOUND"

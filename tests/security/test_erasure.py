@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from argus.base.ids import new_id
 from argus.contexts.model import Context
 from argus.contexts.store import ContextStore
-from argus.mail import store as mails
+from argus.mail import store as waiting_mails
 from argus.mail.model import MailMessage, QueuedMail
 from argus.v1 import credential_service_pb2 as credentials
 from argus.v1 import device_service_pb2 as devices
 from argus.v1 import session_service_pb2 as sessions
 from argus.v1 import types_pb2 as types
 from argus.v1 import user_service_pb2 as users
+from tests.support.account_links import Post, new_address
 from tests.support.features import origin
 from tests.support.known_devices import MACHINE, arrive, name_of
 from tests.support.moments import now
-from tests.support.people import PASSWORD, Person
+from tests.support.own_stores import until
+from tests.support.people import PASSWORD, Person, new_person
 from tests.support.policies import set_document
 
 if TYPE_CHECKING:
     from argus.server.api import Api
+    from tests.support.mails import MailServer
     from tests.support.stack import Stack
 
 NAME: Final = "Canary Erasmus"
@@ -93,7 +98,7 @@ async def _write_to(stack: Stack, person: Person) -> None:
     async with argus.db.transaction(by, now=now(stack)) as tx:
         await argus.post.links.make(tx, "recovery", tenant_id, user_id=who, address=person.identifier)
         later = now(stack) + timedelta(hours=1)
-        await mails.insert(tx, tenant_id, new_id(), message, at=later, expire_time=later)
+        await waiting_mails.insert(tx, tenant_id, new_id(), message, at=later, expire_time=later)
         await argus.notifications.deliveries.log_mail(
             tx,
             tenant_id=tenant_id,
@@ -190,3 +195,77 @@ async def test_a_mail_that_was_under_way_brings_nothing_back(stack: Stack) -> No
     for row in taken:
         await stack.argus.accounts.posting._close(QueuedMail(**row), "mail.refused", "550")
     assert await tables_with(stack, [person.identifier]) == {}
+
+
+async def _delete(api: Api, name: str) -> None:
+    await api.users.DeleteUser(users.DeleteUserRequest(name=name))
+
+
+async def test_a_dead_mail_that_is_sent_again_while_its_user_is_deleted_does_not_stay(stack: Stack) -> None:
+    """The deletion waits until the mail waits again, and takes it along."""
+    api = await stack.new_tenant()
+    person = await owner_of_everything(stack, api)
+    argus = stack.argus
+    dead = "SELECT delivery_id FROM deliveries WHERE tenant_id = %s AND mail ->> 'to' = %s LIMIT 1"
+    row = await argus.db.fetch_one(dead, (api.tenant_id, person.identifier))
+    assert row is not None
+    async with argus.db.transaction(origin(api.tenant_id), now=now(stack)) as tx:
+        letter = await argus.notifications.deliveries.revive(tx, api.tenant_id, row["delivery_id"])
+        fields: dict[str, Any] = dict(letter.mail or {})
+        deleting = asyncio.ensure_future(_delete(api, person.name))
+        while not await argus.db.fetch_one("SELECT 1 AS one FROM pg_locks WHERE NOT granted LIMIT 1"):
+            assert not deleting.done()
+        await argus.post.mails.revive(tx, api.tenant_id, row["delivery_id"], MailMessage(**fields))
+    await deleting
+    assert await tables_with(stack, [person.identifier]) == {}
+
+
+async def test_who_registered_by_mail_leaves_no_address(stack: Stack, mails: MailServer) -> None:
+    """Neither of the link that was used, nor of one that was not, nor of mails that wait or could not be delivered."""
+    post = Post(stack=stack, api=await stack.new_tenant(), mails=mails)
+    await post.set_policy(self_registration=True)
+    address = new_address()
+    await post.register(address)
+    token = (await post.mail(address)).token
+    # The second one can't be delivered, in whatever letters.
+    typed = address.upper()
+    for form in (typed, address, f"{typed.partition('@')[0]}@{address.partition('@')[2]}"):
+        mails.replies[form] = ["550 no such mailbox"]
+    await post.register(typed)
+    await post.carry_out()
+    tables = await tables_with(stack, [address])
+    assert {"account_links", "deliveries"} <= tables.keys(), tables
+    made = (await post.complete("registration", token)).user
+    async with stack.argus.db.transaction(origin(post.api.tenant_id), now=now(stack)) as tx:
+        waiting = MailMessage(template="registration", to=address, locale="en")
+        later = now(stack) + timedelta(hours=1)
+        await waiting_mails.insert(tx, post.api.tenant_id, new_id(), waiting, at=later, expire_time=later)
+    spent = "SELECT 1 AS one FROM account_links WHERE user_id = %s AND use_time IS NOT NULL"
+    assert await stack.argus.db.fetch_one(spent, (made.name.rpartition("/")[2],))
+    await post.api.users.DeleteUser(users.DeleteUserRequest(name=made.name))
+    assert await tables_with(stack, [address]) == {}
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+async def test_a_context_that_was_being_judged_brings_nothing_back(stack: Stack, is_first: bool) -> None:
+    """Whichever comes first: the write of the context, which the deletion then waits for, or the deletion."""
+    api, db = await stack.new_tenant(), stack.argus.db
+    person = await new_person(api)
+    session_id = (await arrive(person)).session.name.rpartition("/")[2]
+    known = Context(country_address=ADDRESS, network_address=ADDRESS)
+
+    async def is_waiting() -> object:
+        return await db.fetch_one("SELECT 1 AS one FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+
+    async def delete() -> None:
+        await api.users.DeleteUser(users.DeleteUserRequest(name=person.name))
+
+    async with asyncio.TaskGroup() as group, db.transaction(origin(api.tenant_id), now=now(stack)) as tx:
+        if not is_first:
+            await delete()
+        await ContextStore(db).put(tx, api.tenant_id, session_id, known, now=now(stack))
+        if is_first:
+            group.create_task(delete())
+            await until(is_waiting)
+    left = await db.fetch_one("SELECT 1 AS one FROM session_contexts WHERE session_id = %s", (session_id,))
+    assert left is None

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.records import tombstone
+from tests.support.records import tombstone, user_record
 from tests.support.subject import (
     ASK_USER,
     DENY,
@@ -96,6 +96,26 @@ def test_two_sign_ins_in_flight_never_choose_the_same_victim(subject: Subject) -
     assert subject.create(first_in, victims=[(oldest, 1234)]) == 0
     assert subject.value(oldest) == tombstone(subject.lineage, LIMIT_REASON, 1234)
     assert subject.members() == {first_in, second}
+
+
+@pytest.mark.parametrize("is_users", [True, False])
+def test_what_a_not_before_has_ended_counts_no_longer(subject: Subject, is_users: bool) -> None:
+    """Begun in its second or earlier; a session of another client, or of the second after, counts."""
+    client, other = b"client-1", b"client-2"
+    moment = subject.now - 10
+    made = {
+        (name, second): subject.sign_in(subject.entry(client=name, moment=(moment + second) * 1000 + 999))
+        for name in (client, other)
+        for second in (0, 1)
+    }
+    if is_users:
+        subject.valkey.client.set(subject.user, user_record(subject.lineage, not_before=moment))
+        left, covers = [made[client, 1], made[other, 1]], []
+    else:
+        left, covers = [made[client, 1], made[other, 0], made[other, 1]], [(client, moment)]
+    assert subject.reserve(subject.new_id(), limit=len(left), covers=covers, on_limit=DENY) == [2, 1, len(left)]
+    assert subject.reserve(subject.new_id(), limit=len(left) + 1, covers=covers, on_limit=DENY) == [0]
+    assert {one for one in subject.index_entries() if one[0] not in "!~"} == set(left)
 
 
 def test_a_second_reservation_takes_the_place_of_the_first(subject: Subject) -> None:

@@ -216,5 +216,5 @@ def test_the_limit_holds_over_a_rebuild(valkey: Valkey) -> None:
     subject = Subject(valkey)
     assert subject.reserve(subject.new_id(), limit=3) == [0]
     valkey.client.delete(subject.user)
-    assert subject.rebuild_user([("one", Entry(moment=100)), ("two", Entry(moment=200))]) == 0
+    assert subject.rebuild_user([("one", Entry(moment=100_000)), ("two", Entry(moment=200_000))]) == 0
     assert subject.reserve(subject.new_id(), limit=3, on_limit=DENY) == [2, 1, 3]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any, Final
 
 import pytest
@@ -246,7 +247,19 @@ class Reservations(RuleBasedStateMachine):
         gone = {one: kind for one, kind in choices.items() if one in chosen}
         if all(self.surplus(-kind, most, newcomer, set(gone)) <= 0 for most, kind in limits):
             return [0, *(part for pair in gone.items() for part in pair)]
-        return [4, *reached[0][:2], max(surplus for _, _, surplus in reached), *choices]
+        return [4, *reached[0][:2], self.least(newcomer, limits), *choices]
+
+    def least(self, newcomer: Known, limits: list[tuple[int, int]]) -> int:
+        """Of all sets that would be enough the smallest; sessions of one client and class are as good as each other."""
+        alike: dict[tuple[bytes, int], list[str]] = {}
+        for one in self.free():
+            alike.setdefault((one.entry.client, one.entry.device_class), []).append(one.session_id)
+        sets = product(*([group[:count] for count in range(len(group) + 1)] for group in alike.values()))
+        return min(
+            len(gone)
+            for gone in ({one for part in parts for one in part} for parts in sets)
+            if all(self.surplus(-kind, most, newcomer, gone) <= 0 for most, kind in limits)
+        )
 
     def order(self) -> Order:
         """How the strategy orders sessions."""

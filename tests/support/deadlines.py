@@ -99,6 +99,7 @@ class Crowd:
         """Begins them under a tenant's policy, and those of narrower scopes; who has one of a group is in it."""
         api = await stack.new_tenant()
         await set_document(stack, api.tenant_id, document)
+        await api.users.CreateGroup(users.CreateGroupRequest(parent=api.parent, group_id=GROUP))
         crowd = cls(stack, api, await new_person(api), doors)
         for kind, one in (narrower or {}).items():
             if kind == "group":
@@ -145,7 +146,6 @@ class Crowd:
 
     async def join(self) -> None:
         """Makes their user one of a group."""
-        await self.api.users.CreateGroup(users.CreateGroupRequest(parent=self.api.parent, group_id=GROUP))
         group = f"{self.api.parent}/groups/{GROUP}"
         await self.api.users.AddGroupMember(users.AddGroupMemberRequest(group=group, user=self.person.name))
 

@@ -198,7 +198,7 @@ class Bench:
             auth_time=self.now,
             refresh_id_key=0,
         )
-        assert self.valkey.call("reserve", [user, index], session_id, 30, Entry().pack(), 0, 0, 0, 0)[0] == 0
+        assert self.valkey.call("reserve", [user, index], session_id, 30, Entry().pack(), 0, 0, 0, 0, 0)[0] == 0
         packed = record.to_bytes()
         assert (
             self.valkey.call(

@@ -9,6 +9,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from argus.v1 import notification_service_pb2 as pb
 from argus.v1 import user_service_pb2 as users
+from tests.support.own_stores import until
 
 if TYPE_CHECKING:
     from argus.server.api import Api
@@ -58,11 +59,13 @@ class Hooked:
 
     async def settled(self) -> list[pb.Delivery]:
         """The deliveries, once none of them is on its way."""
-        while True:
-            await self.send_due()
-            details = [await self.delivery(one.name) for one in await self.deliveries()]
-            if all(not one.attempts or one.attempts[-1].outcome for one in details):
-                return await self.deliveries()
+        await until(self._is_settled)
+        return await self.deliveries()
+
+    async def _is_settled(self) -> bool:
+        await self.send_due()
+        details = [await self.delivery(one.name) for one in await self.deliveries()]
+        return all(not one.attempts or one.attempts[-1].outcome for one in details)
 
     async def happen(self, person: Person, display_name: str = "Changed") -> None:
         """Makes one event: user.updated."""

@@ -14,7 +14,15 @@ from tests.support.world import World, make_world
 
 # Refused calls are recorded, too.
 # What is written beside what a call is about, and taken away again by workers.
-_JOURNALS = ("audit_events", "policy_changes", "mails", "account_requests", "deliveries", "delivery_attempts")
+_JOURNALS = (
+    "audit_events",
+    "policy_changes",
+    "policy_simulation_users",
+    "mails",
+    "account_requests",
+    "deliveries",
+    "delivery_attempts",
+)
 
 
 class Stack:

@@ -126,6 +126,7 @@ class Subject:
         on_limit: int = DENY,
         hold: int = HOLD,
         entry: Entry | None = None,
+        covers: Sequence[tuple[bytes, int]] = (),
         chosen: Sequence[str] = (),
     ) -> list[Any]:
         """[status, then victim, kind of limit…]; what else follows is as the function says."""
@@ -137,6 +138,8 @@ class Subject:
             limit,
             of_client,
             of_class,
+            len(covers),
+            *(part for cover in covers for part in cover),
             *chosen,
         ]
         answer = self.valkey.call("reserve", [self.user, self.index], *args)

@@ -94,3 +94,13 @@ def _certificate(
         names = [address, x509.DNSName(INTERNAL_NAME)]
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
     return builder.sign(signing_key, hashes.SHA256())
+
+
+def served_from(folder: Path) -> tuple[ssl.SSLContext, Path]:
+    """A server's certificate, and the file of whom to trust for it; both are written to a folder."""
+    ca_pem, chain, key = certificates()
+    (folder / "server.pem").write_bytes(chain + key)
+    (folder / "ca.pem").write_bytes(ca_pem)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "server.pem")
+    return context, folder / "ca.pem"

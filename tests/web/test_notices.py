@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import httpx
@@ -65,6 +66,15 @@ async def test_nobody_switches_off_what_protects_the_account(visitor: Visitor) -
     await visitor.post(PAGE, {"password_changed": "", "nothing": "yes"})
     found = await kept(visitor)
     assert all(found[one] for one in REQUIRED)
+
+
+async def test_a_box_is_taken_away_after_a_proof(stack: Stack, visitor: Visitor) -> None:
+    """Whoever finds the page open can't keep its owner from being told."""
+    await stack.advance(timedelta(minutes=20))
+    assert visitor.led_to(await visitor.post(PAGE, {})).startswith("/account/confirm?")
+    assert await kept(visitor) == {**OPTIONAL, **dict.fromkeys(REQUIRED, True)}
+    answer = await visitor.post(PAGE, dict.fromkeys(OPTIONAL, "yes"))
+    assert visitor.led_to(answer) == f"{PAGE}?done=saved"
 
 
 async def test_what_the_plan_does_not_send_is_not_offered(stack: Stack, visitor: Visitor) -> None:

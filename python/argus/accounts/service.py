@@ -96,13 +96,18 @@ class Links:
         await self._db.record(origin, event, self._now())
         raise LinkInvalidError
 
-    async def spend(self, tx: Transaction, link: Link) -> None:
+    async def spend(self, tx: Transaction, link: Link, *, user_id: str = "") -> None:
         """Uses a link, within the transaction of what it is for.
+
+        Args:
+            tx: Where.
+            link: The link.
+            user_id: Whose it is from now on, if it was sent to nobody yet.
 
         Raises:
             LinkInvalidError: Somebody was faster.
         """
-        if not await store.spend_link(tx, link, at=self._now()):
+        if not await store.spend_link(tx, link, user_id=user_id, at=self._now()):
             raise LinkInvalidError
 
     async def close_password_links(self, tx: Transaction, tenant_id: str, user_id: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from argus.accounts.model import AccountRequest, Link
 from argus.base.origin import Origin
+from argus.storage.addresses import ADDRESSES_OF_USER
 from argus.storage.postgres import Database, Transaction
 
 _LINK: Final = (
@@ -40,12 +41,12 @@ async def find_link(db: Database, tenant_id: str, link_id: str) -> Link | None:
     return Link(**row) if row else None
 
 
-async def spend_link(tx: Transaction, link: Link, *, at: datetime) -> bool:
-    """Uses a link; True for the one transaction that does."""
+async def spend_link(tx: Transaction, link: Link, *, user_id: str, at: datetime) -> bool:
+    """Uses a link, which is this user's from then on if it was nobody's; True for the one transaction that does."""
     written = await tx.execute(
-        """UPDATE account_links SET use_time = %s
+        """UPDATE account_links SET use_time = %s, user_id = COALESCE(user_id, NULLIF(%s, ''))
             WHERE tenant_id = %s AND link_id = %s AND purpose = %s AND use_time IS NULL AND expire_time > %s""",
-        (at, link.tenant_id, link.link_id, link.purpose, at),
+        (at, user_id, link.tenant_id, link.link_id, link.purpose, at),
     )
     return written == 1
 
@@ -62,8 +63,12 @@ async def close_links(
 
 
 async def delete_of_user(tx: Transaction, tenant_id: str, user_id: str) -> None:
-    """Deletes a user's links, and what was asked for in its name."""
-    await tx.execute("DELETE FROM account_links WHERE tenant_id = %s AND user_id = %s", (tenant_id, user_id))
+    """Deletes a user's links, those of nobody that went to its addresses, and what was asked for in its name."""
+    await tx.execute(
+        f"""DELETE FROM account_links WHERE tenant_id = %s
+               AND (user_id = %s OR user_id IS NULL AND lower(address) IN {ADDRESSES_OF_USER})""",
+        (tenant_id, user_id, tenant_id, user_id),
+    )
     await tx.execute("DELETE FROM account_requests WHERE tenant_id = %s AND user_id = %s", (tenant_id, user_id))
 
 

@@ -81,7 +81,7 @@ def _row(known: KnownDevice) -> dict[str, Any]:
         "create_time": device.create_time,
         "last_seen_time": device.last_seen_time,
         "identity": device.identity,
-        "trusted_until": device.trust_expire_time if known.is_trusted else None,
+        "trusted_until": known.trust_expire_time,
         "days_behind": known.patch_level.days_behind,
         "end_of_life": known.patch_level.end_of_life,
         "signals": list(device.signals),

@@ -87,7 +87,6 @@ def apply(
 
     async def work(argus: Argus) -> tuple[ScopePolicy, Revision]:
         await argus.tenants.get(tenant)
-        await argus.policy_scopes.check(tenant, scope_of(scope, tenant))
         return await argus.policies.scopes.set(
             tenant,
             scope_of(scope, tenant),

@@ -1,10 +1,10 @@
 """What a context is, what changes of it mean to a policy, and which places a policy lets nobody sign in from."""
 
-import ipaddress
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal, Self
 
+from argus.base.addresses import is_within, read_address
 from argus.base.errors import ArgusError, Code
 from argus.base.place import Place
 from argus.base.policy import EVERYTHING, Policy
@@ -27,7 +27,7 @@ class Context:
         device_weak: Print of TLS and browser family.
         country: By the databases of now, as all that is compared.
         network_class: Likewise.
-        is_listed: It came from one of the policy's listed networks.
+        is_listed: It came from one of the policy's listed networks, as far as its address is known.
         country_address: The address whose country it is.
         network_address: The address whose network it is.
     """
@@ -63,7 +63,25 @@ class Context:
             country_address=now.country_address if now.country else self.country_address,
             network_class=now.network_class or self.network_class,
             network_address=now.network_address if now.network_class else self.network_address,
+            # A call whose address nobody told has left no network.
+            is_listed=now.is_listed or (self.is_listed and now.network_address is None),
         )
+
+    def after_step_up(self, there: Self) -> Self:
+        """What is known once a step-up was made `there`: its device and its address; of what is untold, what was."""
+        known = there
+        if there.device_strong is None and there.device_weak is None:
+            known = replace(known, device_strong=self.device_strong, device_weak=self.device_weak)
+        if there.network_address is None:
+            known = replace(
+                known,
+                country=self.country,
+                country_address=self.country_address,
+                network_class=self.network_class,
+                network_address=self.network_address,
+                is_listed=self.is_listed,
+            )
+        return known
 
     def placed(self, look_up: Callable[[str | None], Place]) -> Self:
         """As the databases have it now; what was said before of its addresses is as good as unknown."""
@@ -90,13 +108,18 @@ def verdict(policy: Policy, changes: Sequence[Change]) -> tuple[Response, Change
 
 def check_place(policy: Policy, ip: str | None, place: Place) -> None:
     """Raises `PlaceDeniedError` where nobody may sign in; a place that is unknown is none that is denied."""
+    if field := denied_by(policy, ip, place):
+        raise PlaceDeniedError(field, place.country)
+
+
+def denied_by(policy: Policy, ip: str | None, place: Place) -> str:
+    """The field by which nobody may sign in from a place; empty: none."""
     country = place.country
     if country is not None and EVERYTHING not in policy.allowed_countries and country not in policy.allowed_countries:
-        raise PlaceDeniedError("allowed_countries", country)
+        return "allowed_countries"
     if country is not None and country in policy.denied_countries:
-        raise PlaceDeniedError("denied_countries", country)
-    if is_in(policy.denied_networks, ip, place):
-        raise PlaceDeniedError("denied_networks", country)
+        return "denied_countries"
+    return "denied_networks" if is_in(policy.denied_networks, ip, place) else ""
 
 
 def is_in(networks: Sequence[str], ip: str | None, place: Place) -> bool:
@@ -105,10 +128,8 @@ def is_in(networks: Sequence[str], ip: str | None, place: Place) -> bool:
     if not known.isdisjoint(networks):
         return True
     ranges = [one for one in networks if "/" in one]
-    if not ip or not ranges:
-        return False
-    address = ipaddress.ip_address(ip)
-    return any(address in ipaddress.ip_network(one) for one in ranges)
+    address = read_address(ip) if ip and ranges else None
+    return address is not None and any(is_within(address, one) for one in ranges)
 
 
 _FIELDS: Final[dict[Change, str]] = {

@@ -22,9 +22,12 @@ class ContextStore:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    async def get(self, tenant_id: str, session_id: str) -> KnownContext | None:
-        """The context of a session, or None; where its addresses are is for the databases of now to say."""
-        row = await self._db.fetch_one(
+    async def get(self, tenant_id: str, session_id: str, *, reader: Transaction | None = None) -> KnownContext | None:
+        """The context of a session, or None, as `reader` sees it.
+
+        Where its addresses are is for the databases of now to say.
+        """
+        row = await (reader or self._db).fetch_one(
             "SELECT * FROM session_contexts WHERE tenant_id = %s AND session_id = %s", (tenant_id, session_id)
         )
         if row is None:
@@ -42,7 +45,7 @@ class ContextStore:
         return KnownContext(context=context, refused_digest=refused, refused_time=row["refused_time"])
 
     async def put(self, tx: Transaction, tenant_id: str, session_id: str, context: Context, *, now: datetime) -> None:
-        """Keeps a context that is good."""
+        """Keeps a context that is good; of a session that has ended meanwhile, nothing: its user may be deleted."""
         await self._write(tx, tenant_id, session_id, context, now, None, None)
 
     async def refuse(
@@ -52,7 +55,7 @@ class ContextStore:
         await self._write(tx, tenant_id, session_id, context, now, digest, now)
 
     async def remove_user(self, tx: Transaction, tenant_id: str, user_id: str) -> None:
-        """Forgets in which contexts the sessions of a user were used, within `tx`."""
+        """Forgets in which contexts the sessions of a user were used, within `tx`, which has locked them."""
         await tx.execute(
             """DELETE FROM session_contexts c USING sessions s
                 WHERE s.tenant_id = %s AND s.user_id = %s
@@ -73,15 +76,14 @@ class ContextStore:
         await tx.execute(
             """INSERT INTO session_contexts (tenant_id, session_id, device_strong, device_weak, country_address,
                       network_address, is_listed, judge_time, refused_digest, refused_time)
-               VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+               SELECT tenant_id, session_id, %s, %s, %s, %s, %s, %s, %s, %s FROM sessions
+                WHERE tenant_id = %s AND session_id = %s AND state <> 'ended' FOR KEY SHARE
                    ON CONFLICT (tenant_id, session_id) DO UPDATE
                   SET device_strong = EXCLUDED.device_strong, device_weak = EXCLUDED.device_weak,
                       country_address = EXCLUDED.country_address, network_address = EXCLUDED.network_address,
                       is_listed = EXCLUDED.is_listed, judge_time = EXCLUDED.judge_time,
                       refused_digest = EXCLUDED.refused_digest, refused_time = EXCLUDED.refused_time""",
             (
-                tenant_id,
-                session_id,
                 context.device_strong,
                 context.device_weak,
                 context.country_address,
@@ -90,5 +92,7 @@ class ContextStore:
                 now,
                 digest,
                 refused,
+                tenant_id,
+                session_id,
             ),
         )

@@ -70,7 +70,8 @@ class Device:
         installation_hmac: Keyed hash of the id of an installed client; None: it has told none.
         identity: By what it was known at its last sign-in.
         signals: What is odd about it.
-        trust_expire_time: It is trusted until then; None: it is not.
+        trust_time: Since when it is trusted; None: it is not, or that was not kept.
+        trust_expire_time: It is trusted until then, if the policy still lets it; None: it is not.
         place: Where its user last signed in from it.
     """
 
@@ -87,6 +88,7 @@ class Device:
     installation_hmac: bytes | None = field(default=None, repr=False)
     identity: Identity = ""
     signals: Sequence[str] = ()
+    trust_time: datetime | None = None
     trust_expire_time: datetime | None = None
     place: Place = NOWHERE
     revision: int = 1
@@ -101,9 +103,20 @@ class Device:
         """Changes with what an update can change."""
         return etag(self.revision)
 
-    def is_trusted(self, now: datetime) -> bool:
-        """Its user, or an administrator, trusts it for now."""
-        return self.trust_expire_time is not None and now < self.trust_expire_time
+    def trusted_until(self, longest: timedelta) -> datetime | None:
+        """Until when it is trusted, where the policy lets that last so long; None: it is not.
+
+        Args:
+            longest: What the policy allows now, counted from when it was trusted; more than then changes nothing.
+        """
+        if self.trust_expire_time is None or not longest:
+            return None
+        return min(self.trust_expire_time, self.trust_time + longest) if self.trust_time else self.trust_expire_time
+
+    def is_trusted(self, now: datetime, longest: timedelta) -> bool:
+        """Its user, or an administrator, trusts it for now, and the policy lets them; see `trusted_until`."""
+        until = self.trusted_until(longest)
+        return until is not None and now < until
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -105,9 +105,9 @@ class Devices:
         """The device, or None if it is gone."""
         return await self._store.get(tenant_id, device_id)
 
-    async def trusted(self, tenant_id: str, device_ids: Sequence[str]) -> Mapping[str, bool]:
-        """Whether devices are trusted now; those that there are not are left out."""
-        return await self._store.trusted(tenant_id, device_ids, now=self._now()) if device_ids else {}
+    async def find_all(self, tenant_id: str, device_ids: Sequence[str]) -> Mapping[str, Device]:
+        """Those of some devices that there are, by their ids."""
+        return await self._store.find_all(tenant_id, device_ids) if device_ids else {}
 
     async def page(self, tenant_id: str, user_id: str, *, size: int, page_token: str = "") -> DevicePage:
         """Devices of a user, newest first.
@@ -196,8 +196,10 @@ class Devices:
         if asked > longest or (trusted_for is None and not longest):
             raise DeviceTrustRefusedError(longest)
         device = await self.hold(tx, tenant_id, user_id, device_id)
-        until = self._now() + asked if asked else None
-        changed = replace(device, trust_expire_time=until, revision=device.revision + 1)
+        now = self._now()
+        until = now + asked if asked else None
+        since = now if until else None
+        changed = replace(device, trust_time=since, trust_expire_time=until, revision=device.revision + 1)
         await self._store.describe(tx, changed)
         data = {"device": device_id} | ({"until": until.isoformat()} if until else {})
         kind = "device.trusted" if until else "device.distrusted"

@@ -24,7 +24,7 @@ class Use:
         identity: By what it was known.
         traits: What it says of itself now.
         place: Where it is.
-        key_sha256: Key that it has proved with it; None: none.
+        key_sha256: The key that is its own from now on; None: the one that it had; empty: none any more.
         is_key_missing: It came without the key that it is known to have.
         origin: On whose behalf.
     """
@@ -170,7 +170,7 @@ class Sightings:
             identity=use.identity,
             signals=tuple(signals),
             place=use.place,
-            key_sha256=use.device.key_sha256 or use.key_sha256,
+            key_sha256=use.key_sha256,
             installation_hmac=installation_hash(self._secret, use.device.tenant_id, told) if told else None,
         )
 

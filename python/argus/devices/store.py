@@ -25,14 +25,12 @@ class DeviceStore:
         )
         return _device(row) if row else None
 
-    async def trusted(self, tenant_id: str, device_ids: Sequence[str], *, now: datetime) -> dict[str, bool]:
-        """Whether devices are trusted; those that there are not are left out."""
+    async def find_all(self, tenant_id: str, device_ids: Sequence[str]) -> dict[str, Device]:
+        """Those of some devices that there are, by their ids."""
         rows = await self._db.fetch_all(
-            """SELECT device_id, COALESCE(trust_expire_time > %s, false) AS trusted FROM devices
-                WHERE tenant_id = %s AND device_id = ANY(%s)""",
-            (now, tenant_id, list(device_ids)),
+            "SELECT * FROM devices WHERE tenant_id = %s AND device_id = ANY(%s)", (tenant_id, list(device_ids))
         )
-        return {row["device_id"]: row["trusted"] for row in rows}
+        return {row["device_id"]: _device(row) for row in rows}
 
     async def find_by_key(self, tenant_id: str, user_id: str, key_sha256: bytes) -> Device | None:
         """The device of a user that has proved a key; of several the one that was used last."""
@@ -85,13 +83,15 @@ class DeviceStore:
         return _device(row) if row else None
 
     async def describe(self, tx: Transaction, device: Device) -> None:
-        """Writes what a locked device is called, its group, and until when it is trusted."""
+        """Writes what a locked device is called, its group, since when and until when it is trusted."""
         await tx.execute(
-            f"""UPDATE devices SET display_name = %s, category = %s, trust_expire_time = %s, revision = revision + 1
+            f"""UPDATE devices SET display_name = %s, category = %s, trust_time = %s, trust_expire_time = %s,
+                       revision = revision + 1
                  WHERE {_OF_USER}""",
             (
                 device.display_name,
                 device.category,
+                device.trust_time,
                 device.trust_expire_time,
                 device.tenant_id,
                 device.user_id,
@@ -167,7 +167,8 @@ class DeviceStore:
     async def seen_all(self, tx: Transaction, devices: Sequence[Device], *, at: datetime) -> None:
         """Notes the use of locked devices, and what each runs now where that is known; none may be there twice.
 
-        A version that is not told any more is not known any more, and neither is a place.
+        A version that is not told any more is not known any more, and neither is a place; a key that is empty is taken
+        from it.
         """
         rows = [(one.tenant_id, one.device_id, *_seen(one)) for one in devices]
         await tx.execute(
@@ -177,7 +178,7 @@ class DeviceStore:
                    browser = COALESCE(NULLIF(w.browser, ''), d.browser),
                    browser_version = CASE WHEN w.browser = '' THEN d.browser_version ELSE w.browser_version END,
                    app = COALESCE(NULLIF(w.app, ''), d.app),
-                   key_sha256 = COALESCE(d.key_sha256, w.key_sha256),
+                   key_sha256 = NULLIF(COALESCE(w.key_sha256, d.key_sha256), ''::bytea),
                    installation_hmac = COALESCE(w.installation_hmac, d.installation_hmac),
                    identity = w.identity, signals = string_to_array(w.signals, ' '),
                    country = w.country, city = w.city, radius_km = w.radius_km, asn = w.asn, asn_name = w.asn_name,
@@ -237,6 +238,7 @@ def _device(row: Row) -> Device:
         installation_hmac=_bytes(row["installation_hmac"]),
         identity=row["identity"],
         signals=tuple(row["signals"]),
+        trust_time=row["trust_time"],
         trust_expire_time=row["trust_expire_time"],
         place=Place(
             country=row["country"],

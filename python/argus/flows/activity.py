@@ -1,7 +1,6 @@
 """Brings to PostgreSQL what the engine did and saw: bounds of generations, activity, events."""
 
 import asyncio
-import ipaddress
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -10,6 +9,7 @@ from typing import Final, Literal
 import structlog
 
 from argus._core import Engine
+from argus.base.addresses import in_one_form
 from argus.base.clock import Now
 from argus.base.errors import UnavailableError
 from argus.base.events import EVENT_TYPES, Event
@@ -157,7 +157,7 @@ class Effects:
 
     def _place_of(self, effect: Effect) -> dict[str, str]:
         """Where a refresh came from, as far as its address tells: rules of policies go by it."""
-        address = _address(effect.ip_address) if effect.event in _REFRESHES else None
+        address = in_one_form(effect.ip_address) if effect.event in _REFRESHES else None
         if address is None:
             return {}
         place = self._networks.look_up(address)
@@ -166,7 +166,7 @@ class Effects:
     def _sightings(self, effects: Iterable[Effect]) -> list[Sighting]:
         """Where sessions were used; of several places of one the last counts."""
         used = (effect for effect in effects if effect.generation or effect.last_active)
-        newest = {(one.tenant_id, one.session_id): address for one in used if (address := _address(one.ip_address))}
+        newest = {(one.tenant_id, one.session_id): address for one in used if (address := in_one_form(one.ip_address))}
         return [
             Sighting(
                 tenant_id=tenant_id, session_id=session_id, ip_address=address, place=self._networks.look_up(address)
@@ -233,15 +233,8 @@ def _origin(effect: Effect) -> Origin:
         tenant_id=effect.tenant_id,
         actor=f"client:{effect.caller}" if effect.caller else _SYSTEM,
         request_id=effect.request_id,
-        ip_address=_address(effect.ip_address),
+        ip_address=in_one_form(effect.ip_address),
     )
-
-
-def _address(text: str) -> str | None:
-    try:
-        return str(ipaddress.ip_address(text)) if text else None
-    except ValueError:
-        return None
 
 
 def _time(effect: Effect) -> datetime:

@@ -105,6 +105,14 @@ class SessionCommits:
             creation.is_begun = False
             return await self._alone.do(creation)
 
+    async def ended_until(self, tenant_id: str, user_id: str) -> Mapping[str, datetime]:
+        """Up to when an end of all sessions has ended a user's, by client; its worker may not have come to them yet.
+
+        Raises:
+            UnavailableError: PostgreSQL is away.
+        """
+        return await self._ending.not_befores_of_user(tenant_id, user_id)
+
     async def discard(self, kept: Kept, origin: Origin) -> None:
         """Removes a session that has lost its place before anybody had tokens of it; its victims are over.
 

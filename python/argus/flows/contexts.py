@@ -6,13 +6,13 @@ step-up is asked for stays refused until the step-up has been made in it; a sess
 is as it was: nothing is marked.
 """
 
-import ipaddress
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
 from argus._core import context_prints
+from argus.base.addresses import in_one_form
 from argus.base.clock import Now
 from argus.base.events import Event
 from argus.base.origin import Origin
@@ -88,19 +88,28 @@ class Contexts:
         await self._live.rate(session, need.context.family, context=need.context.digest)
 
     async def begin(self, tx: Transaction, session: Session, policy: Policy, origin: Origin) -> None:
-        """Keeps the context that a session begins in, or that a step-up was made in, where a policy asks for it."""
+        """Keeps the context that a session begins in, where a policy asks for it."""
         if checks_context(policy):
-            place = self._networks.look_up(origin.ip_address)
-            context = Context(
-                device_strong=origin.device_strong or None,
-                device_weak=origin.device_weak or None,
-                country=place.country,
-                network_class=place.network_class,
-                is_listed=is_in(policy.listed_networks, origin.ip_address, place),
-                country_address=origin.ip_address,
-                network_address=origin.ip_address,
-            )
-            await self._keep(tx, session, context)
+            await self._keep(tx, session, self._here(policy, origin))
+
+    async def step_up(self, tx: Transaction, session: Session, policy: Policy, origin: Origin) -> None:
+        """Keeps the context that a step-up was made in, where a policy asks for it; what it leaves open stays."""
+        if checks_context(policy):
+            known = await self._store.get(session.tenant_id, session.session_id, reader=tx)
+            before = known.context if known else self._began(session, policy.listed_networks)
+            await self._keep(tx, session, before.after_step_up(self._here(policy, origin)))
+
+    def _here(self, policy: Policy, origin: Origin) -> Context:
+        place = self._networks.look_up(origin.ip_address)
+        return Context(
+            device_strong=origin.device_strong or None,
+            device_weak=origin.device_weak or None,
+            country=place.country,
+            network_class=place.network_class,
+            is_listed=is_in(policy.listed_networks, origin.ip_address, place),
+            country_address=origin.ip_address,
+            network_address=origin.ip_address,
+        )
 
     async def _keep(self, tx: Transaction, session: Session, context: Context) -> None:
         await self._store.put(tx, session.tenant_id, session.session_id, context, now=self._now())
@@ -146,7 +155,7 @@ class Contexts:
 
     def _context(self, context: ClientContext, listed: Sequence[str]) -> Context:
         strong, weak = context_prints(context.SerializeToString())
-        address = _address(context.ip_address)
+        address = in_one_form(context.ip_address)
         place = self._networks.look_up(address)
         return Context(
             device_strong=strong or None,
@@ -195,12 +204,5 @@ def origin_of(need: NeedsFlow) -> Origin:
         tenant_id=need.tenant_id,
         actor=f"client:{change.caller}",
         request_id=change.request_id,
-        ip_address=_address(change.context.ip_address),
+        ip_address=in_one_form(change.context.ip_address),
     )
-
-
-def _address(text: str) -> str | None:
-    try:
-        return str(ipaddress.ip_address(text)) if text else None
-    except ValueError:
-        return None

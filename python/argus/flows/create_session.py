@@ -4,7 +4,7 @@ A crash in between leaves a row that nobody has tokens of; `flows.outbox` remove
 """
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -29,10 +29,11 @@ from argus.networks.service import Networks
 from argus.policies.model import EffectivePolicy
 from argus.sessions.errors import EndingChoiceNeededError, SessionLimitReachedError
 from argus.sessions.limits import Limits, ReachedLimit
-from argus.sessions.live_store import LiveSessions, Reservation, ReserveStatus, WriteStatus
+from argus.sessions.live_store import LiveSessions, WriteStatus
 from argus.sessions.model import Session, binding_of, deadlines, epoch_seconds
 from argus.sessions.outbox_store import Delivery, OutboxStore
 from argus.sessions.records import record_of
+from argus.sessions.reservations import Reservation, ReserveStatus
 from argus.tokens.service import SigningKeys
 from argus.users.model import UserDisabledError
 from argus.v1.types_pb2 import Confirmation, TokenSet
@@ -214,19 +215,37 @@ class CreateSession:
         return CreatedSession(session=kept.session, tokens=tokens, device_token=kept.device_token)
 
     async def _reserve(self, session: Session, limits: Limits, ending: Collection[str]) -> Reservation:
+        """A place, if need be by ending others. First those are left out that have ended with their whole client."""
+        place = await self._place(session, limits, ending)
+        if not place.victims and place.reached is None:
+            return place
+        try:
+            covers = await self._commits.ended_until(session.tenant_id, session.user_id)
+        except BaseException:
+            await self._give_back(session)
+            raise
+        if covers:
+            place = await self._place(session, limits, ending, covers)
+        match place.status, place.reached:
+            case ReserveStatus.LIMIT_REACHED, ReachedLimit() as reached:
+                raise SessionLimitReachedError(reached)
+            case ReserveStatus.CHOICE_NEEDED, ReachedLimit() as reached:
+                raise EndingChoiceNeededError(reached, surplus=place.surplus, choices=place.choices)
+        return place
+
+    async def _place(
+        self, session: Session, limits: Limits, ending: Collection[str], covers: Mapping[str, datetime] | None = None
+    ) -> Reservation:
+        """What Redis says: a place, or which limit is in the way of one."""
         for _ in range(_TRIES):
-            place = await self._live.reserve(session, limits, ending=ending)
-            match place.status, place.reached:
-                case ReserveStatus.RESERVED, _:
-                    return place
-                case ReserveStatus.USER_STALE, _:
+            place = await self._live.reserve(session, limits, covers=covers, ending=ending)
+            match place.status:
+                case ReserveStatus.USER_STALE:
                     await self._rebuild.user(session.tenant_id, session.user_id)
-                case ReserveStatus.LIMIT_REACHED, ReachedLimit() as reached:
-                    raise SessionLimitReachedError(reached)
-                case ReserveStatus.CHOICE_NEEDED, ReachedLimit() as reached:
-                    raise EndingChoiceNeededError(reached, surplus=place.surplus, choices=place.choices)
-                case ReserveStatus.USER_DISABLED, _:
+                case ReserveStatus.USER_DISABLED:
                     raise UserDisabledError(session.user_id)
+                case _:
+                    return place
         raise UnavailableError("redis")
 
     async def _confirm(self, session: Session, delivery: Delivery) -> bool:

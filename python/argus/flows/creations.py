@@ -12,10 +12,11 @@ from argus.clients.model import Client
 from argus.devices.model import Device, DeviceTraits, Identity
 from argus.devices.sightings import Use
 from argus.sessions.limits import Limits
-from argus.sessions.live_store import Reservation
 from argus.sessions.model import Session, binding_of
 from argus.sessions.outbox_store import Delivery
-from argus.trust.model import UNKNOWN_STATE, DeviceState, DeviceTrust, Key, Shown, SignedIn
+from argus.sessions.reservations import Reservation
+from argus.trust.model import DeviceTrust, Key, Shown, SignedIn
+from argus.trust.state import UNKNOWN_STATE, DeviceState
 from argus.users.model import User
 from argus.v1.types_pb2 import Confirmation
 
@@ -151,7 +152,7 @@ def use_of(creation: Creation, device: Device, rated: Mapping[Key, DeviceTrust])
         identity=new.identity,
         traits=new.traits,
         place=session.place,
-        key_sha256=session.binding,
+        key_sha256=trust.key_print if trust is not None else None,
         is_key_missing=trust is not None and trust.is_key_missing,
         origin=creation.origin,
     )

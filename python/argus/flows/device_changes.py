@@ -14,8 +14,9 @@ from argus.sessions.login_store import Login
 from argus.sessions.outbox_store import Delivery, OutboxStore
 from argus.sessions.store import SessionStore
 from argus.storage.postgres import Database, Transaction
-from argus.trust.model import DeviceState, DeviceTrust, Key
+from argus.trust.model import DeviceTrust, Key
 from argus.trust.service import Trust
+from argus.trust.state import DeviceState
 
 
 class DeviceChanges:

@@ -10,7 +10,7 @@ from argus.devices.postures.service import Postures
 from argus.patches.model import PatchLevel
 from argus.patches.service import Patches
 from argus.storage.postgres import Transaction
-from argus.trust.model import DeviceState
+from argus.trust.state import DeviceState
 
 
 class DeviceStates:
@@ -68,9 +68,14 @@ class DeviceStates:
         level = self.patch_level(traits, posture)
         verdict = posture.integrity if posture is not None else None
         measured = [one.measured_time for one in said if one.integrity is not None and one.integrity == verdict]
+        own = self.patch_level(traits, None)
+        looked = [one.measured_time for one in said if one.os] if posture is not None and posture.os else []
         return DeviceState(
             integrity_bad=None if verdict is None else verdict == "failed",
             integrity_until=max(measured) + policy.posture_max_age if measured else None,
             end_of_life=level.end_of_life,
             patch_days=level.days_behind,
+            patch_until=max(looked) + policy.posture_max_age if looked else None,
+            own_end_of_life=own.end_of_life,
+            own_patch_days=own.days_behind,
         )

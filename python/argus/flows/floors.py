@@ -41,6 +41,15 @@ class Floors:
             TrustStepUpError: It would be below a floor, and the user proved one factor alone.
         """
         check_place(policy, new.ip_address, place)
+        await self.check_trust(new, policy, place)
+
+    async def check_trust(self, new: NewSession, policy: Policy, place: Place) -> None:
+        """Lets a session begin, or not, by trust alone.
+
+        Raises:
+            TrustTooLowError: It would be below a floor that denies.
+            TrustStepUpError: It would be below a floor, and the user proved one factor alone.
+        """
         found = floors(policy, scopes=new.scope.split())
         if not found:
             return
@@ -63,7 +72,7 @@ class Floors:
         expected = SignedIn(
             is_known=login.device_id is not None,
             shown="token" if login.device_id else "",
-            binding=before.key_print,  # whether it is shown is seen once the session begins
+            binding=before.key_print or None,  # whether it is shown is seen once the session begins
             client_id=login.client_id,
             acr=1,
             place=self._networks.look_up(ip_address),

@@ -15,7 +15,7 @@ from argus.base.origin import Origin
 from argus.base.place import Place
 from argus.devices.service import Devices
 from argus.flows.contexts import origin_of
-from argus.flows.policy_facts import facts_of_living
+from argus.flows.policy_facts import facts_of_living, is_trusted
 from argus.internal.v1.engine_pb2 import NeedsFlow
 from argus.networks.service import Networks
 from argus.policies.service import Policies
@@ -84,14 +84,16 @@ class Governing:
         """
         user_ids = {session.user_id for session in sessions}
         groups = dict(await asyncio.gather(*(self._groups(tenant_id, user_id) for user_id in user_ids)))
-        trusted = await self._devices.trusted(tenant_id, [one.device_id for one in sessions if one.device_id])
+        devices = await self._devices.find_all(tenant_id, [one.device_id for one in sessions if one.device_id])
         now = self._now()
 
         async def govern(session: Session) -> Governed | None:
             place = (places or {}).get(session.session_id, session.place)
-            # One that was forgotten is trusted by nobody.
-            is_trusted = trusted.get(session.device_id, False) if session.device_id else None
-            facts = facts_of_living(session, groups[session.user_id], place, device_trusted=is_trusted, now=now)
+            joined = groups[session.user_id]
+            trusted = None
+            if session.device_id:
+                trusted = await is_trusted(self._policies, devices.get(session.device_id), joined, now=now)
+            facts = facts_of_living(session, joined, place, device_trusted=trusted, now=now)
             own = session.policy_revision
             held = await self._policies.for_living(tenant_id, facts, own=own)
             if held.revision == own:

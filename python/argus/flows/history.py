@@ -44,10 +44,12 @@ class SessionAt:
     """A session at an instant.
 
     Attributes:
+        state: None: rows of that time are gone from the audit, and nothing else says it.
         end_time: When it was over by then; None: it was not.
         acr: Level that had been proved by then; None: rows of that time do not say.
         auth_time: When it had been proved; None: rows of that time do not say.
-        policy: What the session went on under.
+        policy_revision: Number of `policy`; 0: not known.
+        policy: What the session went on under; None: rows of that time are gone from the audit.
         narrower: The fields of it, by their keys, that a narrower scope than the client gave.
         in_force: What was in force for its client. The tighter of both counts; of `narrower` the session's own and what
             presets demand; of the level this one's.
@@ -55,29 +57,31 @@ class SessionAt:
         events: What this follows from, oldest first.
     """
 
-    state: SessionState
+    state: SessionState | None
     end_time: datetime | None
     end_reason: EndReason | None
     acr: int | None
     amr: Sequence[str]
     auth_time: datetime | None
     policy_revision: int
-    policy: Policy
+    policy: Policy | None
     narrower: frozenset[str]
     in_force: PolicyThen
     is_over: bool
     events: Sequence[AuditEvent]
 
     @property
-    def decision(self) -> Decision:
-        """What a call with an access token was to be told."""
+    def decision(self) -> Decision | None:
+        """What a call with an access token was to be told; None: its state, or what it lived by, is not known."""
         if self.is_over or self.state is SessionState.ENDED:
             return Decision.SESSION_ENDED
+        if self.state is None or self.policy is None:
+            return None
         return Decision.STEP_UP_REQUIRED if self.state is SessionState.CONTESTED else Decision.ALLOWED
 
     @property
     def refresh_decision(self) -> Decision | None:
-        """What a refresh was to be told; None: the level that had been proved is not known."""
+        """What a refresh was to be told; None: the level that had been proved, or `decision`, is not known."""
         if self.decision is not Decision.ALLOWED:
             return self.decision
         if self.acr is None:
@@ -126,25 +130,33 @@ class SessionHistory:
         level = _level(session, events)
         end_time, end_reason = _end(session, time)
         revision = await self._revision(session, time)
-        own = await self._policies.numbered(tenant_id, revision)
+        own = await self._policies.numbered(tenant_id, revision) if revision is not None else None
         in_force = await self._policies.for_client_at(tenant_id, session.client_id, time)
         return SessionAt(
-            state=_state(events, level) if end_time is None else SessionState.ENDED,
+            state=_state(session, events, level) if end_time is None else SessionState.ENDED,
             end_time=end_time,
             end_reason=end_reason,
             acr=level.acr,
             amr=level.amr,
             auth_time=level.auth_time,
-            policy_revision=revision,
-            policy=own.policy,
-            narrower=own.narrower,
+            policy_revision=revision or 0,
+            policy=own.policy if own else None,
+            narrower=own.narrower if own else frozenset(),
             in_force=in_force,
-            is_over=_is_over(session, held_to(own, in_force.effective.policy), time),
+            is_over=own is not None and _is_over(session, held_to(own, in_force.effective.policy), time),
             events=events,
         )
 
-    async def _revision(self, session: Session, time: datetime) -> int:
-        """What the session lived by at an instant: the first change that came later says what was before."""
+    async def _revision(self, session: Session, time: datetime) -> int | None:
+        """What the session lived by at an instant: the first change that came later says what was before.
+
+        None where changes may be gone: the audit is purged from its oldest rows on, and none is as old as the instant.
+        """
+        older, _ = await self._audit.list_session_events(
+            session.tenant_id, session.session_id, matching=EventFilter(until=time), page_size=1
+        )
+        if not older:
+            return None
         found, _ = await self._audit.list_session_events(
             session.tenant_id,
             session.session_id,
@@ -194,8 +206,16 @@ def _level(session: Session, events: Sequence[AuditEvent]) -> _Level:
     )
 
 
-def _state(events: Sequence[AuditEvent], level: _Level) -> SessionState:
-    """Contested by a token of the family that stood then: of an older one nothing follows."""
+def _state(session: Session, events: Sequence[AuditEvent], level: _Level) -> SessionState | None:
+    """Contested by a token of the family that stood then: of an older one nothing follows.
+
+    None where a row that says so may be gone: the audit is purged from its oldest rows on, so that all is there that
+    came after one which began a family.
+    """
+    if session.family == 1 and session.state is SessionState.ACTIVE:
+        return SessionState.ACTIVE  # only another family could have ended a contest
+    if not any(one.type in (_CREATED, _STEPPED_UP) for one in events):
+        return None
     contested = [one for one in events if one.type == _CONTESTED]
     is_contested = any(int(one.data.get("family", level.family)) == level.family for one in contested)
     return SessionState.CONTESTED if is_contested else SessionState.ACTIVE

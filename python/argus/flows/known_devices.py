@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from argus.audit.model import AuditEvent, EventFilter
@@ -37,14 +37,15 @@ class KnownDevice:
         posture: What of its state is fresh; None: nothing.
         patch_level: How far it is behind.
         data_date: Day that the release data are of, as "2026-08-22".
-        is_trusted: Its user, or an administrator, trusts it now.
+        trust_expire_time: Its user, or an administrator, trusts it until then, and the policy lets them; None: it is
+            not trusted.
     """
 
     device: Device
     posture: Posture | None
     patch_level: PatchLevel
     data_date: str
-    is_trusted: bool
+    trust_expire_time: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,13 +249,13 @@ class KnownDevices:
         return [self._one(device, policy, said) for device in devices]
 
     def _one(self, device: Device, policy: Policy, said: Mapping[str, Sequence[Statement]]) -> KnownDevice:
-        posture = self._states.posture(said[device.device_id], policy)
+        posture, longest = self._states.posture(said[device.device_id], policy), policy.device_trusted_for
         return KnownDevice(
             device=device,
             posture=posture,
             patch_level=self._states.patch_level(device.traits, posture),
             data_date=self._states.data_date,
-            is_trusted=device.is_trusted(self._now()),
+            trust_expire_time=device.trusted_until(longest) if device.is_trusted(self._now(), longest) else None,
         )
 
     async def _policy(self, tenant_id: str, user_id: str) -> Policy:

@@ -9,8 +9,10 @@ from datetime import datetime
 
 from argus.base.place import Place
 from argus.credentials.levels import Proved, level_of
+from argus.devices.model import Device
 from argus.flows.creations import NewSession
 from argus.policies.conditions import Facts
+from argus.policies.service import Policies
 from argus.sessions.login_store import Login
 from argus.sessions.model import Session
 from argus.users.model import User
@@ -33,7 +35,16 @@ def facts_of_login(login: Login, user: User, *, now: datetime) -> Facts:
     )
 
 
-def facts_of_session(new: NewSession, place: Place, *, now: datetime) -> Facts:
+async def is_trusted(policies: Policies, device: Device | None, groups: Sequence[str], *, now: datetime) -> bool:
+    """Whether a device is trusted by what is in force for its user now, who is in some groups."""
+    # One that was never seen before, or is gone, is trusted by nobody.
+    if device is None or device.trust_expire_time is None or device.trust_expire_time <= now:
+        return False
+    policy = (await policies.effective(device.tenant_id, "", device.user_id, groups)).policy
+    return device.is_trusted(now, policy.device_trusted_for)
+
+
+def facts_of_session(new: NewSession, place: Place, *, device_trusted: bool, now: datetime) -> Facts:
     """Of a session that is to begin."""
     return Facts(
         time=now,
@@ -43,8 +54,7 @@ def facts_of_session(new: NewSession, place: Place, *, now: datetime) -> Facts:
         acr=new.acr,
         amr=tuple(new.amr),
         device_class=new.traits.type,
-        # One that was never seen before is trusted by nobody.
-        device_trusted=new.device is not None and new.device.is_trusted(now),
+        device_trusted=device_trusted,
         country=place.country or "",
         network_class=place.network_class or "",
     )

@@ -24,7 +24,6 @@ from argus.policies import simulation_store as store
 from argus.policies.model import Document, Scope, check_document
 from argus.policies.past import PolicyPast
 from argus.policies.resolve import Layer
-from argus.policies.revisions import check_scope
 from argus.policies.service import Policies
 from argus.policies.simulation_model import Found, PolicySimulationNotFoundError, Report, Simulation
 from argus.sessions.model import Session
@@ -76,9 +75,9 @@ class PolicySimulations:
         Raises:
             InvalidPolicyError: The document can't be set.
             InvalidFieldError: The time is empty.
+            ClientNotFoundError: The tenant has no such client; of groups and users alike.
             RequestAlreadyDoneError: The request was carried out before.
         """
-        check_scope(tenant_id, scope)
         check_document(document, field="candidate.document")
         now = self._now()
         until = min(end or now, now)
@@ -100,6 +99,7 @@ class PolicySimulations:
         )
         async with self._db.transaction(origin, now=now) as tx:
             await tx.claim(simulation_name(tenant_id, simulation.simulation_id))
+            await self._policies.scopes.check(tenant_id, scope, tx)
             await store.forget(tx, before=now - _KEPT)
             await store.add(tx, simulation)
             data = {"scope": f"{scope.kind}:{scope.id}", "simulation": simulation.simulation_id}

@@ -5,6 +5,7 @@ writes, or the throttling. What really was the matter is in the audit alone.
 """
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from argus.base.clock import Now
@@ -21,9 +22,11 @@ from argus.flows.creations import NewSession
 from argus.flows.factors import FactorRefusedError
 from argus.flows.grant import granted_resource, user_scope, user_scopes
 from argus.flows.login import Logins, Step, proved_factors, proved_level
+from argus.flows.policy_facts import is_trusted
 from argus.flows.proofs import Proofs
 from argus.flows.tries import login_event
 from argus.networks.service import Networks
+from argus.policies.service import Policies
 from argus.sessions.login_store import LOGIN_LIFE, Login
 from argus.sessions.model import binding_of
 from argus.storage.postgres import Database
@@ -64,6 +67,7 @@ class SignIn:
         create_session: CreateSession,
         proofs: Proofs,
         networks: Networks,
+        policies: Policies,
         *,
         now: Now,
     ) -> None:
@@ -76,6 +80,7 @@ class SignIn:
         self._create_session = create_session
         self._proofs = proofs
         self._networks = networks
+        self._policies = policies
         self._now = now
 
     async def start(self, request: LoginRequest, *, origin: Origin) -> Step:
@@ -100,7 +105,7 @@ class SignIn:
             scope=user_scope(client, request.scopes or user_scopes(client)),
             resource=granted_resource(client, request.resource, issuer=self._tenants.issuer(request.tenant_id)),
             device_id=device.device_id if device else None,
-            device_trusted=device is not None and device.is_trusted(self._now()),
+            device_trusted=await self._is_trusted(device),
             device_class=traits_of(origin.user_agent).type,
             country=place.country or "",
             network_class=place.network_class or "",
@@ -183,6 +188,14 @@ class SignIn:
         device = await self._devices.recognize(tenant_id, device_token)
         holder = await self._users.holder(tenant_id, identifier)
         return device if device and device.user_id == holder.user_id else None
+
+    async def _is_trusted(self, device: Device | None) -> bool:
+        if device is None or device.trust_expire_time is None:
+            return False
+        with suppress(UserNotFoundError):  # it was deleted meanwhile
+            user = await self._users.get(device.tenant_id, device.user_id)
+            return await is_trusted(self._policies, device, user.groups, now=self._now())
+        return False
 
     async def _create(
         self,

@@ -232,7 +232,7 @@ class StepUp:
             rating = device.session_rating(risk=stepped.risk, proof_time=now, now=now)
             stepped = replace(stepped, trust=rating.score)
             await self._sessions.begin_family(tx, stepped)
-            await self._contexts.begin(tx, stepped, policy, origin)
+            await self._contexts.step_up(tx, stepped, policy, origin)
             tx.record(_stepped_up(login, before, stepped))
         await self._make_current(stepped)
         return CreatedSession(

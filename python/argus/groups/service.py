@@ -45,13 +45,13 @@ class Groups:
             tx.record(Event(type="group.created", data={"group": group_id}), time=now)
         return group
 
-    async def get(self, tenant_id: str, group_id: str) -> Group:
-        """The group.
+    async def get(self, tenant_id: str, group_id: str, *, reader: Transaction | None = None) -> Group:
+        """The group, as `reader` sees it if one is given.
 
         Raises:
             GroupNotFoundError: There is none of that id.
         """
-        return await self._found(self._db, tenant_id, group_id)
+        return await self._found(reader or self._db, tenant_id, group_id)
 
     async def list(self, tenant_id: str, *, page_size: int, page_token: str = "") -> tuple[Sequence[Group], str]:
         """A page of groups by id, and the token of the next one ("": this is the last)."""

@@ -1,6 +1,7 @@
 """What takes mails away: a mail server, or a folder."""
 
 import asyncio
+import errno
 import re
 import socket
 import ssl
@@ -88,7 +89,7 @@ class Smtp:
         except aiosmtplib.SMTPNotSupported:
             raise MailRefusedError("NOT_SUPPORTED") from None
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
-            raise MailDelayedError(type(error).__name__) from None
+            raise MailDelayedError(_fault(error)) from None
 
     async def _hand_over(self, message: EmailMessage, sender: str, recipient: str) -> None:
         async with self._client() as client:
@@ -132,7 +133,7 @@ class Folder:
         try:
             path = await asyncio.to_thread(self._write, _file_name(message), message)
         except OSError as error:
-            raise MailDelayedError(type(error).__name__) from None
+            raise MailDelayedError(f"FOLDER_{errno.errorcode.get(error.errno or 0, 'FAILED')}") from None
         _log.info("mail.kept", subject=str(message["Subject"]), file=str(path))
 
     def _write(self, name: str, message: EmailMessage) -> Path:
@@ -152,6 +153,18 @@ def _file_name(message: EmailMessage) -> str:
     subject = _UNNAMEABLE.sub("-", str(message["Subject"]).lower()).strip("-")
     mail_id = str(message["Message-ID"]).strip("<>").partition("@")[0]
     return f"{time:%Y-%m-%d-%H%M%S}-{subject}-{mail_id}.eml"
+
+
+def _fault(error: Exception) -> str:
+    """What kept a server from answering, in the words that tries of webhooks have."""
+    if isinstance(error, TimeoutError):
+        return "TIMEOUT"
+    if isinstance(error, ssl.SSLError) or isinstance(error.__cause__, ssl.SSLError):
+        return "TLS"
+    # It is told by its message alone that a server has no STARTTLS.
+    if "STARTTLS" in str(error):
+        return "TLS"
+    return "CONNECT" if isinstance(error, OSError) else "PROTOCOL"
 
 
 def _refusal(code: int) -> MailRefusedError | MailDelayedError:

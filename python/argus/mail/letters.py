@@ -15,8 +15,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from argus.mail.model import LOCALES, MailRefusedError, QueuedMail, language
 
-Words = Callable[[Mapping[str, str]], tuple[str, str, str]]
-"""Writes subject, text and HTML for some variables."""
+Words = Callable[[Mapping[str, str]], tuple[str, str, str] | None]
+"""Writes subject, text and HTML for some variables; None: it can't, and Argus's own words are to be taken."""
 
 _LAYOUTS: Final = ("subject", "text", "html")
 _ON: Final = {"en": "{browser} on {system}", "de": "{browser} unter {system}"}
@@ -96,8 +96,9 @@ def _written(letter: Letter, locale: str) -> tuple[str, str, str]:
     names = {"tenant": letter.tenant, "home": letter.home, "link": letter.link, "code": letter.code, "locale": locale}
     # Mails that waited while Argus was renewed have no such facts.
     names |= {"where": "", "credit": ""} | _in_words(letter.mail.variables, locale)
-    if letter.words is not None:
-        return letter.words(names)
+    own = letter.words(names) if letter.words is not None else None
+    if own is not None:
+        return own
     subject, *texts = (_layout(letter, names, locale, layout) for layout in _LAYOUTS)
     text, html = (_GAPS.sub("\n\n", one.strip()) + "\n" for one in texts)
     return " ".join(subject.split()), text, html

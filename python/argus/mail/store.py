@@ -7,6 +7,7 @@ from typing import Final
 from psycopg.types.json import Jsonb
 
 from argus.mail.model import MailMessage, QueuedMail
+from argus.storage.addresses import ADDRESSES_OF_USER
 from argus.storage.postgres import Database, Transaction
 
 _COLUMNS: Final = """tenant_id, mail_id, template, locale, user_id, recipient, variables, link_id, code_id, create_time,
@@ -70,5 +71,9 @@ async def remove(tx: Transaction, mail: QueuedMail) -> bool:
 
 
 async def delete_of_user(tx: Transaction, tenant_id: str, user_id: str) -> None:
-    """Deletes the mails that wait for a user."""
-    await tx.execute("DELETE FROM mails WHERE tenant_id = %s AND user_id = %s", (tenant_id, user_id))
+    """Deletes the mails that wait for a user, and those to its addresses that are nobody's."""
+    await tx.execute(
+        f"""DELETE FROM mails WHERE tenant_id = %s
+               AND (user_id = %s OR user_id IS NULL AND lower(recipient) IN {ADDRESSES_OF_USER})""",
+        (tenant_id, user_id, tenant_id, user_id),
+    )

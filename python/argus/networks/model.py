@@ -3,17 +3,15 @@
 import ipaddress
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
+from argus.base.addresses import Address, Network
 from argus.base.place import NETWORK_CLASSES, NOWHERE, NetworkClass, Place
 
 CITY_RADIUS_KM: Final = 150
 """How far a named city may be off."""
 COUNTRY_RADIUS_KM: Final = 1500
 """How far the middle of a country may be off."""
-
-Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _ANONYMISER: Final = (
     "is_anonymous_vpn",
@@ -81,16 +79,6 @@ def read_ranges(text: str) -> Ranges:
         for number, line in enumerate(text.splitlines(), start=1)
         if (words := line.partition("#")[0].split())
     )
-
-
-def read_address(text: str) -> Address | None:
-    """The address that a text is; an IPv4 one within IPv6 is that one. None: it is none."""
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return None
-    mapped = getattr(address, "ipv4_mapped", None)
-    return mapped if mapped is not None else address
 
 
 def place_of(record: Mapping[str, Any]) -> Place:

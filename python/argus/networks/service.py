@@ -10,8 +10,9 @@ from typing import Any, Final
 import maxminddb
 import structlog
 
+from argus.base.addresses import Address, read_address
 from argus.base.place import NOWHERE, Place
-from argus.networks.model import Address, BadRangesError, Credit, Ranges, join, place_of, read_address, read_ranges
+from argus.networks.model import BadRangesError, Credit, Ranges, join, place_of, read_ranges
 
 CREDIT_SUFFIX: Final = ".credit.json"
 """What the name of a database's credit ends in; it begins with the whole name of the database."""

@@ -181,11 +181,17 @@ def _is_of(version: str, line: str) -> bool:
     return version == line or version.startswith(f"{line}.")
 
 
+# Makers' builds may have the patches of a month before it begins.
+_AHEAD: Final = timedelta(days=31)
+
+
 def _days_since_next_month(patch_version: str, at: date) -> int | None:
     """Android's patches come every month: what has those of one lacks those of the next."""
     try:
         day = date.fromisoformat(patch_version)
     except ValueError:
+        return None
+    if day > at + _AHEAD:  # of no release there is; a device can say anything
         return None
     following = date(day.year + day.month // _MONTHS, day.month % _MONTHS + 1, 1)
     return max((at - following).days, 0)

@@ -2,7 +2,8 @@
 
 A document may say `rules: [{name, when, then}]`. `when` is a condition in a part of CEL whose cost has a bound
 (`rust_core/core/src/condition.rs`); `then` is a document without rules. Where several conditions are met the strictest
-value counts, over what the document says for all. A condition that depends on a fact which is not known is not met.
+value counts, over what the document says for all; what holds for all scopes (`Rule.is_for_all`) no rule loosens. A
+condition that depends on a fact which is not known is not met.
 """
 
 import re
@@ -13,6 +14,7 @@ from functools import lru_cache
 from typing import Any, Final, Self
 
 from argus._core import Condition
+from argus.base.policy import RULES
 from argus.base.policy_rules import Fault, did_you_mean
 from argus.policies.resolve import Document, Layer, strictest
 
@@ -223,9 +225,17 @@ def _judge(layer: Layer, rule: Mapping[str, Any], variables: dict[str, Any]) -> 
 
 
 def _with(layer: Layer, met: Sequence[Mapping[str, Any]]) -> Layer:
-    values = strictest([rule["then"] for rule in met])
-    names = {key: [rule["name"] for rule in met if key in rule["then"]] for key in values}
+    """The document as it holds where these rules are met: no rule loosens what the document says of a field for all."""
     said: Document = {key: value for key, value in layer.document.items() if key != RULES_KEY}
+    ruled = strictest([rule["then"] for rule in met])
+    own = {key: said[key] for key in ruled if key in said and RULES[key].is_for_all}
+    values = {**ruled, **strictest([own, {key: ruled[key] for key in own}])}
+    names = {key: [rule["name"] for rule in met if key in rule["then"]] for key in values}
+    for key, value in own.items():
+        if values[key] == value:
+            del names[key]  # the rules add nothing to it
+        elif values[key] != ruled[key]:
+            names[key].insert(0, "")  # presets of both hold
     return replace(layer, document={**said, **values}, rules=names)
 
 

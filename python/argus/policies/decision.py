@@ -4,15 +4,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from argus.base.device_classes import device_class
 from argus.base.factor_kinds import has_counting_factor
 from argus.base.policy import RULES, Policy
 from argus.policies.conditions import Facts, RuleOutcome
 from argus.policies.resolve import Resolved, Source
 
-Outcome = Literal["ALLOW", "STEP_UP"]
+Outcome = Literal["ALLOW", "STEP_UP", "DENY"]
 
 # What a session is given when it begins; where two policies differ in one of these, they decide otherwise.
-_GIVEN: Final = ("idle_seconds", "absolute_seconds", "access_seconds", "session_limit", "on_limit")
+_GIVEN: Final = (
+    *("idle_seconds", "absolute_seconds", "access_seconds"),
+    *("session_limit", "client_session_limit", "device_class_limits", "on_limit"),
+)
+_OF_CLASS: Final = "device_class_limits"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,28 +25,34 @@ class Decision:
     """What becomes of a sign-in.
 
     Attributes:
-        outcome: ALLOW; STEP_UP: a higher level has to be proved first.
+        outcome: ALLOW; STEP_UP: a higher level has to be proved first; DENY: no proof helps.
         required_acr: The level that is required.
         second_factor: Kind of second factor that is required and was not used; empty: none.
-        given: What a session that begins is given, by field.
+        given: What a session that begins is given, by field; of limits by class that of its device's.
+        refused_by: What refuses it beside the level: a field that denies its place, or "trust"; empty: nothing, or
+            nobody asked (`flows.deciding`).
     """
 
     outcome: Outcome
     required_acr: int
     second_factor: str = ""
     given: tuple[tuple[str, Any], ...]
+    refused_by: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """As it is recorded."""
         lacking = {"second_factor": self.second_factor} if self.second_factor else {}
-        return {"outcome": self.outcome, "required_acr": self.required_acr, **lacking, **dict(self.given)}
+        refused = {"refused_by": self.refused_by} if self.refused_by else {}
+        return {"outcome": self.outcome, "required_acr": self.required_acr, **lacking, **refused, **dict(self.given)}
 
 
 def decide(policy: Policy, facts: Facts) -> Decision:
-    """What a policy decides under these facts; a level that is not known is none."""
+    """What a policy decides under these facts; a level that is not known is none. Places and trust are not asked."""
     has_level = (facts.acr or 0) >= policy.required_acr
     lacks_kind = policy.required_acr > 1 and not has_counting_factor(facts.amr or (), policy.second_factor)
     given = {key: RULES[key].write(getattr(policy, key.removesuffix(RULES[key].suffix))) for key in _GIVEN}
+    kind = device_class(facts.device_class)
+    given[_OF_CLASS] = {name: most for name, most in given[_OF_CLASS].items() if name == kind}
     return Decision(
         outcome="ALLOW" if has_level and not lacks_kind else "STEP_UP",
         required_acr=policy.required_acr,
@@ -57,6 +68,10 @@ def explain(
     proved = "no level is known to be proved" if facts.acr is None else f"level {facts.acr} is proved"
     required = f"level {decision.required_acr} is required by {_by(resolved['required_acr'].sources)}"
     said = [f"{decision.outcome}: {proved}, {required}"]
+    if decision.refused_by in resolved:
+        said.append(
+            f"{decision.refused_by} lets nobody sign in from there: {_by(resolved[decision.refused_by].sources)}"
+        )
     if decision.second_factor:
         by = _by(resolved["second_factor"].sources)
         said.append(f"a second factor that is {decision.second_factor} is required by {by}, and none was used")

@@ -37,11 +37,19 @@ def warnings(document: Document, *, field: str = "policy") -> Iterator[Fault]:
     yield from _against_asvs(document, field)
     for place, rule in enumerate(document.get(RULES_KEY, ())):
         here = f"{field}.{RULES_KEY}[{place}].then"
-        within = {"presets": document.get("presets", []), **rule["then"]}
+        presets = {*document.get("presets", ()), *rule["then"].get("presets", ())}
+        within = {**rule["then"], "presets": sorted(presets)}
         yield from _without_effect(within, here)
         for key, value in rule["then"].items():
             if document.get(key) == value:
                 yield Fault(path=f"{here}.{key}", reason="is what the document says for all", hint="leave it out")
+            elif (
+                key in document
+                and RULES[key].is_for_all
+                and RULES[key].strictest([document[key], value]) == RULES[key].strictest([document[key]])
+            ):
+                shown = RULES[key].show(document[key])
+                yield Fault(path=f"{here}.{key}", reason=f"has no effect: {shown} holds for all", hint="leave it out")
 
 
 def _without_effect(document: Document, field: str) -> Iterator[Fault]:

@@ -91,8 +91,8 @@ def resolve(layers: Sequence[Layer], *, defaults: Document) -> dict[str, Resolve
     """All fields of the policy that some scopes make together.
 
     Field by field the most specific scope wins; where several groups of a user set a field, the strictest does, and of
-    those fields that hold for all (`Rule.is_for_all`) the strictest of all scopes. What a preset of any scope demands
-    can't be loosened by any. A span that is longer than the session counts as the session's.
+    those fields that hold for all (`Rule.is_for_all`) the strictest of all scopes and the installation. What a preset
+    of any of them demands can't be loosened by any. A span that is longer than the session counts as the session's.
 
     Args:
         layers: What is set, in any order.
@@ -102,7 +102,8 @@ def resolve(layers: Sequence[Layer], *, defaults: Document) -> dict[str, Resolve
     for kind in SCOPE_KINDS:
         resolved.update(_strictest([layer for layer in layers if layer.kind == kind], lambda _: True))
     resolved.update(_strictest(layers, lambda key: RULES[key].is_for_all))
-    _hold_to_presets(resolved, defaults)
+    _hold_to_installation(resolved, defaults)
+    _hold_to_presets(resolved)
     for key in WITHIN:
         if key in resolved and resolved[key].value > resolved[SESSION].value:
             sources = (Source(kind="bound", name=SESSION), *resolved[SESSION].sources)
@@ -150,14 +151,21 @@ def _sources(key: str, value: Any, said: Sequence[tuple[Any, Layer]]) -> tuple[S
     )
 
 
-def _hold_to_presets(resolved: dict[str, Resolved], defaults: Document) -> None:
-    """Presets of the installation's own default count beside those of the scopes: nobody takes one away."""
-    chosen = resolved[_PRESETS]
-    both = RULES[_PRESETS].strictest([chosen.value, defaults[_PRESETS]])
-    if both != chosen.value:
-        sources = (*chosen.sources, _default(_PRESETS, defaults[_PRESETS]))
-        resolved[_PRESETS] = replace(chosen, value=both, sources=sources)
-    for key, demanded in demands(both, privileged=resolved[_PRIVILEGED].value).items():
+def _hold_to_installation(resolved: dict[str, Resolved], defaults: Document) -> None:
+    """What holds for all and is the installation's own default counts beside the scopes: nobody takes it away."""
+    for key, default in defaults.items():
+        if not RULES[key].is_for_all:
+            continue
+        chosen = resolved[key]
+        value = RULES[key].strictest([chosen.value, default])
+        if value == default != chosen.value:
+            resolved[key] = Resolved(value=value, sources=(_default(key, default),))
+        elif value != chosen.value:
+            resolved[key] = replace(chosen, value=value, sources=(*chosen.sources, _default(key, default)))
+
+
+def _hold_to_presets(resolved: dict[str, Resolved]) -> None:
+    for key, demanded in demands(resolved[_PRESETS].value, privileged=resolved[_PRIVILEGED].value).items():
         value = RULES[key].strictest([resolved[key].value, *(demand.value for _, demand in demanded)])
         if value == resolved[key].value:
             continue

@@ -1,6 +1,6 @@
 """What administrators can do with the policies of scopes: set, put in force, try, roll back."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -27,13 +27,30 @@ from argus.storage.postgres import Database, Transaction
 _MOST_EARLIER: Final = 100
 _NEWEST: Final = 2**31 - 1
 
+Look = Callable[[str, Scope, Transaction | None], Awaitable[None]]
+"""Refuses a scope of a tenant that is not there, as a transaction sees it if one is given."""
+
 
 class PolicyRevisions:
     """The policies of all scopes, with their history."""
 
-    def __init__(self, db: Database, now: Now) -> None:
+    def __init__(self, db: Database, now: Now, look: Look | None = None) -> None:
+        """Keeps policies of scopes.
+
+        Args:
+            db: Where they are kept.
+            now: The time.
+            look: Looks whether scopes are there; None: nobody does.
+        """
         self._db = db
         self._now = now
+        self._look = look
+
+    async def check(self, tenant_id: str, scope: Scope, reader: Transaction | None = None) -> None:
+        """Refuses what nothing can be set for, or what is not there, as `reader` sees it if one is given."""
+        check_scope(tenant_id, scope)
+        if self._look is not None:
+            await self._look(tenant_id, scope, reader)
 
     async def get(self, tenant_id: str, scope: Scope) -> ScopePolicy:
         """What is set for a scope; an empty document of no revision where nothing ever was."""
@@ -108,6 +125,7 @@ class PolicyRevisions:
         Raises:
             InvalidPolicyError: Fields are unknown or out of their range, or don't fit together.
             EtagMismatchError: Somebody else has changed the policy.
+            ClientNotFoundError: The tenant has no such client; of groups and users alike.
             RequestAlreadyDoneError: The request was carried out before.
         """
         check_scope(tenant_id, scope)
@@ -127,7 +145,7 @@ class PolicyRevisions:
             )
             await store.add_revision(tx, tenant_id, made)
             after = await self._put(tx, tenant_id, before, made, mode, reason, origin)
-            self._record(tx, "policy.updated", after, made.number, mode)
+            self._record(tx, "policy.updated", scope, made.number, mode, reason, at=now)
         return after, made
 
     async def activate(
@@ -147,10 +165,11 @@ class PolicyRevisions:
             PolicyRevisionNotFoundError: There is none of that number.
             InvalidPolicyError: It says what can't be set any more.
             EtagMismatchError: Somebody else has changed the policy.
+            ClientNotFoundError: The tenant has no such client; of groups and users alike.
             RequestAlreadyDoneError: The request was carried out before.
         """
-        check_scope(tenant_id, scope)
-        async with self._db.transaction(origin, now=self._now()) as tx:
+        now = self._now()
+        async with self._db.transaction(origin, now=now) as tx:
             before = await self._locked(tx, tenant_id, scope, etag)
             if number == 0 and mode == "report_only":
                 chosen = None
@@ -160,7 +179,7 @@ class PolicyRevisions:
                     raise PolicyRevisionNotFoundError(number)
                 check_document(chosen.document, field="revision")
             after = await self._put(tx, tenant_id, before, chosen, mode, reason, origin)
-            self._record(tx, "policy.activated", after, number, mode)
+            self._record(tx, "policy.activated", scope, number, mode, reason, at=now)
         return after
 
     async def roll_back(
@@ -171,10 +190,11 @@ class PolicyRevisions:
         Raises:
             NoEarlierPolicyError: Nothing was.
             EtagMismatchError: Somebody else has changed the policy.
+            ClientNotFoundError: The tenant has no such client; of groups and users alike.
             RequestAlreadyDoneError: The request was carried out before.
         """
-        check_scope(tenant_id, scope)
-        async with self._db.transaction(origin, now=self._now()) as tx:
+        now = self._now()
+        async with self._db.transaction(origin, now=now) as tx:
             before = await self._locked(tx, tenant_id, scope, etag)
             if not before.earlier:
                 raise NoEarlierPolicyError
@@ -187,7 +207,7 @@ class PolicyRevisions:
                 earlier=before.earlier[:-1],
             )
             after = await self._write(tx, tenant_id, changed, reason, origin)
-            self._record(tx, "policy.rolled_back", after, number, "enforced")
+            self._record(tx, "policy.rolled_back", scope, number, "enforced", reason, at=now)
         return after
 
     async def withdraw(self, tx: Transaction, tenant_id: str, scope: Scope, *, reason: str, origin: Origin) -> None:
@@ -198,15 +218,24 @@ class PolicyRevisions:
             return
         earlier = (*found.earlier, found.active)[-_MOST_EARLIER:] if found.active else found.earlier
         changed = replace(found, document={}, active=0, report_only=0, earlier=earlier)
-        after = await self._write(tx, tenant_id, changed, reason, origin)
-        self._record(tx, "policy.activated", after, 0, "enforced")
+        await self._write(tx, tenant_id, changed, reason, origin)
+        self._record(tx, "policy.activated", scope, 0, "enforced", reason, at=self._now())
 
     async def _locked(
         self, tx: Transaction, tenant_id: str, scope: Scope, etag: str, *, number: int = 0
     ) -> ScopePolicy:
-        """What is set, which nobody else changes meanwhile; `number` is that of the revision that is made."""
+        """What is set for a scope that is there, and stays so as its policy does until `tx` ends.
+
+        Args:
+            tx: The transaction.
+            tenant_id: The tenant.
+            scope: Whose policy.
+            etag: Of the policy as the caller knows it; empty: whatever it is.
+            number: Of the revision that is made; 0: none is.
+        """
         await tx.claim(f"{tenant_name(tenant_id)}/policies/{scope.kind}/{scope.id}/revisions/{number}")
         await store.lock_tenant(tx, tenant_id)
+        await self.check(tenant_id, scope, tx)  # after the lock, which whoever deletes a scope takes, too
         found = await store.find(tx, tenant_id, scope) or ScopePolicy(scope=scope, document={})
         if etag and etag != etag_of(found.version):
             raise EtagMismatchError(etag_of(found.version))
@@ -233,7 +262,8 @@ class PolicyRevisions:
             changed = replace(before, report_only=number)
         else:
             changed = before
-        return await self._write(tx, tenant_id, changed, reason, origin)
+        # What is only kept, or was so already, changes nothing of the policy: its etag and its author stay.
+        return before if changed == before else await self._write(tx, tenant_id, changed, reason, origin)
 
     async def _write(
         self, tx: Transaction, tenant_id: str, changed: ScopePolicy, reason: str, origin: Origin
@@ -244,10 +274,11 @@ class PolicyRevisions:
         await store.write(tx, tenant_id, after)
         return after
 
-    def _record(self, tx: Transaction, event: str, policy: ScopePolicy, number: int, mode: Mode) -> None:
-        scope = f"{policy.scope.kind}:{policy.scope.id}"
-        data = {"scope": scope, "revision": str(number), "mode": mode, "reason": policy.reason}
-        tx.record(Event(type=event, data=data), time=policy.update_time)
+    def _record(
+        self, tx: Transaction, event: str, scope: Scope, number: int, mode: Mode, reason: str, *, at: datetime
+    ) -> None:
+        data = {"scope": f"{scope.kind}:{scope.id}", "revision": str(number), "mode": mode, "reason": reason}
+        tx.record(Event(type=event, data=data), time=at)
 
 
 def check_scope(tenant_id: str, scope: Scope) -> None:

@@ -1,10 +1,11 @@
 """What can be done with policies."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from argus.base.clock import Now
 from argus.base.lives import LongestLife, LongestLives
 from argus.base.origin import Origin
 from argus.base.policy import Policy
@@ -22,7 +23,7 @@ from argus.policies.model import (
     to_document,
 )
 from argus.policies.resolve import Document, Layer, Resolved, ScopeKind, resolve
-from argus.policies.revisions import PolicyRevisions
+from argus.policies.revisions import Look, PolicyRevisions
 from argus.policies.revisions_model import Revision
 from argus.storage.postgres import Database
 
@@ -83,13 +84,14 @@ class Policies:
     number, and what a number means never changes. So numbers may be remembered, documents are read anew.
     """
 
-    def __init__(self, db: Database, now: Callable[[], datetime], defaults: Policy | None = None) -> None:
+    def __init__(self, db: Database, now: Now, defaults: Policy | None = None, look: Look | None = None) -> None:
         """Keeps policies.
 
         Args:
             db: Where they are kept.
             now: The time.
             defaults: What holds where nothing is set (`model.default_policy`).
+            look: Looks whether scopes are there; None: nobody does.
         """
         self._db = db
         self._now = now
@@ -97,7 +99,7 @@ class Policies:
         self._default_document = to_document(self._defaults)
         self.default_digest = digest(self._defaults)
         self._plain = merge((), defaults=self._defaults)
-        self.scopes = PolicyRevisions(db, now)
+        self.scopes = PolicyRevisions(db, now, look)
         self._revisions: dict[tuple[str, bytes], int] = {}
         self._policies: dict[tuple[str, int], EffectivePolicy] = {}
         self._reads = db.reads("policies", self._documents)
@@ -155,7 +157,9 @@ class Policies:
         fields = self.explain(layers, facts).fields if layers else {}
         present = policy_of(fields) if fields else self._plain
         held = present if own is None else followed(own, present)
-        narrower = narrower_of(fields, held, self.of_client(layers)) if fields else frozenset[str]()
+        narrower = frozenset[str]()
+        if any(one.is_narrower for one in fields.values()):  # else no sign-in pays for the client's policy, too
+            narrower = narrower_of(fields, held, self.of_client(layers))
         return EffectivePolicy(revision=0, policy=held, narrower=narrower)
 
     def of_client(self, layers: Sequence[Layer]) -> Policy:

@@ -2,7 +2,6 @@
 
 import hashlib
 import hmac
-import ipaddress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Final
@@ -11,6 +10,7 @@ from urllib.parse import unquote
 from google.protobuf.message import Message
 
 from argus._core import context_prints
+from argus.base.addresses import read_address
 from argus.base.errors import InvalidFieldError
 from argus.base.languages import MAX_ACCEPTED
 from argus.base.origin import Origin
@@ -123,7 +123,8 @@ def peer_address(peer: str) -> str:
     kind, _, rest = unquote(peer).partition(":")
     if kind not in ("ipv4", "ipv6"):
         return ""
-    return rest.rpartition(":")[0].strip("[]")
+    address = read_address(rest.rpartition(":")[0].strip("[]"))
+    return str(address) if address else ""
 
 
 def _actor(caller: Caller, tenant_id: str) -> str:
@@ -143,10 +144,9 @@ def _context(request: Message, caller: Caller) -> ClientContext | None:
 def _user_address(context: ClientContext) -> str | None:
     if not context.ip_address:
         return None
-    try:
-        address = ipaddress.ip_address(context.ip_address)
-    except ValueError:
-        raise InvalidFieldError("client_context.ip_address", "must be an IPv4 or IPv6 address") from None
+    address = read_address(context.ip_address)
+    if address is None:
+        raise InvalidFieldError("client_context.ip_address", "must be an IPv4 or IPv6 address")
     if getattr(address, "scope_id", None) is not None:
         raise InvalidFieldError("client_context.ip_address", "must have no zone")
     return str(address)

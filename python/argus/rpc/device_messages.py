@@ -43,7 +43,7 @@ def known_device_message(known: KnownDevice) -> pb.KnownDevice:
         create_time=validate.to_timestamp(device.create_time),
         last_seen_time=validate.to_timestamp(device.last_seen_time),
         location=location_message(device.place),
-        trust_expire_time=validate.to_timestamp(device.trust_expire_time if known.is_trusted else None),
+        trust_expire_time=validate.to_timestamp(known.trust_expire_time),
         identity=_IDENTITIES[device.identity],
         has_key=device.key_sha256 is not None,
         posture=_posture_message(known.posture) if known.posture is not None else None,

@@ -1,5 +1,6 @@
 """Turns failures into `google.rpc.Status`: one ErrorInfo, and RetryInfo, BadRequest or PreconditionFailure that fit."""
 
+from collections.abc import Sequence
 from typing import Final, Self
 
 from google.protobuf.message import Message
@@ -10,6 +11,10 @@ from argus.v1 import errors_pb2
 
 DOMAIN: Final = "argus"
 _PREFIX: Final = "ERROR_REASON_"
+# In bytes: clients of gRPC refuse trailers of more than 8 KiB, and would see no reason at all.
+_MOST_DETAIL: Final = 2500
+_LONGEST_MESSAGE: Final = 600
+_LONGEST_NAME: Final = 200
 
 
 class StatusError(Exception):
@@ -62,7 +67,7 @@ def reason_name(reason: int) -> str:
 
 def to_status(error: ArgusError) -> status_pb2.Status:
     """All that a caller is told about `error`."""
-    status = status_pb2.Status(code=int(error.code), message=error.message)
+    status = status_pb2.Status(code=int(error.code), message=_cut(error.message, _LONGEST_MESSAGE))
     for detail in _details(error):
         # Else the variables of the same refusal come in another order each time.
         status.details.add().Pack(detail, deterministic=True)
@@ -78,20 +83,36 @@ def reason_of(status: status_pb2.Status) -> str:
     return ""
 
 
+def _cut(text: str, most: int) -> str:
+    """As much of a text as fits into so many bytes."""
+    return text.encode()[:most].decode(errors="ignore")
+
+
+def _bad_request(violations: Sequence[tuple[str, str]]) -> error_details_pb2.BadRequest:
+    """As many as fit; of the others the last one says how many there are."""
+    bad = error_details_pb2.BadRequest()
+    for place, (field, text) in enumerate(violations):
+        if bad.ByteSize() + len(field.encode()) + len(text.encode()) > _MOST_DETAIL:
+            more = f"… and {len(violations) - place} more: mend those before, and ask again"
+            bad.field_violations.add(field=_cut(field, _LONGEST_NAME), description=more)
+            break
+        bad.field_violations.add(field=field, description=text)
+    return bad
+
+
 def _details(error: ArgusError) -> list[Message]:
     reason = reason_name(error.reason)
-    details: list[Message] = [error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=error.metadata)]
+    metadata = {key: _cut(value, _LONGEST_NAME) for key, value in error.metadata.items()}
+    details: list[Message] = [error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=metadata)]
     if error.retry_after is not None:
         retry = error_details_pb2.RetryInfo()
         retry.retry_delay.FromTimedelta(error.retry_after)
         details.append(retry)
     if error.code == Code.INVALID_ARGUMENT and error.violations:
-        violations = [
-            error_details_pb2.BadRequest.FieldViolation(field=field, description=text)
-            for field, text in error.violations
-        ]
-        details.append(error_details_pb2.BadRequest(field_violations=violations))
+        details.append(_bad_request(error.violations))
     if error.code == Code.FAILED_PRECONDITION:
-        broken = error_details_pb2.PreconditionFailure.Violation(type=reason, description=error.message)
+        broken = error_details_pb2.PreconditionFailure.Violation(
+            type=reason, description=_cut(error.message, _LONGEST_MESSAGE)
+        )
         details.append(error_details_pb2.PreconditionFailure(violations=[broken]))
     return details

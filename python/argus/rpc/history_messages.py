@@ -45,12 +45,12 @@ def event_filter(request: pb.ListSecurityEventsRequest) -> EventFilter:
 def session_at_message(found: SessionAt) -> pb.GetSessionAtResponse:
     """A session at an instant."""
     return pb.GetSessionAtResponse(
-        state=STATES[found.state],
-        decision=_DECISIONS[found.decision],
+        state=STATES[found.state] if found.state else types_pb2.SESSION_STATE_UNSPECIFIED,
+        decision=_decision(found.decision),
         end_time=validate.to_timestamp(found.end_time),
         end_reason=types_pb2.EndReason.ValueType(found.end_reason or 0),
         policy_revision=found.policy_revision,
-        policy_document=json.dumps(to_document(found.policy), sort_keys=True),
+        policy_document=json.dumps(to_document(found.policy), sort_keys=True) if found.policy else "",
         narrower_fields=sorted(found.narrower),
         client_policy_revision=found.in_force.effective.revision,
         client_policy_document=json.dumps(to_document(found.in_force.effective.policy), sort_keys=True),
@@ -64,11 +64,13 @@ def session_at_message(found: SessionAt) -> pb.GetSessionAtResponse:
             )
             for one in found.in_force.revisions
         ],
-        refresh_decision=_DECISIONS[found.refresh_decision]
-        if found.refresh_decision
-        else pb.SESSION_DECISION_UNSPECIFIED,
+        refresh_decision=_decision(found.refresh_decision),
         acr="" if found.acr is None else f"{ACR_PREFIX}{found.acr}",
         amr=found.amr,
         auth_time=validate.to_timestamp(found.auth_time),
         events=[event_message(one) for one in found.events],
     )
+
+
+def _decision(decision: Decision | None) -> pb.SessionDecision.ValueType:
+    return _DECISIONS[decision] if decision else pb.SESSION_DECISION_UNSPECIFIED

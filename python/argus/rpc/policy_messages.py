@@ -186,16 +186,24 @@ def _simulated_session(tenant_id: str, one: SessionFinding) -> pb.SimulatedSessi
 
 def document(said: struct_pb2.Struct) -> Document:
     """The document that a struct is: its numbers are all the same kind, ours are whole."""
-    written = _whole(json_format.MessageToDict(said))
-    return dict(written)
+    return {key: _plain(one) for key, one in said.fields.items()}
 
 
-def _whole(value: Any) -> Any:
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, dict):
-        return {key: _whole(one) for key, one in value.items()}
-    return [_whole(one) for one in value] if isinstance(value, list) else value
+def _plain(value: struct_pb2.Value) -> Any:
+    # By hand: protobuf's own conversion raises at NaN, of which the check of documents tells the path.
+    kind = value.WhichOneof("kind")
+    match kind:
+        case "struct_value":
+            return document(value.struct_value)
+        case "list_value":
+            return [_plain(one) for one in value.list_value.values]
+        case "number_value":
+            number = value.number_value
+            return int(number) if number.is_integer() else number
+        case "null_value" | None:
+            return None
+        case _:
+            return getattr(value, kind)
 
 
 def _struct(said: Document) -> struct_pb2.Struct:

@@ -5,7 +5,6 @@ from typing import Any, Final
 import grpc
 
 from argus.base.errors import InvalidFieldError, RequestAlreadyDoneError
-from argus.flows.policy_scopes import PolicyScopes
 from argus.flows.policy_simulation import PolicySimulations
 from argus.flows.policy_trials import PolicyTrials, Subject
 from argus.policies.model import Scope
@@ -37,13 +36,11 @@ class PolicyServicer(policy_service_pb2_grpc.PolicyServiceServicer):
     def __init__(
         self,
         tenants: Tenants,
-        scopes: PolicyScopes,
         policies: PolicyRevisions,
         trials: PolicyTrials,
         simulations: PolicySimulations,
     ) -> None:
         self._tenants = tenants
-        self._scopes = scopes
         self._policies = policies
         self._trials = trials
         self._simulations = simulations
@@ -64,7 +61,6 @@ class PolicyServicer(policy_service_pb2_grpc.PolicyServiceServicer):
     async def SetPolicy(self, request: pb.SetPolicyRequest, context: Context) -> pb.SetPolicyResponse:
         """Makes a revision."""
         tenant_id, scope = await self._scope(request.policy.name, "policy.name")
-        await self._scopes.check(tenant_id, scope)
         mode = _mode(request.mode)
         try:
             policy, revision = await self._policies.set(

@@ -8,7 +8,6 @@ from argus.base.errors import RequestAlreadyDoneError
 from argus.flows.known_devices import KnownDevice
 from argus.flows.self.security_events import SecurityEvent, SecurityEventPage
 from argus.flows.self.service import SelfService
-from argus.notifications.preferences.service import Preferences
 from argus.rpc import validate
 from argus.rpc.converters import CREDENTIAL_KINDS, termination_state, user_message
 from argus.rpc.device_messages import described, known_device_message, traits_message
@@ -29,9 +28,8 @@ _CATEGORY: Final = "device.category"
 class SelfServicer(self_service_pb2_grpc.SelfServiceServicer):
     """Serves `argus.v1.SelfService`."""
 
-    def __init__(self, service: SelfService, preferences: Preferences, recognize: Recognition) -> None:
+    def __init__(self, service: SelfService, recognize: Recognition) -> None:
         self._service = service
-        self._preferences = preferences
         self._recognize = recognize
         self._credentials = OwnCredentialRpcs(service.credentials, recognize)
 
@@ -143,7 +141,7 @@ class SelfServicer(self_service_pb2_grpc.SelfServiceServicer):
     ) -> pb.GetOwnPreferencesResponse:
         """Says which notices the user gets."""
         oneself, _ = await self._recognize(request)
-        found = await self._preferences.of(oneself.tenant_id, oneself.user_id)
+        found = await self._service.notices.all(oneself)
         return pb.GetOwnPreferencesResponse(preferences=preference_messages(found))
 
     async def UpdateOwnPreferences(
@@ -153,9 +151,9 @@ class SelfServicer(self_service_pb2_grpc.SelfServiceServicer):
         oneself, origin = await self._recognize(request)
         said = said_preferences(request.preferences)
         try:
-            found = await self._preferences.update(oneself.tenant_id, oneself.user_id, said, origin=origin)
+            found = await self._service.notices.choose(oneself, said, origin=origin)
         except RequestAlreadyDoneError:
-            found = await self._preferences.of(oneself.tenant_id, oneself.user_id)
+            found = await self._service.notices.all(oneself)
         return pb.UpdateOwnPreferencesResponse(preferences=preference_messages(found))
 
     async def ListOwnDevices(self, request: pb.ListOwnDevicesRequest, context: Context) -> pb.ListOwnDevicesResponse:

@@ -8,8 +8,8 @@ import grpc
 
 from argus.base import ids
 from argus.base.errors import InvalidFieldError, RequestAlreadyDoneError
+from argus.flows.group_lifecycle import GroupLifecycle
 from argus.flows.import_users import MAX_BATCH, ImportUsers, UserImport
-from argus.flows.policy_scopes import PolicyScopes
 from argus.flows.user_lifecycle import UserLifecycle
 from argus.groups.service import Groups
 from argus.rpc import validate
@@ -40,14 +40,14 @@ class UserServicer(user_service_pb2_grpc.UserServiceServicer):
         self,
         users: Users,
         groups: Groups,
-        scopes: PolicyScopes,
+        group_lifecycle: GroupLifecycle,
         lifecycle: UserLifecycle,
         import_users: ImportUsers,
     ) -> None:
         self._import = import_users
         self._users = users
         self._groups = groups
-        self._scopes = scopes
+        self._group_lifecycle = group_lifecycle
         self._lifecycle = lifecycle
 
     async def CreateUser(self, request: pb.CreateUserRequest, context: Context) -> pb.CreateUserResponse:
@@ -198,7 +198,7 @@ class UserServicer(user_service_pb2_grpc.UserServiceServicer):
         """Deletes a group; its members stay."""
         tenant_id, group_id = validate.group(request.name, "name")
         with suppress(RequestAlreadyDoneError):  # then it is gone, as was asked
-            await self._scopes.delete_group(tenant_id, group_id, origin=origin_of(request))
+            await self._group_lifecycle.delete(tenant_id, group_id, origin=origin_of(request))
         return pb.DeleteGroupResponse()
 
     async def AddGroupMember(self, request: pb.AddGroupMemberRequest, context: Context) -> pb.AddGroupMemberResponse:

@@ -138,8 +138,8 @@ def user_lifecycle(
         now: The time.
     """
     told: list[KeepsOfUsers] = [post.links, post.mails, notifications.deliveries, notifications.preferences]
-    # Sessions after devices: so rows are locked.
-    everybody = [passwords, *keepers, ContextStore(db), SessionStore(db), *told]
+    # Sessions after devices: so rows are locked. Contexts after sessions: once these are locked, nobody writes any.
+    everybody = [passwords, *keepers, SessionStore(db), ContextStore(db), *told]
     return UserLifecycle(db, users, passwords, policies, terminate, guessing, post.links, everybody, now=now)
 
 

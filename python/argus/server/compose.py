@@ -26,6 +26,7 @@ from argus.flows.delivery import Deliveries
 from argus.flows.device_states import DeviceStates
 from argus.flows.factor_reset import FactorReset
 from argus.flows.governing import Governing
+from argus.flows.group_lifecycle import GroupLifecycle
 from argus.flows.history import SessionHistory
 from argus.flows.hot import HotCalls
 from argus.flows.import_users import ImportUsers
@@ -129,8 +130,8 @@ async def compose(
     tenants, clients = Tenants(db, now, settings.base_url), Clients(db, now, settings.base_url)
     users, groups = Users(db, now), Groups(db, now)
     passwords = Passwords(db, now, settings, secret=derived_key(identifier_key, "peers of nobody"))
-    policies = Policies(db, now, default_policy(settings))
-    plans = Plans(db, now)
+    policies = Policies(db, now, default_policy(settings), PolicyScopes(clients, groups, users).check)
+    plans, patches = Plans(db, now), Patches(settings.patch_path)
     # A cache on the way and the consumer behind it may each keep a key set for its whole age.
     signing_keys = SigningKeys(
         db,
@@ -167,7 +168,6 @@ async def compose(
     terminate = Terminate(
         db, session_store, ending, outbox_store, deliveries, offline, users, clients, tenants, now=now
     )
-    patches = Patches(settings.patch_path)
     states = DeviceStates(Postures(db, now=now), patches, now=now)
     trusting = make_trust(
         db,
@@ -187,7 +187,7 @@ async def compose(
         live,
         outbox_store,
         rebuild,
-        Deciding(db, policies, now=now),
+        Deciding(db, policies, states, trusting.floors, now=now),
         signing_keys,
         engine,
         snapshot,
@@ -198,7 +198,8 @@ async def compose(
     )
     db.witness([CREATED], NewDevices(devices, session_store).note)  # before whoever tells of what it records
     notifications = make_notifications(settings, db, keks, plans, now=now)
-    post = post_office(settings, db, mail_key, users, plans, notifications.preferences, networks, now=now)
+    preferences = notifications.preferences
+    post = post_office(settings, db, mail_key, users, plans, preferences, networks, now=now)
     kinds = make_factors(
         db,
         redis,
@@ -220,8 +221,8 @@ async def compose(
         Progress(kinds.factors, policies, users, passwords, trusting.floors, now=now),
         now=now,
     )
-    proofs, refusals = Proofs(db, engine, now=now), Refusals(engine, now=now)
-    sign_in = SignIn(db, logins, tenants, clients, users, devices, create_session, proofs, networks, now=now)
+    proofs, refusals, audit = Proofs(db, engine, now=now), Refusals(engine, now=now), Audit(db, now)
+    sign_in = SignIn(db, logins, tenants, clients, users, devices, create_session, proofs, networks, policies, now=now)
     standing = Standing(db, session_store, ending, live, effects, policies, now=now)
     actions = Actions(db, ActionStore(redis), clients, standing, trusting.floors, now=now)
     step_up = StepUp(
@@ -245,16 +246,18 @@ async def compose(
         networks=networks,
         now=now,
     )
-    audit = Audit(db, now)
     client_tokens = ClientTokens(db, tenants, clients, guessing, engine, snapshot, now=now)
     governed = GoverningStore(redis, keyspace)
     governing = Governing(db, governed, session_store, policies, users, devices, networks, now=now)
     hot = HotCalls(engine, redis, rebuild, effects, snapshot, trusting.contexts, governing)
-    known_devices = KnownDevices(
+    known = KnownDevices(
         db, users, devices, states, trusting.changes, policies, session_store, audit, terminate, now=now
     )
     lifecycle = user_lifecycle(
         db, users, passwords, policies, terminate, guessing, post, notifications, [groups, devices], now=now
+    )
+    self_service = make_self_service(
+        db, users, policies, sessions, known, passwords, kinds, audit, terminate, lifecycle, preferences, now=now
     )
     accounts = account_flows(
         db,
@@ -293,14 +296,14 @@ async def compose(
         keks=keks,
         reencryption=Reencryption(db, now, keks),
         policies=policies,
-        policy_scopes=PolicyScopes(clients, groups, users, policies),
+        group_lifecycle=GroupLifecycle(groups, policies),
         policy_trials=PolicyTrials(policies, users, now=now),
         policy_simulations=PolicySimulations(db, policies, audit, session_store, users, now=now),
         policy_following=PolicyFollowing(db, governed, governing, policies.default_digest, now=now),
         audit=audit,
         sessions=sessions,
         devices=devices,
-        known_devices=known_devices,
+        known_devices=known,
         networks=networks,
         patches=patches,
         trusting=trusting,
@@ -331,9 +334,7 @@ async def compose(
         browser_sessions=BrowserSessions(
             engine, hot, client_tokens, terminate, refusals, snapshot, deadline=settings.request_deadline, now=now
         ),
-        self_service=make_self_service(
-            db, users, policies, sessions, known_devices, passwords, kinds, audit, terminate, lifecycle, now=now
-        ),
+        self_service=self_service,
         revoke_token=RevokeToken(engine, refusals, snapshot, terminate, db, now=now),
         refusals=refusals,
         hot=hot,

@@ -56,7 +56,7 @@ def make_pages(argus: Argus, actions: Actions, visits: Visits, same_origin: Same
         *members.routes(),
         *DevicePages(site, members, actions, selves, argus.networks).routes(),
         *SecurityPages(site, members, selves).routes(),
-        *NoticePages(site, members, argus.notifications.preferences).routes(),
+        *NoticePages(site, members, argus.self_service.notices).routes(),
         *ActivityPages(site, members, selves).routes(),
         *(AccountPages(site, _link_flows(argus)).routes() if settings.has_mail else ()),
     ]

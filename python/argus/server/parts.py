@@ -17,6 +17,7 @@ from argus.flows.client_token import ClientTokens
 from argus.flows.covers import Covers
 from argus.flows.create_session import CreateSession
 from argus.flows.factor_reset import FactorReset
+from argus.flows.group_lifecycle import GroupLifecycle
 from argus.flows.history import SessionHistory
 from argus.flows.hot import HotCalls
 from argus.flows.import_users import ImportUsers
@@ -26,7 +27,6 @@ from argus.flows.notifying.courier import Courier
 from argus.flows.notifying.desk import NotificationDesk
 from argus.flows.outbox import Outbox
 from argus.flows.policy_following import PolicyFollowing
-from argus.flows.policy_scopes import PolicyScopes
 from argus.flows.policy_simulation import PolicySimulations
 from argus.flows.policy_trials import PolicyTrials
 from argus.flows.rebuild import Rebuild
@@ -92,7 +92,7 @@ class Argus:
     keks: KeyEncryptionKeys
     reencryption: Reencryption
     policies: Policies
-    policy_scopes: PolicyScopes
+    group_lifecycle: GroupLifecycle
     policy_trials: PolicyTrials
     policy_simulations: PolicySimulations
     policy_following: PolicyFollowing

@@ -7,11 +7,13 @@ from argus.flows.known_devices import KnownDevices
 from argus.flows.self.fresh_proof import FreshProof
 from argus.flows.self.own_credentials import OwnCredentials
 from argus.flows.self.own_devices import OwnDevices
+from argus.flows.self.own_notices import OwnNotices
 from argus.flows.self.own_sessions import OwnSessions
 from argus.flows.self.security_events import SecurityEvents
 from argus.flows.self.service import SelfService
 from argus.flows.terminate import Terminate
 from argus.flows.user_lifecycle import UserLifecycle
+from argus.notifications.preferences.service import Preferences
 from argus.policies.service import Policies
 from argus.server.factors import FactorKinds
 from argus.sessions.proof_store import UsedProofs
@@ -31,11 +33,13 @@ def make_self_service(
     audit: Audit,
     terminate: Terminate,
     lifecycle: UserLifecycle,
+    preferences: Preferences,
     *,
     now: Now,
 ) -> SelfService:
     """Hands the parts to each other."""
     own_sessions = OwnSessions(sessions, terminate)
+    fresh_proof = FreshProof(kinds.factors, users, policies, UsedProofs(db), now=now)
     return SelfService(
         users=users,
         sessions=own_sessions,
@@ -52,7 +56,8 @@ def make_self_service(
             kinds.passkey_changes,
             lifecycle,
             terminate,
-            FreshProof(kinds.factors, users, policies, UsedProofs(db), now=now),
+            fresh_proof,
             now=now,
         ),
+        notices=OwnNotices(preferences, fresh_proof),
     )

@@ -59,12 +59,10 @@ def make_servicers(argus: Argus) -> Mapping[str, object]:
             argus.users,
         ),
         "argus.v1.PolicyService": PolicyServicer(
-            argus.tenants, argus.policy_scopes, argus.policies.scopes, argus.policy_trials, argus.policy_simulations
+            argus.tenants, argus.policies.scopes, argus.policy_trials, argus.policy_simulations
         ),
         "argus.v1.RevocationService": RevocationServicer(argus.revocations),
-        "argus.v1.SelfService": SelfServicer(
-            argus.self_service, argus.notifications.preferences, Recognition(argus.hot, argus.refusals)
-        ),
+        "argus.v1.SelfService": SelfServicer(argus.self_service, Recognition(argus.hot, argus.refusals)),
         "argus.v1.SessionService": SessionServicer(
             argus.sessions,
             argus.users,
@@ -80,6 +78,6 @@ def make_servicers(argus: Argus) -> Mapping[str, object]:
         ),
         "argus.v1.TokenService": TokenServicer(argus.revoke_token, argus.client_tokens),  # type: ignore[abstract]  # the rest is hot
         "argus.v1.UserService": UserServicer(
-            argus.users, argus.groups, argus.policy_scopes, argus.user_lifecycle, argus.import_users
+            argus.users, argus.groups, argus.group_lifecycle, argus.user_lifecycle, argus.import_users
         ),
     }

@@ -206,6 +206,17 @@ class EndingStore:
         )
         return {(row["tenant_id"], row["client_id"]): row["until"] for row in rows}
 
+    async def not_befores_of_user(self, tenant_id: str, user_id: str) -> dict[str, datetime]:
+        """The same of each client with which a user has sessions that have not ended, where there is one."""
+        rows = await self._db.fetch_all(
+            """SELECT DISTINCT s.client_id, GREATEST(t.not_before, c.not_before) AS until
+                 FROM sessions s JOIN tenants t USING (tenant_id) LEFT JOIN clients c USING (tenant_id, client_id)
+                WHERE s.tenant_id = %s AND s.user_id = %s AND s.state <> 'ended'
+                  AND (t.not_before IS NOT NULL OR c.not_before IS NOT NULL)""",
+            (tenant_id, user_id),
+        )
+        return {row["client_id"]: row["until"] for row in rows}
+
     async def not_befores(
         self, tenant_id: str, client_id: str, tx: Transaction | None = None
     ) -> tuple[datetime | None, datetime | None]:

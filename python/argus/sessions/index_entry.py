@@ -17,6 +17,11 @@ NOT_RATED_TRUST: Final = 30
 """What a session counts as under limits that nobody has rated (`TRUST_OF_UNKNOWN` of the functions)."""
 
 
+def client_print(client_id: str) -> bytes:
+    """What entries say of a client, 8 bytes."""
+    return hashlib.sha256(client_id.encode()).digest()[:8]
+
+
 def pack_entry(
     *,
     client_id: str,
@@ -40,7 +45,7 @@ def pack_entry(
     """
     return _LAYOUT.pack(
         epoch_milliseconds(create_time),
-        hashlib.sha256(client_id.encode()).digest()[:8],
+        client_print(client_id),
         DEVICE_CLASSES.index(device_class(device_type)),
         _NOT_RATED if trust is None else int(trust + 0.5),
         epoch_seconds(auth_time),

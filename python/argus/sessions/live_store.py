@@ -4,17 +4,18 @@ Every value carries the lineage of the node that wrote it; one of another lineag
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
-from typing import Any, Final
+from typing import Final
 
 from argus import _core
 from argus.base.clock import Now
 from argus.sessions.index_entry import index_entry
-from argus.sessions.limits import ON_LIMIT, LimitKind, Limits, ReachedLimit
+from argus.sessions.limits import ON_LIMIT, LimitKind, Limits
 from argus.sessions.model import EndReason, Session, epoch_seconds
 from argus.sessions.records import family_in, is_tombstone, packed_trust, record_life
+from argus.sessions.reservations import Reservation, cover_pairs, reservation_of
 from argus.storage.redis import Redis
 from argus.storage.redis_batch import Call, call_all
 
@@ -25,16 +26,6 @@ HOLD: Final = timedelta(seconds=30)
 _SESSION_LINEAGE: Final = slice(3, 11)
 _USER_LINEAGE: Final = slice(2, 10)
 _NOT_BEFORE_LINEAGE: Final = slice(1, 9)
-
-
-class ReserveStatus(IntEnum):
-    """Answer of `reserve`."""
-
-    RESERVED = 0
-    USER_STALE = 1
-    LIMIT_REACHED = 2
-    USER_DISABLED = 3
-    CHOICE_NEEDED = 4
 
 
 class WriteStatus(IntEnum):
@@ -98,27 +89,6 @@ class Stamped:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reservation:
-    """Answer of `reserve`: whether there is a place, and whom it costs theirs.
-
-    Attributes:
-        time: When it was made, by the clock of Redis: reservations of a user come in this order.
-        victims: Ids of those that make room, each with the kind of limit by which.
-        reached: The limit that decides, where there is no place.
-        surplus: How many sessions must be ended, where the user is to choose.
-        choices: Ids of those that it may choose from.
-    """
-
-    status: ReserveStatus
-    time: datetime
-    lineage: bytes = b""
-    victims: Mapping[str, LimitKind] = field(default_factory=dict)
-    reached: ReachedLimit | None = None
-    surplus: int = 0
-    choices: Sequence[str] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class LiveEnd:
     """When and why Redis says that a session ended."""
 
@@ -174,22 +144,28 @@ class LiveSessions:
             return False
         return (record.family, record.generation, record.contested) == (1, 1, False)
 
-    async def reserve(self, session: Session, limits: Limits, *, ending: Collection[str] = ()) -> Reservation:
+    async def reserve(
+        self,
+        session: Session,
+        limits: Limits,
+        *,
+        covers: Mapping[str, datetime] | None = None,
+        ending: Collection[str] = (),
+    ) -> Reservation:
         """Takes a place among the user's sessions for half a minute.
 
         Args:
             session: What is to begin.
             limits: What the policy allows.
+            covers: The `not_before`s of clients: sessions that they have ended do not count.
             ending: Ids of those that the user has chosen to end.
         """
         keys = [self._keys.user_key(session.tenant_id, session.user_id)]
         keys.append(self._keys.index_key(session.tenant_id, session.user_id))
         hold, choice = int(HOLD.total_seconds()), ON_LIMIT.index(limits.on_limit)
         most = [limits.most(kind) for kind in LimitKind]
-        answer = await self._redis.call(
-            "reserve", keys, [session.session_id, hold, index_entry(session), choice, *most, *ending]
-        )
-        return _reservation(answer, limits)
+        args = [session.session_id, hold, index_entry(session), choice, *most, *cover_pairs(covers or {}), *ending]
+        return reservation_of(await self._redis.call("reserve", keys, args), limits)
 
     async def release(self, tenant_id: str, user_id: str, session_id: str) -> None:
         """Gives a reserved place back."""
@@ -319,21 +295,6 @@ class LiveSessions:
         return Stamped(lineage=lineage, value=value, is_current=value[place] == lineage)
 
 
-def _reservation(answer: Sequence[Any], limits: Limits) -> Reservation:
-    status, time_ms, lineage, *more = answer
-    status = ReserveStatus(status)
-    made = Reservation(status=status, time=datetime.fromtimestamp(time_ms / 1000, UTC), lineage=lineage)
-    if status is ReserveStatus.RESERVED:
-        pairs = zip(more[::2], more[1::2], strict=True)
-        return replace(made, victims={_text(victim): LimitKind(kind) for victim, kind in pairs})
-    if status not in (ReserveStatus.LIMIT_REACHED, ReserveStatus.CHOICE_NEEDED):
-        return made
-    made = replace(made, reached=limits.reached(LimitKind(more[0])))
-    if status is ReserveStatus.LIMIT_REACHED:
-        return made
-    return replace(made, surplus=more[2], choices=[_text(one) for one in more[3:]])
-
-
 def _live_end(at: int, number: int) -> LiveEnd:
     # A tombstone of a newer release may carry a reason that this one does not know.
     known = number in EndReason._value2member_map_
@@ -343,7 +304,3 @@ def _live_end(at: int, number: int) -> LiveEnd:
 
 def _seconds(time: datetime | None) -> int:
     return epoch_seconds(time) if time else 0
-
-
-def _text(value: bytes | str) -> str:
-    return value.decode() if isinstance(value, bytes) else value

@@ -10,6 +10,7 @@ from argus._core import TrustInputs, aged_trust
 from argus.base.errors import ArgusError, Code
 from argus.base.place import Place
 from argus.base.policy import Policy
+from argus.trust.state import UNKNOWN_STATE, DeviceState
 from argus.v1.errors_pb2 import ErrorReason
 
 KeyKind = Literal["none", "cookie", "software", "hardware"]
@@ -67,27 +68,6 @@ class Rating:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceState:
-    """What is known of the state of a device; None is unknown.
-
-    Attributes:
-        integrity_bad: It was tampered with.
-        integrity_until: From then on that is unknown again.
-        end_of_life: What it runs has been given up by its makers.
-        patch_days: Days that its software is behind the newest release.
-    """
-
-    integrity_bad: bool | None = None
-    integrity_until: datetime | None = None
-    end_of_life: bool | None = None
-    patch_days: int | None = None
-
-
-UNKNOWN_STATE: Final = DeviceState()
-"""Nothing is known."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SignedIn:
     """What a passed login shows of its device.
 
@@ -120,7 +100,7 @@ class DeviceTrust:
         failed: Failed ones, likewise.
         places: Network and country of the last logins, the newest last.
         key_kind: By what it was known at its last sign-in.
-        key_print: The key that its sessions of one client were bound to.
+        key_print: The key that its sessions of one client were bound to; empty: a second factor has taken it away.
         key_uses: At how many sign-ins.
         is_key_missing: The last sign-in came without the enrolled key.
         state: Its state, when somebody last looked.
@@ -171,8 +151,7 @@ class DeviceTrust:
     def inputs(self, *, now: datetime) -> TrustInputs:
         """What the engine rates."""
         faded = self._faded(now)
-        state = self.state
-        is_fresh = state.integrity_until is None or now <= state.integrity_until
+        state = self.state.at(now)
         unused = max(now - self.last_used_time, timedelta()) if self.last_used_time else timedelta()
         return TrustInputs(
             passed=faded.passed,
@@ -182,7 +161,7 @@ class DeviceTrust:
             key_missing=self.is_key_missing,
             patch_days=state.patch_days,
             end_of_life=state.end_of_life,
-            integrity_bad=state.integrity_bad if is_fresh else None,
+            integrity_bad=state.integrity_bad,
             unused_days=unused / _DAY,
         )
 
@@ -239,7 +218,7 @@ class DeviceTrust:
         return replace(
             known,
             key_kind="none" if kind == "none" else "cookie",
-            key_print=login.binding,
+            key_print=login.binding or (b"" if self.key_uses >= _ENROLLED else None),
             key_client_id=login.client_id if login.binding else None,
             key_uses=1 if login.binding else 0,
             is_key_missing=False,

@@ -5,7 +5,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from argus.storage.postgres import Transaction
-from argus.trust.model import DeviceState, DeviceTrust, Key, SignedIn, blank
+from argus.trust.model import DeviceTrust, Key, SignedIn, blank
+from argus.trust.state import DeviceState
 from argus.trust.store import TrustStore
 
 

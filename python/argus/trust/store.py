@@ -7,28 +7,34 @@ from typing import Any, Final
 
 from argus.storage.columns import columns
 from argus.storage.postgres import Database, Row, Transaction
-from argus.trust.model import DeviceState, DeviceTrust, Key, blank
+from argus.trust.model import DeviceTrust, Key, blank
+from argus.trust.state import DeviceState
 
 # Lists travel as JSON: PostgreSQL would unfold a list of lists to its innermost parts.
 _PUT: Final = """
     INSERT INTO device_trust (tenant_id, device_id, passed, failed, counted_time, places, key_kind, key_print,
            key_client_id, key_uses, key_missing, last_used_time, integrity_bad, integrity_until, end_of_life,
-           patch_days, score, rate_time)
+           patch_days, patch_until, own_end_of_life, own_patch_days, score, rate_time)
     SELECT tenant_id, device_id, passed, failed, counted_time,
            ARRAY(SELECT jsonb_array_elements_text(places::jsonb)), key_kind, key_print, key_client_id, key_uses,
-           key_missing, last_used_time, integrity_bad, integrity_until, end_of_life, patch_days, score, counted_time
+           key_missing, last_used_time, integrity_bad, integrity_until, end_of_life, patch_days, patch_until,
+           own_end_of_life, own_patch_days, score, counted_time
       FROM unnest(%s::text[], %s::text[], %s::double precision[], %s::double precision[], %s::timestamptz[],
                   %s::text[], %s::text[], %s::bytea[], %s::text[], %s::integer[], %s::boolean[], %s::timestamptz[],
-                  %s::boolean[], %s::timestamptz[], %s::boolean[], %s::integer[], %s::double precision[])
+                  %s::boolean[], %s::timestamptz[], %s::boolean[], %s::integer[], %s::timestamptz[], %s::boolean[],
+                  %s::integer[], %s::double precision[])
            AS w (tenant_id, device_id, passed, failed, counted_time, places, key_kind, key_print, key_client_id,
-                 key_uses, key_missing, last_used_time, integrity_bad, integrity_until, end_of_life, patch_days, score)
+                 key_uses, key_missing, last_used_time, integrity_bad, integrity_until, end_of_life, patch_days,
+                 patch_until, own_end_of_life, own_patch_days, score)
         ON CONFLICT (tenant_id, device_id) DO UPDATE
        SET passed = EXCLUDED.passed, failed = EXCLUDED.failed, counted_time = EXCLUDED.counted_time,
            places = EXCLUDED.places, key_kind = EXCLUDED.key_kind, key_print = EXCLUDED.key_print,
            key_client_id = EXCLUDED.key_client_id, key_uses = EXCLUDED.key_uses, key_missing = EXCLUDED.key_missing,
            last_used_time = EXCLUDED.last_used_time, integrity_bad = EXCLUDED.integrity_bad,
            integrity_until = EXCLUDED.integrity_until, end_of_life = EXCLUDED.end_of_life,
-           patch_days = EXCLUDED.patch_days, score = EXCLUDED.score, rate_time = EXCLUDED.rate_time"""
+           patch_days = EXCLUDED.patch_days, patch_until = EXCLUDED.patch_until,
+           own_end_of_life = EXCLUDED.own_end_of_life, own_patch_days = EXCLUDED.own_patch_days,
+           score = EXCLUDED.score, rate_time = EXCLUDED.rate_time"""
 
 
 _KNOWN: Final = """
@@ -91,6 +97,9 @@ def _row(known: DeviceTrust, now: datetime) -> tuple[Any, ...]:
         known.state.integrity_until,
         known.state.end_of_life,
         known.state.patch_days,
+        known.state.patch_until,
+        known.state.own_end_of_life,
+        known.state.own_patch_days,
         known.rating(now=now).score,
     )
 
@@ -114,5 +123,8 @@ def _trust(row: Row) -> DeviceTrust:
             integrity_until=row["integrity_until"],
             end_of_life=row["end_of_life"],
             patch_days=row["patch_days"],
+            patch_until=row["patch_until"],
+            own_end_of_life=row["own_end_of_life"],
+            own_patch_days=row["own_patch_days"],
         ),
     )

@@ -116,13 +116,14 @@ class Users:
             raise IdentifierRaceError
         return outcomes
 
-    async def get(self, tenant_id: str, user_id: str) -> User:
-        """The user.
+    async def get(self, tenant_id: str, user_id: str, *, reader: Transaction | None = None) -> User:
+        """The user, as `reader` sees it if one is given.
 
         Raises:
             UserNotFoundError: There is none, or it was deleted.
         """
-        user = await self._reads((tenant_id, user_id))
+        key = (tenant_id, user_id)
+        user = await self._reads(key) if reader is None else await store.find(reader, *key)
         if user is None:
             raise UserNotFoundError(user_id)
         return user

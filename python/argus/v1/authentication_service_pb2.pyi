@@ -133,8 +133,8 @@ class Login(google.protobuf.message.Message):
     state: global___LoginState.ValueType
     """How far it has come."""
     end_at_least: builtins.int
-    """How many of `ending_choices` must be ended, as things stood; where several limits are reached, the most that one
-    asks for.
+    """How many of `ending_choices` must be ended at least, as things stood; at most 1,000. Where several limits are reached,
+    not every choice of that many will do.
     """
     @property
     def challenges(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___Challenge]:

@@ -240,7 +240,7 @@ class KnownDevice(google.protobuf.message.Message):
 
     @property
     def trust_expire_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """It is trusted until then; unset: it is not."""
+        """It is trusted until then, as the policy has it now; unset: it is not."""
 
     @property
     def posture(self) -> global___Posture:

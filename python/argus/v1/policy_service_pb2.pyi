@@ -35,7 +35,7 @@ class _PolicyModeEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._Enu
     POLICY_MODE_REPORT_ONLY: _PolicyMode.ValueType  # 2
     """It is tried beside the one in force: what it would decide otherwise is recorded, and not done."""
     POLICY_MODE_INACTIVE: _PolicyMode.ValueType  # 3
-    """It is kept."""
+    """It is kept; the policy stays as it is."""
 
 class PolicyMode(_PolicyMode, metaclass=_PolicyModeEnumTypeWrapper):
     """What becomes of a revision."""
@@ -47,7 +47,7 @@ POLICY_MODE_ENFORCED: PolicyMode.ValueType  # 1
 POLICY_MODE_REPORT_ONLY: PolicyMode.ValueType  # 2
 """It is tried beside the one in force: what it would decide otherwise is recorded, and not done."""
 POLICY_MODE_INACTIVE: PolicyMode.ValueType  # 3
-"""It is kept."""
+"""It is kept; the policy stays as it is."""
 global___PolicyMode = PolicyMode
 
 @typing.final
@@ -71,8 +71,9 @@ class Policy(google.protobuf.message.Message):
     revision: builtins.int
     """Number of the revision in force; 0: none, nothing is set."""
     report_only_revision: builtins.int
-    """Number of the revision that is tried beside it; 0: none. Where it would decide otherwise, a
-    `policy.would_differ` event says so.
+    """Number of the revision that is tried beside it; 0: none. Where it would decide otherwise of a sign-in (level, second
+    factor, place, floors of trust, lives, limits), a `policy.would_differ` event says so. What only the session meets
+    later (life of refresh tokens, rotation, checks of the context, floors of actions) is not compared.
     """
     author: builtins.str
     """Who changed last what is in force or tried."""
@@ -784,10 +785,12 @@ class TestPolicyResponse(google.protobuf.message.Message):
     FIELDS_FIELD_NUMBER: builtins.int
     RULES_FIELD_NUMBER: builtins.int
     outcome: builtins.str
-    """ALLOW, or STEP_UP: a higher level has to be proved first."""
+    """ALLOW; STEP_UP: a higher level has to be proved first; DENY: nobody may sign in from there."""
     @property
     def explanation(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """Why, in sentences."""
+        """Why, in sentences. What the policy asks and nobody can know here is named, and does not count in `outcome`: floors of
+        trust, ranges and numbers of `denied_networks`, places that no fact tells.
+        """
 
     @property
     def fields(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[global___EffectiveField]:

@@ -129,8 +129,8 @@ class PolicyServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ActivatePolicyRevision(self, request, context):
-        """Puts a revision in force, or beside the one in force. Errors: TENANT_NOT_FOUND, POLICY_REVISION_NOT_FOUND,
-        ETAG_MISMATCH, FIELD_INVALID: the revision says what can't be set any more.
+        """Puts a revision in force, or beside the one in force. Errors: TENANT_NOT_FOUND, CLIENT_NOT_FOUND, GROUP_NOT_FOUND,
+        USER_NOT_FOUND, POLICY_REVISION_NOT_FOUND, ETAG_MISMATCH, FIELD_INVALID: the revision says what can't be set any more.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -138,7 +138,7 @@ class PolicyServiceServicer(object):
 
     def RollBackPolicy(self, request, context):
         """Puts the revision in force that was so before the one that is now, exactly as it was. Errors: TENANT_NOT_FOUND,
-        NO_EARLIER_POLICY, ETAG_MISMATCH.
+        CLIENT_NOT_FOUND, GROUP_NOT_FOUND, USER_NOT_FOUND, NO_EARLIER_POLICY, ETAG_MISMATCH.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -146,15 +146,15 @@ class PolicyServiceServicer(object):
 
     def GetEffectivePolicy(self, request, context):
         """Says what is in force for a client and a user, and where each value comes from. Errors: TENANT_NOT_FOUND,
-        USER_NOT_FOUND.
+        CLIENT_NOT_FOUND, GROUP_NOT_FOUND, USER_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def TestPolicy(self, request, context):
-        """Says what would be decided of a sign-in, and why; nothing is done. Errors: TENANT_NOT_FOUND, USER_NOT_FOUND,
-        FIELD_INVALID.
+        """Says what would be decided of a sign-in, and why; nothing is done. Errors: TENANT_NOT_FOUND, CLIENT_NOT_FOUND,
+        GROUP_NOT_FOUND, USER_NOT_FOUND, FIELD_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -164,7 +164,7 @@ class PolicyServiceServicer(object):
         """Begins to try a policy on what users did in a time, as the audit has it: sign-ins, refreshes, whole sessions; nothing
         is done to anybody. It goes on by itself, in any process: GetPolicySimulation says how far it has come and what it has
         found. Kept for 30 days.
-        Idempotent by `request_id`. Errors: TENANT_NOT_FOUND, FIELD_INVALID.
+        Idempotent by `request_id`. Errors: TENANT_NOT_FOUND, CLIENT_NOT_FOUND, GROUP_NOT_FOUND, USER_NOT_FOUND, FIELD_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -57,8 +57,8 @@ class PolicyServiceStub:
         argus.v1.policy_service_pb2.ActivatePolicyRevisionRequest,
         argus.v1.policy_service_pb2.ActivatePolicyRevisionResponse,
     ]
-    """Puts a revision in force, or beside the one in force. Errors: TENANT_NOT_FOUND, POLICY_REVISION_NOT_FOUND,
-    ETAG_MISMATCH, FIELD_INVALID: the revision says what can't be set any more.
+    """Puts a revision in force, or beside the one in force. Errors: TENANT_NOT_FOUND, CLIENT_NOT_FOUND, GROUP_NOT_FOUND,
+    USER_NOT_FOUND, POLICY_REVISION_NOT_FOUND, ETAG_MISMATCH, FIELD_INVALID: the revision says what can't be set any more.
     """
 
     RollBackPolicy: grpc.UnaryUnaryMultiCallable[
@@ -66,7 +66,7 @@ class PolicyServiceStub:
         argus.v1.policy_service_pb2.RollBackPolicyResponse,
     ]
     """Puts the revision in force that was so before the one that is now, exactly as it was. Errors: TENANT_NOT_FOUND,
-    NO_EARLIER_POLICY, ETAG_MISMATCH.
+    CLIENT_NOT_FOUND, GROUP_NOT_FOUND, USER_NOT_FOUND, NO_EARLIER_POLICY, ETAG_MISMATCH.
     """
 
     GetEffectivePolicy: grpc.UnaryUnaryMultiCallable[
@@ -74,15 +74,15 @@ class PolicyServiceStub:
         argus.v1.policy_service_pb2.GetEffectivePolicyResponse,
     ]
     """Says what is in force for a client and a user, and where each value comes from. Errors: TENANT_NOT_FOUND,
-    USER_NOT_FOUND.
+    CLIENT_NOT_FOUND, GROUP_NOT_FOUND, USER_NOT_FOUND.
     """
 
     TestPolicy: grpc.UnaryUnaryMultiCallable[
         argus.v1.policy_service_pb2.TestPolicyRequest,
         argus.v1.policy_service_pb2.TestPolicyResponse,
     ]
-    """Says what would be decided of a sign-in, and why; nothing is done. Errors: TENANT_NOT_FOUND, USER_NOT_FOUND,
-    FIELD_INVALID.
+    """Says what would be decided of a sign-in, and why; nothing is done. Errors: TENANT_NOT_FOUND, CLIENT_NOT_FOUND,
+    GROUP_NOT_FOUND, USER_NOT_FOUND, FIELD_INVALID.
     """
 
     SimulatePolicy: grpc.UnaryUnaryMultiCallable[
@@ -92,7 +92,7 @@ class PolicyServiceStub:
     """Begins to try a policy on what users did in a time, as the audit has it: sign-ins, refreshes, whole sessions; nothing
     is done to anybody. It goes on by itself, in any process: GetPolicySimulation says how far it has come and what it has
     found. Kept for 30 days.
-    Idempotent by `request_id`. Errors: TENANT_NOT_FOUND, FIELD_INVALID.
+    Idempotent by `request_id`. Errors: TENANT_NOT_FOUND, CLIENT_NOT_FOUND, GROUP_NOT_FOUND, USER_NOT_FOUND, FIELD_INVALID.
     """
 
     GetPolicySimulation: grpc.UnaryUnaryMultiCallable[
@@ -140,8 +140,8 @@ class PolicyServiceAsyncStub:
         argus.v1.policy_service_pb2.ActivatePolicyRevisionRequest,
         argus.v1.policy_service_pb2.ActivatePolicyRevisionResponse,
     ]
-    """Puts a revision in force, or beside the one in force. Errors: TENANT_NOT_FOUND, POLICY_REVISION_NOT_FOUND,
-    ETAG_MISMATCH, FIELD_INVALID: the revision says what can't be set any more.
+    """Puts a revision in force, or beside the one in force. Errors: TENANT_NOT_FOUND, CLIENT_NOT_FOUND, GROUP_NOT_FOUND,
+    USER_NOT_FOUND, POLICY_REVISION_NOT_FOUND, ETAG_MISMATCH, FIELD_INVALID: the revision says what can't be set any more.
     """
 
     RollBackPolicy: grpc.aio.UnaryUnaryMultiCallable[
@@ -149,7 +149,7 @@ class PolicyServiceAsyncStub:
         argus.v1.policy_service_pb2.RollBackPolicyResponse,
     ]
     """Puts the revision in force that was so before the one that is now, exactly as it was. Errors: TENANT_NOT_FOUND,
-    NO_EARLIER_POLICY, ETAG_MISMATCH.
+    CLIENT_NOT_FOUND, GROUP_NOT_FOUND, USER_NOT_FOUND, NO_EARLIER_POLICY, ETAG_MISMATCH.
     """
 
     GetEffectivePolicy: grpc.aio.UnaryUnaryMultiCallable[
@@ -157,15 +157,15 @@ class PolicyServiceAsyncStub:
         argus.v1.policy_service_pb2.GetEffectivePolicyResponse,
     ]
     """Says what is in force for a client and a user, and where each value comes from. Errors: TENANT_NOT_FOUND,
-    USER_NOT_FOUND.
+    CLIENT_NOT_FOUND, GROUP_NOT_FOUND, USER_NOT_FOUND.
     """
 
     TestPolicy: grpc.aio.UnaryUnaryMultiCallable[
         argus.v1.policy_service_pb2.TestPolicyRequest,
         argus.v1.policy_service_pb2.TestPolicyResponse,
     ]
-    """Says what would be decided of a sign-in, and why; nothing is done. Errors: TENANT_NOT_FOUND, USER_NOT_FOUND,
-    FIELD_INVALID.
+    """Says what would be decided of a sign-in, and why; nothing is done. Errors: TENANT_NOT_FOUND, CLIENT_NOT_FOUND,
+    GROUP_NOT_FOUND, USER_NOT_FOUND, FIELD_INVALID.
     """
 
     SimulatePolicy: grpc.aio.UnaryUnaryMultiCallable[
@@ -175,7 +175,7 @@ class PolicyServiceAsyncStub:
     """Begins to try a policy on what users did in a time, as the audit has it: sign-ins, refreshes, whole sessions; nothing
     is done to anybody. It goes on by itself, in any process: GetPolicySimulation says how far it has come and what it has
     found. Kept for 30 days.
-    Idempotent by `request_id`. Errors: TENANT_NOT_FOUND, FIELD_INVALID.
+    Idempotent by `request_id`. Errors: TENANT_NOT_FOUND, CLIENT_NOT_FOUND, GROUP_NOT_FOUND, USER_NOT_FOUND, FIELD_INVALID.
     """
 
     GetPolicySimulation: grpc.aio.UnaryUnaryMultiCallable[
@@ -233,8 +233,8 @@ class PolicyServiceServicer(metaclass=abc.ABCMeta):
         request: argus.v1.policy_service_pb2.ActivatePolicyRevisionRequest,
         context: _ServicerContext,
     ) -> typing.Union[argus.v1.policy_service_pb2.ActivatePolicyRevisionResponse, collections.abc.Awaitable[argus.v1.policy_service_pb2.ActivatePolicyRevisionResponse]]:
-        """Puts a revision in force, or beside the one in force. Errors: TENANT_NOT_FOUND, POLICY_REVISION_NOT_FOUND,
-        ETAG_MISMATCH, FIELD_INVALID: the revision says what can't be set any more.
+        """Puts a revision in force, or beside the one in force. Errors: TENANT_NOT_FOUND, CLIENT_NOT_FOUND, GROUP_NOT_FOUND,
+        USER_NOT_FOUND, POLICY_REVISION_NOT_FOUND, ETAG_MISMATCH, FIELD_INVALID: the revision says what can't be set any more.
         """
 
     @abc.abstractmethod
@@ -244,7 +244,7 @@ class PolicyServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[argus.v1.policy_service_pb2.RollBackPolicyResponse, collections.abc.Awaitable[argus.v1.policy_service_pb2.RollBackPolicyResponse]]:
         """Puts the revision in force that was so before the one that is now, exactly as it was. Errors: TENANT_NOT_FOUND,
-        NO_EARLIER_POLICY, ETAG_MISMATCH.
+        CLIENT_NOT_FOUND, GROUP_NOT_FOUND, USER_NOT_FOUND, NO_EARLIER_POLICY, ETAG_MISMATCH.
         """
 
     @abc.abstractmethod
@@ -254,7 +254,7 @@ class PolicyServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[argus.v1.policy_service_pb2.GetEffectivePolicyResponse, collections.abc.Awaitable[argus.v1.policy_service_pb2.GetEffectivePolicyResponse]]:
         """Says what is in force for a client and a user, and where each value comes from. Errors: TENANT_NOT_FOUND,
-        USER_NOT_FOUND.
+        CLIENT_NOT_FOUND, GROUP_NOT_FOUND, USER_NOT_FOUND.
         """
 
     @abc.abstractmethod
@@ -263,8 +263,8 @@ class PolicyServiceServicer(metaclass=abc.ABCMeta):
         request: argus.v1.policy_service_pb2.TestPolicyRequest,
         context: _ServicerContext,
     ) -> typing.Union[argus.v1.policy_service_pb2.TestPolicyResponse, collections.abc.Awaitable[argus.v1.policy_service_pb2.TestPolicyResponse]]:
-        """Says what would be decided of a sign-in, and why; nothing is done. Errors: TENANT_NOT_FOUND, USER_NOT_FOUND,
-        FIELD_INVALID.
+        """Says what would be decided of a sign-in, and why; nothing is done. Errors: TENANT_NOT_FOUND, CLIENT_NOT_FOUND,
+        GROUP_NOT_FOUND, USER_NOT_FOUND, FIELD_INVALID.
         """
 
     @abc.abstractmethod
@@ -276,7 +276,7 @@ class PolicyServiceServicer(metaclass=abc.ABCMeta):
         """Begins to try a policy on what users did in a time, as the audit has it: sign-ins, refreshes, whole sessions; nothing
         is done to anybody. It goes on by itself, in any process: GetPolicySimulation says how far it has come and what it has
         found. Kept for 30 days.
-        Idempotent by `request_id`. Errors: TENANT_NOT_FOUND, FIELD_INVALID.
+        Idempotent by `request_id`. Errors: TENANT_NOT_FOUND, CLIENT_NOT_FOUND, GROUP_NOT_FOUND, USER_NOT_FOUND, FIELD_INVALID.
         """
 
     @abc.abstractmethod

@@ -91,6 +91,8 @@ class _SecurityEventKindEnumTypeWrapper(google.protobuf.internal.enum_type_wrapp
     """A device is trusted no longer."""
     SECURITY_EVENT_KIND_CONTEXT_CHANGED: _SecurityEventKind.ValueType  # 40
     """A session was used on another device, or from another country or network."""
+    SECURITY_EVENT_KIND_NOTICES_CHANGED: _SecurityEventKind.ValueType  # 41
+    """Which notices are sent was changed."""
 
 class SecurityEventKind(_SecurityEventKind, metaclass=_SecurityEventKindEnumTypeWrapper):
     """What a security event is about: a stable code, for whoever shows it to people in their language."""
@@ -153,6 +155,8 @@ SECURITY_EVENT_KIND_DEVICE_DISTRUSTED: SecurityEventKind.ValueType  # 27
 """A device is trusted no longer."""
 SECURITY_EVENT_KIND_CONTEXT_CHANGED: SecurityEventKind.ValueType  # 40
 """A session was used on another device, or from another country or network."""
+SECURITY_EVENT_KIND_NOTICES_CHANGED: SecurityEventKind.ValueType  # 41
+"""Which notices are sent was changed."""
 global___SecurityEventKind = SecurityEventKind
 
 @typing.final

@@ -244,7 +244,8 @@ class SelfServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def UpdateOwnPreferences(self, request, context):
-        """Changes which notices the user gets. Errors: NOTICE_REQUIRED, FIELD_INVALID.
+        """Changes which notices the user gets. To switch one off needs a proof of a moment ago.
+        Errors: STEP_UP_REQUIRED, NOTICE_REQUIRED, FIELD_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -96,7 +96,9 @@ class SelfServiceStub:
         argus.v1.self_service_pb2.UpdateOwnPreferencesRequest,
         argus.v1.self_service_pb2.UpdateOwnPreferencesResponse,
     ]
-    """Changes which notices the user gets. Errors: NOTICE_REQUIRED, FIELD_INVALID."""
+    """Changes which notices the user gets. To switch one off needs a proof of a moment ago.
+    Errors: STEP_UP_REQUIRED, NOTICE_REQUIRED, FIELD_INVALID.
+    """
 
     ListOwnDevices: grpc.UnaryUnaryMultiCallable[
         argus.v1.self_service_pb2.ListOwnDevicesRequest,
@@ -300,7 +302,9 @@ class SelfServiceAsyncStub:
         argus.v1.self_service_pb2.UpdateOwnPreferencesRequest,
         argus.v1.self_service_pb2.UpdateOwnPreferencesResponse,
     ]
-    """Changes which notices the user gets. Errors: NOTICE_REQUIRED, FIELD_INVALID."""
+    """Changes which notices the user gets. To switch one off needs a proof of a moment ago.
+    Errors: STEP_UP_REQUIRED, NOTICE_REQUIRED, FIELD_INVALID.
+    """
 
     ListOwnDevices: grpc.aio.UnaryUnaryMultiCallable[
         argus.v1.self_service_pb2.ListOwnDevicesRequest,
@@ -524,7 +528,9 @@ class SelfServiceServicer(metaclass=abc.ABCMeta):
         request: argus.v1.self_service_pb2.UpdateOwnPreferencesRequest,
         context: _ServicerContext,
     ) -> typing.Union[argus.v1.self_service_pb2.UpdateOwnPreferencesResponse, collections.abc.Awaitable[argus.v1.self_service_pb2.UpdateOwnPreferencesResponse]]:
-        """Changes which notices the user gets. Errors: NOTICE_REQUIRED, FIELD_INVALID."""
+        """Changes which notices the user gets. To switch one off needs a proof of a moment ago.
+        Errors: STEP_UP_REQUIRED, NOTICE_REQUIRED, FIELD_INVALID.
+        """
 
     @abc.abstractmethod
     def ListOwnDevices(

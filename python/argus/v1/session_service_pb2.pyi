@@ -757,17 +757,17 @@ class GetSessionAtResponse(google.protobuf.message.Message):
     REFRESH_DECISION_FIELD_NUMBER: builtins.int
     NARROWER_FIELDS_FIELD_NUMBER: builtins.int
     state: argus.v1.types_pb2.SessionState.ValueType
-    """State at the instant."""
+    """State at the instant; unset: the audit of then was purged, and nothing else says it."""
     decision: global___SessionDecision.ValueType
     """What a call with an access token was to be told. A session that a policy of then had made too long or too idle was
-    over, also where nobody had found out yet and `state` is ACTIVE.
+    over, also where nobody had found out yet and `state` is ACTIVE. Unset: its state or its policy is not known.
     """
     end_reason: argus.v1.types_pb2.EndReason.ValueType
     """Why."""
     policy_revision: builtins.int
-    """The policy that the session began under: its number, and its document as JSON."""
+    """The policy that the session lived by: its number; 0: the audit of then was purged."""
     policy_document: builtins.str
-    """The document of that number."""
+    """The document of that number, as JSON."""
     acr: builtins.str
     """Level that had been proved by then."""
     client_policy_revision: builtins.int
@@ -777,7 +777,7 @@ class GetSessionAtResponse(google.protobuf.message.Message):
     client_policy_document: builtins.str
     """The document of that number."""
     refresh_decision: global___SessionDecision.ValueType
-    """What a refresh was to be told; unset: the level that had been proved is not known."""
+    """What a refresh was to be told; unset: the level that had been proved, or `decision`, is not known."""
     @property
     def end_time(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """When it had ended by then; unset: it had not."""

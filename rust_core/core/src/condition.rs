@@ -5,12 +5,14 @@
 //! `MOST_NODES × MOST_ITEMS` steps. A fact that is not known is not bound: whatever depends on it is not met.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::thread;
 
 use cel::common::ast::IdedExpr;
 use cel::{Context, ExecutionError, Value};
 use thiserror::Error;
 
+mod kinds;
 mod read;
 mod syntax;
 #[cfg(test)]
@@ -22,6 +24,8 @@ pub const LONGEST: usize = 1000;
 pub const MOST_NODES: usize = 300;
 /// Most items of a fact that is a list; further ones are not heeded.
 pub const MOST_ITEMS: usize = 200;
+
+const QUOTES: &str = "texts stand in quotes; numbers, true and false do not";
 
 // What is nested within the bounds of a condition fits into it.
 const STACK: usize = 64 << 20;
@@ -37,6 +41,17 @@ pub enum Kind {
     Flag,
     /// Several texts.
     Texts,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str(match self {
+            Self::Text => "a text",
+            Self::Number => "a number",
+            Self::Flag => "yes or no",
+            Self::Texts => "several texts",
+        })
+    }
 }
 
 /// A fact.
@@ -153,7 +168,7 @@ impl Condition {
                 Ok(_) => return Err(whole("is neither true nor false")),
                 Err(_) => {
                     return Err(Fault {
-                        hint: "texts stand in quotes; numbers, true and false do not".to_owned(),
+                        hint: QUOTES.to_owned(),
                         ..whole("compares what can't be compared")
                     });
                 }

@@ -19,6 +19,7 @@ contexts = st.builds(
     country=st.none() | st.sampled_from(["DE", "FR"]),
     network_class=st.none() | st.sampled_from(["access", "hosting"]),
     is_listed=st.booleans(),
+    network_address=st.none() | st.just("192.0.2.1"),
 )
 
 
@@ -38,6 +39,7 @@ def test_what_was_judged_is_no_change_any_more(before: Context, now: Context) ->
     after = before.after(now)
     assert after.changes(now) == []
     assert after.country == (now.country or before.country)
+    assert after.is_listed == (now.is_listed if now.network_address else before.is_listed or now.is_listed)
 
 
 def test_the_strongest_evidence_that_both_have_tells_devices_apart() -> None:
@@ -69,6 +71,8 @@ def test_the_strictest_response_to_all_changes_counts() -> None:
         ({"denied_networks": ("hosting",)}, None, "denied_networks"),
         ({"denied_networks": ("AS64501", "access")}, None, ""),
         ({"denied_networks": ("203.0.113.0/24",)}, "203.0.113.9", "denied_networks"),
+        ({"denied_networks": ("203.0.113.0/24",)}, "::ffff:203.0.113.9", "denied_networks"),
+        ({"denied_networks": ("::ffff:203.0.113.0/120",)}, "203.0.113.9", "denied_networks"),
         ({"denied_networks": ("203.0.113.0/24", "2001:db8::/32")}, "2001:db8::1", "denied_networks"),
         ({"denied_networks": ("203.0.113.0/24",)}, "203.0.114.9", ""),
     ],

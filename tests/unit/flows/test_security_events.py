@@ -26,8 +26,6 @@ NOT_FOR_PEOPLE: Final = frozenset(
         "login",
         "mail",
         "policy",
-        # Seen where they are changed.
-        "preferences",
         "proof",
         "template",
     }

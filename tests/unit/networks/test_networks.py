@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from argus.base.addresses import Network
 from argus.base.place import NETWORK_CLASSES, NOWHERE, NetworkClass, Place
-from argus.networks.model import BadRangesError, Credit, Network, Ranges, join, place_of, read_ranges
+from argus.networks.model import BadRangesError, Credit, Ranges, join, place_of, read_ranges
 from argus.networks.service import Networks, write_credit
 from tests.support.vectors import vector_path
 

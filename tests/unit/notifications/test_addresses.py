@@ -41,6 +41,7 @@ OFFICE = AddressRules([ipaddress.ip_network("10.20.0.0/16")])
         ("https://[::1]/", "PRIVATE_NETWORK"),
         ("https://[::]/", "PRIVATE_NETWORK"),
         ("https://[fe80::1]/", "PRIVATE_NETWORK"),
+        ("https://[fec0::1]/", "PRIVATE_NETWORK"),
         ("https://[fd00::1]/", "PRIVATE_NETWORK"),
         ("https://[::ffff:127.0.0.1]/", "PRIVATE_NETWORK"),
         ("https://[::ffff:10.0.0.1]/", "PRIVATE_NETWORK"),

@@ -55,6 +55,12 @@ def test_every_mail_has_its_variables_and_every_notice_a_preference() -> None:
         ("{{ device | attr('x') }}", "NOT_ALLOWED"),
         ("{{ device | safe }}", "NOT_ALLOWED"),
         ("{{ device | center(100000000) }}", "NOT_ALLOWED"),
+        ("{% if by == 'service' %}{{ by | trim(3) }}{% endif %}", "NOT_ALLOWED"),
+        ("{% if by == 'service' %}{{ device | lower('x') }}{% endif %}", "NOT_ALLOWED"),
+        ("{{ device | default(by) }}", "NOT_ALLOWED"),
+        ("{{ device | default(default_value='x') }}", "NOT_ALLOWED"),
+        ("{{ device | default('x', true, 1) }}", "NOT_ALLOWED"),
+        (r"{% if by == 'service' %}{{ '\ud800' }}{% endif %}", "SYNTAX"),
         ("{% for x in device %}{{ x }}{% endfor %}", "NOT_ALLOWED"),
         ("{% set x = device %}", "NOT_ALLOWED"),
         ("{% include 'new_device.en.j2' %}", "NOT_ALLOWED"),
@@ -99,6 +105,10 @@ def test_a_refusal_says_the_line() -> None:
         hook('{"a": ' * 30 + "1" + "}" * 30),
         hook('"x"', notice="session.nothing"),
         hook('"x"', subject="x"),
+        hook(r'{"text": "\ud800 {{ user_id }}"}'),
+        hook(r'{"\ud800": "x"}'),
+        hook('{"a": NaN}'),
+        hook('{"a": [1e999]}'),
     ],
 )
 def test_what_is_no_template_at_all(wording: Wording) -> None:

@@ -111,7 +111,15 @@ def test_what_is_newest_in_old_data_is_not_called_new() -> None:
 
 
 @pytest.mark.parametrize(
-    ("patches", "days"), [("2026-03-05", 0), ("2026-02-05", 30), ("2025-12-05", 89), ("soon", None)]
+    ("patches", "days"),
+    [
+        ("2026-03-05", 0),
+        ("2026-02-05", 30),
+        ("2025-12-05", 89),
+        ("soon", None),
+        ("2026-09-05", None),
+        ("9999-12-31", None),
+    ],
 )
 def test_monthly_patches_lack_those_of_the_next_month(patches: str, days: int | None) -> None:
     level = RELEASES.level("Android", "16", patch_version=patches, at=AT)
@@ -126,7 +134,7 @@ def test_time_makes_nothing_newer(days: list[int], system: tuple[str, str]) -> N
     assert earlier <= later
 
 
-@given(st.text(), st.text(), st.text(), st.text())
+@given(st.text(), st.text() | st.dates().map(str), st.text(), st.text())
 def test_nothing_that_a_device_says_breaks_it(os: str, version: str, browser: str, browser_version: str) -> None:
     for family in (os, "iOS", "Windows"):
         RELEASES.level(family, version, browser, browser_version, patch_version=version, at=AT)

@@ -112,6 +112,30 @@ def test_no_rule_loosens_a_preset() -> None:
 
 
 @pytest.mark.parametrize(
+    ("said", "then", "holds", "rules"),
+    [
+        ({"presets": ["pci-dss"]}, {"presets": ["asvs-l1"]}, {"presets": ["asvs-l1", "pci-dss"]}, ["", "all"]),
+        ({"privileged": True}, {"privileged": False}, {"privileged": True}, [""]),
+        ({"required_acr": 2}, {"required_acr": 1}, {"required_acr": 2}, [""]),
+        ({"required_acr": 2}, {"required_acr": 3}, {"required_acr": 3}, ["all"]),
+        ({"second_factor": "hardware"}, {"second_factor": "any"}, {"second_factor": "hardware"}, [""]),
+    ],
+)
+def test_no_rule_loosens_what_its_document_says_for_all(
+    said: dict[str, Any], then: dict[str, Any], holds: dict[str, Any], rules: list[str]
+) -> None:
+    """Presets of a rule come beside those of its document, and both are said to be where they come from."""
+    document = {**said, "rules": [{"name": "all", "when": "client_id != 'x'", "then": then}]}
+    applied, _ = apply_rules([Layer(kind="tenant", id="acme", document=document)], HOME)
+    resolved = resolve(applied, defaults=to_document(Policy()))
+    (key,) = said
+    assert {key: resolved[key].value} == holds
+    assert [source.rule for source in resolved[key].sources] == rules
+    if key == "presets":
+        assert (resolved["idle_seconds"].value, resolved["required_acr"].value) == (900, 2)
+
+
+@pytest.mark.parametrize(
     ("when", "reason", "hint"),
     [
         ("contry == 'DE'", '"contry" is no fact (line 1, column 1)', 'did you mean "country"?'),
@@ -120,7 +144,7 @@ def test_no_rule_loosens_a_preset() -> None:
         ("hour + 1", '"+" is no operator', "no arithmetic"),
         ("hour <", "ends too early (line 1, column 7)", "a fact or a value is missing"),
         ("hour < 6 and acr == 2", '"and" can\'t stand here (line 1, column 10)', "write &&"),
-        ("acr >= '2'", "can't be compared", "texts stand in quotes"),
+        ("acr >= '2'", "a number with a text", "texts stand in quotes"),
         ("", "is empty", ""),
         ("hour", "neither true nor false", ""),
         (7, "must be a condition", "'staff' in groups"),

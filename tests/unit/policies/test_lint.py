@@ -44,6 +44,19 @@ from argus.policies.model import check_document, document_faults
             "policy.rules[0].then.idle_seconds",
             "what the document says for all",
         ),
+        (
+            {"required_acr": 2, "rules": [{"name": "a", "when": "hour < 6", "then": {"required_acr": 1}}]},
+            "policy.rules[0].then.required_acr",
+            "has no effect: 2 holds for all",
+        ),
+        (
+            {
+                "presets": ["pci-dss"],
+                "rules": [{"name": "a", "when": "hour < 6", "then": {"presets": ["asvs-l1"], "session_limit": 9}}],
+            },
+            "policy.rules[0].then.session_limit",
+            "no effect: pci-dss demands 3",
+        ),
     ],
 )
 def test_what_may_not_be_meant_is_said(document: dict[str, Any], path: str, part: str) -> None:

@@ -182,4 +182,26 @@ def test_presets_of_the_installation_hold_for_all_tenants() -> None:
     defaults = to_document(Policy(presets=("pci-dss",)))
     resolved = resolve([Layer(kind="tenant", document={"presets": ["gdpr"]})], defaults=defaults)
     assert resolved["presets"].value == ["gdpr", "pci-dss"]
+    assert [source.kind for source in resolved["presets"].sources] == ["tenant", "installation"]
     assert resolved["idle_seconds"].value == 900
+
+
+FOR_ALL: Final[dict[str, list[Any]]] = {
+    "required_acr": [1, 2, 3],
+    "second_factor": ["any", "replay_resistant", "phishing_resistant", "hardware"],
+    "privileged": [False, True],
+}
+"""What holds for all, from the loosest."""
+
+
+@pytest.mark.parametrize("kind", SCOPE_KINDS)
+@given(st.data())
+def test_no_scope_undercuts_what_the_installation_asks_of_all(kind: Any, data: st.DataObject) -> None:
+    """It counts beside the scopes, and is named where it decides."""
+    ours, theirs = ({key: data.draw(st.sampled_from(few)) for key, few in FOR_ALL.items()} for _ in range(2))
+    resolved = resolve([Layer(kind=kind, document=theirs)], defaults=to_document(Policy(**ours)))
+    for key, few in FOR_ALL.items():
+        is_ours = few.index(ours[key]) > few.index(theirs[key])
+        assert resolved[key].value == (ours if is_ours else theirs)[key]
+        assert [source.kind for source in resolved[key].sources] == (["installation"] if is_ours else [kind])
+        assert resolved[key].is_narrower == (not is_ours and kind in ("group", "user"))

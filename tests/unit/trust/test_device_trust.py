@@ -7,7 +7,6 @@ import pytest
 from argus.base.place import NOWHERE, Place
 from argus.base.policy import Policy, TrustFloor
 from argus.trust.model import (
-    DeviceState,
     DeviceTrust,
     Floor,
     Shown,
@@ -20,6 +19,7 @@ from argus.trust.model import (
     step_up_floor,
     usual_share,
 )
+from argus.trust.state import DeviceState
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -147,6 +147,16 @@ def test_a_verdict_counts_until_it_is_too_old() -> None:
     later = device.rating(now=NOW + DAY + timedelta(seconds=1))
     assert later.score > 10
     assert "INTEGRITY_BAD" not in [term.code for term in later.terms]
+
+
+def test_a_patch_level_that_was_measured_counts_until_it_is_too_old() -> None:
+    """Then it is what the device says of itself."""
+    measured = DeviceState(end_of_life=True, patch_days=400, patch_until=NOW + DAY, own_patch_days=60)
+    for time, seen in ((NOW + DAY, (400, True)), (NOW + DAY + timedelta(seconds=1), (60, None))):
+        state = measured.at(time)
+        assert (state.patch_days, state.end_of_life) == seen
+        terms = {term.code: term.seen for term in after(login(), login(state=measured)).rating(now=time).terms}
+        assert terms["PATCH_LEVEL"] == f"{seen[0]}.00 days behind"
 
 
 def test_a_login_of_which_nobody_looked_at_the_device_leaves_its_state() -> None:

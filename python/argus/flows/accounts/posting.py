@@ -114,8 +114,13 @@ class Posting:
         if wording is None:
             return None
 
-        def written(names: Mapping[str, str]) -> tuple[str, str, str]:
-            rendered = render(wording, names)
+        def written(names: Mapping[str, str]) -> tuple[str, str, str] | None:
+            try:
+                rendered = render(wording, names)
+                f"{rendered.subject}{rendered.text}{rendered.html}".encode()
+            except Exception:  # noqa: BLE001  # set before it would have been refused; the reader is told all the same
+                _log.exception("mail.words_failed", tenant=mail.tenant_id, template=mail.template)
+                return None
             return rendered.subject, rendered.text, rendered.html
 
         return written

@@ -36,7 +36,7 @@ class Registration:
         await check_open(self._policies, tenant_id)
 
         async def spend(tx: Transaction, user: User) -> None:
-            await self._links.spend(tx, link)
+            await self._links.spend(tx, link, user_id=user.user_id)
             await self._users.verify_address(tx, tenant_id, user.user_id, link.address)
             tx.record(Event(type="account.registered", user_id=user.user_id), time=self._now())
 

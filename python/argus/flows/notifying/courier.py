@@ -31,6 +31,9 @@ _AT_A_TIME: Final = 32
 _OF_A_CHANNEL: Final = 4
 _PAUSE_SECONDS: Final = 0.5
 _LAST_WORDS_SECONDS: Final = 3.0
+FAILED: Final = "FAILED"
+"""Outcome of a try that failed in Argus itself; the log says why."""
+
 # Of no use another time.
 _FINAL: Final = frozenset({"EVENT_GONE", "CHANNEL_GONE"})
 _log = structlog.get_logger(__name__)
@@ -138,13 +141,22 @@ class Courier:
     async def _deliver(self, delivery: Delivery) -> None:
         started = time.perf_counter()
         try:
-            outcome = await self._attempt(delivery)
+            outcome = await self._outcome(delivery)
             await self._close(delivery, outcome, timedelta(seconds=time.perf_counter() - started))
         except UnavailableError as error:
             # It stays taken, and is due again when its time is over.
             _log.warning("delivery.unavailable", delivery=delivery.delivery_id, component=error.component)
         except Exception:  # noqa: BLE001  # whatever is wrong with it must not hold the others up
             _log.exception("delivery.failed", delivery=delivery.delivery_id)
+
+    async def _outcome(self, delivery: Delivery) -> str:
+        try:
+            return await self._attempt(delivery)
+        except UnavailableError:
+            raise
+        except Exception:  # noqa: BLE001  # a failure as any other: tried again, and shown where those are
+            _log.exception("delivery.failed", delivery=delivery.delivery_id)
+            return FAILED
 
     async def _attempt(self, delivery: Delivery) -> str:
         try:
@@ -159,6 +171,7 @@ class Courier:
         if not is_sent:
             _log.warning("delivery.delayed", delivery=delivery.delivery_id, tries=delivery.tries, reason=outcome)
         async with self._db.transaction(origin, now=self._now()) as tx:
+            await self._channels.hold(tx, delivery.tenant_id, delivery.channel_id)
             is_ours = await self._deliveries.note(
                 tx, delivery, outcome=outcome, duration=duration, is_sent=is_sent, is_final=outcome in _FINAL
             )

@@ -8,6 +8,7 @@ from typing import Final
 from argus.audit.model import AuditEvent
 from argus.flows.replaying.life import Life
 from argus.policies.conditions import Facts
+from argus.policies.model import EffectivePolicy
 from argus.policies.past import PolicyPast, Scoped
 from argus.policies.simulation_model import Found
 from argus.sessions.replayed import ReplayedEnd
@@ -40,7 +41,7 @@ class Lives:
     at: datetime
     found: Found = field(default_factory=Found)
     _lives: dict[str, Life] = field(default_factory=dict)
-    _trusted: dict[str, datetime] = field(default_factory=dict)
+    _trusted: dict[str, tuple[datetime | None, datetime]] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Life]:
         """All of them, as they are now."""
@@ -54,7 +55,7 @@ class Lives:
         """One begins."""
         device = life.session.device_id if life.session is not None else None
         if device and life.facts.device_trusted:
-            self._trusted.setdefault(device, _FOR_EVER)
+            self._trusted.setdefault(device, (None, _FOR_EVER))  # since when, nobody says
         self._lives[life.one.session_id] = life
 
     async def advance(self, to: datetime) -> None:
@@ -77,13 +78,18 @@ class Lives:
 
     def follow(self, life: Life, at: datetime, *, was: bool = True, would: bool = True) -> None:
         """It goes on under what is in force at an instant, and would have gone on under what would have been."""
-        facts = replace(life.facts, time=at, groups=tuple(self.groups), device_trusted=self._is_trusted(life, at))
-        scopes = self.scopes(facts)
+        scopes = self.scopes(life.facts)
+
+        def held(own: EffectivePolicy, *, tried: bool) -> EffectivePolicy:
+            trusted = self._is_trusted(life, at, tried=tried)
+            facts = replace(life.facts, time=at, groups=tuple(self.groups), device_trusted=trusted)
+            return self.past.held(own, scopes, facts, at, tried=tried)
+
         before = life.own
         if was:
-            life.was_own = self.past.held(life.was_own, scopes, facts, at, tried=False)
+            life.was_own = held(life.was_own, tried=False)
         if would and not life.is_over(at):
-            life.own = self.past.held(before, scopes, facts, at, tried=True)
+            life.own = held(before, tried=True)
         life.one.follow(at, before.policy, life.own.policy, life.was_own.policy)
 
     async def regroup(self, event: AuditEvent) -> None:
@@ -99,7 +105,7 @@ class Lives:
         """Something is thought of a device: how far sessions on it are trusted is not known from then on."""
         device = event.data.get("device", "")
         if event.type == "device.trusted" and "until" in event.data:
-            self._trusted[device] = datetime.fromisoformat(event.data["until"])
+            self._trusted[device] = (event.time, datetime.fromisoformat(event.data["until"]))
         elif event.type in ("device.distrusted", "device.forgotten"):
             self._trusted.pop(device, None)
         for life in self:
@@ -118,11 +124,20 @@ class Lives:
         for life in self:
             life.is_in_doubt = True
 
-    def _is_trusted(self, life: Life, at: datetime) -> bool | None:
+    def _is_trusted(self, life: Life, at: datetime, *, tried: bool) -> bool | None:
+        """As `Device.is_trusted` has it, by what was in force for the user, or would have been."""
         if life.session is None:
             return life.facts.device_trusted
         device = life.session.device_id
-        return None if device is None else self._trusted.get(device, at) > at
+        if device is None:
+            return None
+        since, until = self._trusted.get(device, (None, at))
+        if until <= at:
+            return False
+        of_user = Facts(client_id="", user_id=self.user_id, groups=tuple(self.groups))
+        scopes = [one for one in self.scopes(of_user) if one[0] != "client"]
+        longest = self.past.in_force(scopes, of_user, at, tried=tried).policy.device_trusted_for
+        return at < since + longest if since else bool(longest)
 
     def scopes(self, facts: Facts) -> list[Scoped]:
         """Where a policy may be set that counts for a session of the user."""

@@ -47,6 +47,7 @@ class SecurityEventKind(StrEnum):
     DEVICE_TRUSTED = "DEVICE_TRUSTED"
     DEVICE_DISTRUSTED = "DEVICE_DISTRUSTED"
     CONTEXT_CHANGED = "CONTEXT_CHANGED"
+    NOTICES_CHANGED = "NOTICES_CHANGED"
 
 
 KINDS: Final[Mapping[str, SecurityEventKind]] = {
@@ -68,6 +69,7 @@ KINDS: Final[Mapping[str, SecurityEventKind]] = {
     "identifier.added": SecurityEventKind.IDENTIFIER_ADDED,
     "identifier.removed": SecurityEventKind.IDENTIFIER_REMOVED,
     "identifier.verified": SecurityEventKind.IDENTIFIER_VERIFIED,
+    "preferences.updated": SecurityEventKind.NOTICES_CHANGED,
     "refresh.contested": SecurityEventKind.SESSION_CONTESTED,
     "session.context_changed": SecurityEventKind.CONTEXT_CHANGED,
     "session.created": SecurityEventKind.SIGNED_IN,

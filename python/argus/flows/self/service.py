@@ -6,6 +6,7 @@ from argus.base.origin import Origin
 from argus.flows.self.oneself import Oneself
 from argus.flows.self.own_credentials import OwnCredentials
 from argus.flows.self.own_devices import OwnDevices
+from argus.flows.self.own_notices import OwnNotices
 from argus.flows.self.own_sessions import OwnSessions
 from argus.flows.self.security_events import SecurityEvents
 from argus.users.model import User
@@ -21,6 +22,7 @@ class SelfService:
     devices: OwnDevices
     events: SecurityEvents
     credentials: OwnCredentials
+    notices: OwnNotices
 
     async def user(self, oneself: Oneself) -> User:
         """The user.

@@ -209,6 +209,10 @@ class Channels:
         tx.record(Event(type="channel.resumed", data={"channel": channel_id}))
         return resumed
 
+    async def hold(self, tx: Transaction, tenant_id: str, channel_id: str) -> None:
+        """Keeps a channel, if there is one, as it is until `tx` ends: before its deliveries, as turning off does."""
+        await store.lock(tx, tenant_id, channel_id)
+
     async def note_success(self, tx: Transaction, tenant_id: str, channel_id: str) -> None:
         """Something has arrived, says `tx`."""
         await store.succeeded(tx, tenant_id, channel_id, at=self._now())

@@ -109,6 +109,8 @@ class Deliveries:
             DeliveryNotFoundError: There is none of that id.
             DeliveryNotDeadError: It is no dead letter.
         """
+        # Users before deliveries, as where a user is deleted: else the mail would wait again for one that is gone.
+        await store.hold_reader(tx, tenant_id, delivery_id)
         delivery = await store.lock(tx, tenant_id, delivery_id)
         if delivery is None:
             raise DeliveryNotFoundError(delivery_id)

@@ -7,6 +7,7 @@ from typing import Any, Final
 from psycopg.types.json import Jsonb
 
 from argus.notifications.deliveries.model import Attempt, Delivery, DeliveryState, Told
+from argus.storage.addresses import ADDRESSES_OF_USER
 from argus.storage.columns import columns
 from argus.storage.postgres import Database, Transaction
 
@@ -104,6 +105,19 @@ async def find(db: Database | Transaction, tenant_id: str, delivery_id: str) -> 
     return None if row is None else Delivery(**row)
 
 
+async def hold_reader(tx: Transaction, tenant_id: str, delivery_id: str) -> None:
+    """Keeps the user that a mail is to from being deleted until the transaction ends."""
+    await tx.fetch_one(
+        """SELECT u.user_id FROM deliveries d JOIN users u USING (tenant_id)
+            WHERE d.tenant_id = %s AND d.delivery_id = %s AND d.mail IS NOT NULL
+              AND u.user_id IN (SELECT d.user_id UNION ALL
+                                SELECT i.user_id FROM identifiers i
+                                 WHERE i.tenant_id = d.tenant_id AND i.canonical = lower(d.mail ->> 'to'))
+              FOR SHARE OF u""",
+        (tenant_id, delivery_id),
+    )
+
+
 async def lock(tx: Transaction, tenant_id: str, delivery_id: str) -> Delivery | None:
     """The delivery, which nobody else can change until the transaction ends."""
     row = await tx.fetch_one(
@@ -185,9 +199,14 @@ async def delete_of_channel(tx: Transaction, tenant_id: str, channel_id: str) ->
 
 
 async def delete_mails_of_user(tx: Transaction, tenant_id: str, user_id: str) -> None:
-    """Deletes the dead letters of a user; that others were sent stays in the log, without an address."""
+    """Deletes the dead letters of a user, and those to its addresses that are nobody's.
+
+    That others were sent stays in the log, without an address.
+    """
     await tx.execute(
-        "DELETE FROM deliveries WHERE tenant_id = %s AND user_id = %s AND mail IS NOT NULL", (tenant_id, user_id)
+        f"""DELETE FROM deliveries WHERE tenant_id = %s AND mail IS NOT NULL
+               AND (user_id = %s OR user_id IS NULL AND lower(mail ->> 'to') IN {ADDRESSES_OF_USER})""",
+        (tenant_id, user_id, tenant_id, user_id),
     )
 
 

@@ -57,7 +57,7 @@ class AddressRules:
         """Whether a connection to this IP address may be made."""
         found = ipaddress.ip_address(address)
         return all(
-            (one.is_global and not one.is_multicast)
+            (one.is_global and not one.is_multicast and not getattr(one, "is_site_local", False))
             or any(one in network for network in self._allowed if network.version == one.version)
             for one in _meant(found)
         )

@@ -27,6 +27,7 @@ _DEEPEST: Final = 20
 _FILTERS: Final = frozenset({"default", "lower", "title", "trim", "upper"})
 # Texts are compared with texts or numbers: what is in order or not in order depends on the value.
 _OPERATORS: Final = frozenset({"eq", "ne"})
+_OF_DEFAULT: Final = (str, bool)
 _NODES: Final = (
     nodes.Template,
     nodes.Output,
@@ -225,6 +226,7 @@ def _check_source(field: str, source: str, known: Mapping[str, str]) -> None:
             raise TemplateInvalidError(
                 field, f"{what} is not allowed; there are {allowed}", cause="NOT_ALLOWED", line=node.lineno
             )
+        _check_node(field, node)
         if isinstance(node, nodes.Operand) and node.op not in _OPERATORS:
             raise TemplateInvalidError(field, "only == and != compare", cause="NOT_ALLOWED", line=node.lineno)
         if isinstance(node, nodes.Name) and node.name not in known:
@@ -236,6 +238,30 @@ def _check_source(field: str, source: str, known: Mapping[str, str]) -> None:
                 line=node.lineno,
                 known=names,
             )
+
+
+def _check_node(field: str, node: nodes.Node) -> None:
+    """Refuses what fails where it is reached, which no example may do: filters' arguments, texts that can't be sent."""
+    if isinstance(node, nodes.Filter):
+        is_default = node.name == "default" and len(node.args) <= len(_OF_DEFAULT)
+        fits = all(
+            isinstance(one, nodes.Const) and isinstance(one.value, kind)
+            for one, kind in zip(node.args, _OF_DEFAULT, strict=False)
+        )
+        if node.kwargs or node.dyn_args or node.dyn_kwargs or (node.args and not (is_default and fits)):
+            said = "only default has arguments: a text in quotes, and true for what is empty, too"
+            raise TemplateInvalidError(field, said, cause="NOT_ALLOWED", line=node.lineno)
+    written = node.value if isinstance(node, nodes.Const) else node.data if isinstance(node, nodes.TemplateData) else ""
+    if isinstance(written, str) and not _is_text(written):
+        raise TemplateInvalidError(field, "has half a character (a lone surrogate)", cause="SYNTAX", line=node.lineno)
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _check_rendering(wording: Wording, known: Mapping[str, str]) -> None:
@@ -257,9 +283,12 @@ def _all_nodes(tree: nodes.Node) -> Iterator[nodes.Node]:
 
 def _document(text: str) -> Any:
     try:
-        return json.loads(text)
+        document = json.loads(text)
+        # What Python reads and no one else: numbers that JSON lacks, halves of characters.
+        json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError):
         raise TemplateInvalidError("text", "must be a JSON document", cause="NOT_JSON") from None
+    return document
 
 
 def _texts(value: Any, depth: int = 0) -> Iterator[str]:

@@ -6,6 +6,7 @@ from typing import Final
 
 from starlette.requests import Request
 
+from argus.base.addresses import read_address
 from argus.base.settings_listeners import Network
 
 _DOOR: Final = "x-argus-door-peer"
@@ -52,9 +53,5 @@ class Addresses:
 
 
 def _address(text: str) -> str | None:
-    try:
-        one = ipaddress.ip_address(text)
-    except ValueError:
-        return None
-    mapped = one.ipv4_mapped if isinstance(one, ipaddress.IPv6Address) else None
-    return None if getattr(one, "scope_id", None) else str(mapped or one)
+    one = read_address(text)
+    return None if one is None or getattr(one, "scope_id", None) else str(one)

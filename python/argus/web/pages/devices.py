@@ -287,7 +287,7 @@ def _absent(known: KnownDevice, member: Member) -> Absent:
         place=device.place.text,
         category=device.category if may_name else "",
         last_seen_time=device.last_seen_time,
-        is_trusted=known.is_trusted,
+        is_trusted=known.trust_expire_time is not None,
     )
 
 

@@ -8,8 +8,8 @@ from starlette.routing import Route
 
 from argus.base.errors import RequestAlreadyDoneError
 from argus.flows.accounts.notices import is_sent
+from argus.flows.self.own_notices import OwnNotices
 from argus.notifications.preferences.model import Preference
-from argus.notifications.preferences.service import Preferences
 from argus.web.pages.members import Member, Members
 from argus.web.pages.site import Site, see
 
@@ -19,10 +19,10 @@ _HERE: Final = "/account/notices"
 class NoticePages:
     """The list, and its form."""
 
-    def __init__(self, site: Site, members: Members, preferences: Preferences) -> None:
+    def __init__(self, site: Site, members: Members, notices: OwnNotices) -> None:
         self._site = site
         self._members = members
-        self._preferences = preferences
+        self._notices = notices
 
     def routes(self) -> list[Route]:
         """Where it is."""
@@ -42,17 +42,12 @@ class NoticePages:
 
     async def _choose(self, member: Member) -> Response:
         """Takes the boxes that are checked; of a form an empty one says nothing, which is no."""
-        oneself = member.oneself
         said = {one.notice: one.notice in member.reader.form for one in await self._of(member) if not one.required}
         with suppress(RequestAlreadyDoneError):
-            await self._preferences.update(oneself.tenant_id, oneself.user_id, said, origin=member.reader.visit.origin)
+            await self._notices.choose(member.oneself, said, origin=member.reader.visit.origin)
         return see(member.reader, f"{_HERE}?done=saved")
 
     async def _of(self, member: Member) -> list[Preference]:
         """Those that the tenant's plan sends."""
         bought = member.reader.bought
-        return [
-            one
-            for one in await self._preferences.of(member.oneself.tenant_id, member.oneself.user_id)
-            if is_sent(one.notice, bought)
-        ]
+        return [one for one in await self._notices.all(member.oneself) if is_sent(one.notice, bought)]

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cel::Env;
 use cel::common::ast::{
-    ComprehensionExpr, Expr, IdedExpr, ListExpr, LiteralValue, SourceInfo, operators,
+    CallExpr, ComprehensionExpr, Expr, IdedExpr, ListExpr, LiteralValue, SourceInfo, operators,
 };
 
-use super::{Fault, Kind, LONGEST, MOST_NODES, syntax, whole};
+use super::{Fault, Kind, LONGEST, MOST_NODES, QUOTES, kinds, syntax, whole};
 
 // Judging goes down as deep: what is nested without end would take the stack.
 const DEEPEST: usize = 12;
@@ -105,7 +105,8 @@ impl Reader<'_> {
                 target
                     .into_iter()
                     .chain(&call.args)
-                    .try_for_each(|one| self.read(one, bound))
+                    .try_for_each(|one| self.read(one, bound))?;
+                self.check_kinds(part, call, bound)
             }
             Expr::Comprehension(comprehension) => self.comprehension(part, comprehension, bound),
             Expr::Select(select) => Err(self.fault(part, "is no fact", &select.field)),
@@ -161,7 +162,8 @@ impl Reader<'_> {
                 .into_iter()
                 .chain(&call.args)
                 .try_for_each(|one| self.step(one, bound))
-                .and_then(|()| self.check_call(part, &call.func_name)),
+                .and_then(|()| self.check_call(part, &call.func_name))
+                .and_then(|()| self.check_kinds(part, call, bound)),
             _ => self.read(part, bound),
         }
     }
@@ -178,6 +180,16 @@ impl Reader<'_> {
         let mut fault = self.fault(part, "is no operator of a condition", &sign);
         "there is no arithmetic".clone_into(&mut fault.hint);
         Err(fault)
+    }
+
+    fn check_kinds(&self, part: &IdedExpr, call: &CallExpr, bound: &[&str]) -> Result<(), Fault> {
+        let Some(reason) = kinds::clash(call, self.facts, bound) else {
+            return Ok(());
+        };
+        Err(Fault {
+            hint: QUOTES.to_owned(),
+            ..self.fault(part, &reason, "")
+        })
     }
 
     fn fault(&self, part: &IdedExpr, reason: &str, word: &str) -> Fault {

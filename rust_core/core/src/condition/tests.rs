@@ -148,6 +148,71 @@ fn what_cannot_be_read_is_said_in_plain_words() {
 }
 
 #[test]
+fn what_can_mean_nothing_is_refused() {
+    for (source, column, kinds) in [
+        ("hour == '6'", 6, "a number with a text"),
+        ("'6' != hour", 5, "a text with a number"),
+        ("country == 49", 9, "a text with a number"),
+        ("hour == true", 6, "a number with yes or no"),
+        ("device_trusted == 'yes'", 16, "yes or no with a text"),
+        ("groups == 'staff'", 8, "several texts with a text"),
+        ("hour in [1, '2']", 6, "a number with a text"),
+        ("5 in groups", 3, "a number with a text"),
+        ("size(groups) == '2'", 14, "a number with a text"),
+        ("groups.exists(one, one == 5)", 24, "a text with a number"),
+        (
+            "hour < 6 || (device_trusted ? country : 'DE') == 1",
+            47,
+            "a text with a number",
+        ),
+        (
+            "country == 'DE' && hour < '2'",
+            25,
+            "a number with a text, which have no order",
+        ),
+        (
+            "country != 'DE' || groups > 2",
+            27,
+            "several texts with a number, which have no order",
+        ),
+        (
+            "country == 'DE' ? 'x' : true == true",
+            17,
+            "chooses between a text and yes or no",
+        ),
+        ("hour < 6 && country", 10, "needs yes or no, not a text"),
+        (
+            "hour < 6 && !groups",
+            13,
+            "needs yes or no, not several texts",
+        ),
+        ("hour < 6 || size(hour) > 1", 17, "not a number"),
+        (
+            "hour < 6 || country.startsWith(5)",
+            31,
+            "needs a text, not a number",
+        ),
+        ("hour < 6 || groups.exists(a, a)", 26, "needs yes or no"),
+    ] {
+        let found = fault(source);
+        assert!(found.reason.contains(kinds), "{source}: {}", found.reason);
+        assert_eq!((found.line, found.column), (1, column), "{source}");
+        assert!(found.hint.contains("quotes"), "{source}");
+    }
+    for source in [
+        "device_trusted == true",
+        "device_trusted == (hour < 6)",
+        "(country == 'DE') != device_trusted",
+        "hour in [1, 2, -3]",
+        "groups == ['staff']",
+        "groups.exists_one(one, one in ['a', 'b']) == true",
+        "hour == (device_trusted ? 1 : 2)",
+    ] {
+        let _ = judge(source, &[]);
+    }
+}
+
+#[test]
 fn whatever_cannot_be_read_is_told_without_the_words_of_a_parser() {
     let pieces = [
         "hour", "<", "6", "'", "\"", "(", ")", "[", "]", "&", "&&", "=", "?", ":", "ß", "\n", ".",

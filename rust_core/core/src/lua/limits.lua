@@ -28,9 +28,17 @@ local function last_use(session, entry)
   return math.max(session.absolute_deadline - entry.idle, session.made)
 end
 
+-- Whether a `not_before` has ended the session of an entry: it began in that second, or earlier.
+local function is_covered(entry, covers)
+  return math.floor(entry.moment / 1000) <= math.max(covers.of_user, covers[entry.client] or 0)
+end
+
 -- The session of an entry as limits see it; nil if it is over. One without a current record lives as far as anybody
 -- knows, and was used last when PostgreSQL says.
-local function look_at(index, sid, entry, node, now)
+local function look_at(index, sid, entry, covers, node, now)
+  if is_covered(entry, covers) then
+    return nil
+  end
   local session = current_session(sibling_key(index, sid), node)
   if session and (session.state == ENDED or now >= math.min(session.idle_deadline, session.absolute_deadline)) then
     return nil
@@ -42,7 +50,7 @@ local function look_at(index, sid, entry, node, now)
 end
 
 -- Cleans the index; answers the living sessions that nobody has claimed, and the holds.
-local function take_stock(index, node, now, time)
+local function take_stock(index, covers, node, now, time)
   local members = redis.call('HGETALL', index)
   local sessions, holds, claimed = {}, {}, {}
   for position = 1, #members, 2 do
@@ -51,7 +59,7 @@ local function take_stock(index, node, now, time)
     if not entry then
       redis.call('HDEL', index, member)
     elseif kind ~= '!' and kind ~= '~' then
-      local session = look_at(index, member, entry, node, now)
+      local session = look_at(index, member, entry, covers, node, now)
       if session then
         table.insert(sessions, session)
       else
@@ -177,7 +185,8 @@ local function victims_by(order, limits, own, free, holds)
   return victims
 end
 
--- The victims that the user has chosen, of those that a reached limit counts; nil if they are not enough.
+-- The victims that the user has chosen, of those that a reached limit counts; nil if they are not enough. As many as
+-- one sign-in may end are.
 local function chosen_victims(chosen, reached, limits, own, free, holds)
   local victims = {}
   for _, limit in ipairs(reached) do
@@ -187,15 +196,31 @@ local function chosen_victims(chosen, reached, limits, own, free, holds)
       end
     end
   end
-  return #reached_of(limits, own, free, holds) == 0 and victims or nil
+  local is_enough = #reached_of(limits, own, free, holds) == 0 or #victims >= 2 * MOST_VICTIMS
+  return is_enough and victims or nil
+end
+
+-- How many must end at least: one session may be too many for its client and for its class of devices at once.
+local function least_of(reached, own)
+  local surplus, in_both = { [OF_USER] = 0, [OF_CLIENT] = 0, [OF_CLASS] = 0 }, 0
+  for _, limit in ipairs(reached) do
+    surplus[limit.kind] = limit.surplus
+    for _, session in ipairs(limit.able) do
+      if limit.kind == OF_CLIENT and session.class == own.class then
+        in_both = in_both + 1
+      end
+    end
+  end
+  local of_client, of_class = surplus[OF_CLIENT], surplus[OF_CLASS]
+  local of_both = of_client + of_class - math.min(in_both, of_client, of_class)
+  return math.min(math.max(surplus[OF_USER], of_both), MOST_VICTIMS)
 end
 
 -- What the user may choose from: what the reached limits count.
 local function choices_of(reached)
-  local sids, seen, most = {}, {}, 0
+  local sids, seen = {}, {}
   for _, limit in ipairs(reached) do
     table.sort(limit.able, oldest_first)
-    most = math.max(most, limit.surplus)
     for _, session in ipairs(limit.able) do
       if not seen[session.sid] and #sids < MOST_VICTIMS then
         seen[session.sid] = true
@@ -203,7 +228,16 @@ local function choices_of(reached)
       end
     end
   end
-  return most, sids
+  return sids
+end
+
+-- The `not_before`s of a user, and of clients by what entries say of them.
+local function covers_of(user, arguments, first, count)
+  local covers = { of_user = user.not_before }
+  for position = first, first + 2 * count - 1, 2 do
+    covers[arguments[position]] = tonumber(arguments[position + 1])
+  end
+  return covers
 end
 
 local function set_of(arguments, first)
@@ -227,15 +261,14 @@ local function judge(on_limit, limits, own, free, holds, chosen)
     if victims then
       return 0, victims
     end
-    local surplus, sids = choices_of(reached)
-    return 4, { reached[1].kind, reached[1].most, surplus, unpack(sids) }
+    return 4, { reached[1].kind, reached[1].most, least_of(reached, own), unpack(choices_of(reached)) }
   end
   return 0, victims_by(ORDERS[on_limit], limits, own, free, holds)
 end
 
 -- reserve: KEYS user, index  ARGS sid, hold, entry, on_limit (0 deny, 1 end oldest, 2 end least recent, 3 end lowest
--- trust, 4 ask the user), most sessions of the user, of the entry's client, of its device class (0: no limit); then the
--- sids that the user has chosen to end
+-- trust, 4 ask the user), most sessions of the user, of the entry's client, of its device class (0: no limit), n, (client
+-- as in entries, its `not_before`) × n; then the sids that the user has chosen to end
 -- status: 0 ok, then (sid to end, what its limit counts) × n; 1 user missing or stale; 2 limit reached (or all that could
 -- be ended are sign-ins in flight: the caller may try again), then what it counts and how many it allows; 3 user
 -- disabled; 4 the user must choose, then as in 2, then how many at least, and the sids to choose from.
@@ -252,10 +285,12 @@ register('reserve', WRITES, function(keys, arguments, node, now, time)
   end
   local limits, more = tightest_first(arguments, 5), {}
   if #limits > 0 then
+    local count = tonumber(arguments[8])
+    local chosen = set_of(arguments, 9 + 2 * count)
     drop_hold(index, sid)
-    local free, holds = take_stock(index, node, now, time)
+    local free, holds = take_stock(index, covers_of(user, arguments, 9, count), node, now, time)
     local status
-    status, more = judge(on_limit, limits, parse_entry(entry), free, holds, set_of(arguments, 8))
+    status, more = judge(on_limit, limits, parse_entry(entry), free, holds, chosen)
     if status ~= 0 then
       return status, unpack(more)
     end
